@@ -1,0 +1,1 @@
+"""The faces: HTTP, web chat, command line. Composes the rooms; nothing imports it."""

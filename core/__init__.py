@@ -1,0 +1,1 @@
+"""The ground every room stands on: settings, database, ids, errors, shared types, blobs, models."""

@@ -1,0 +1,81 @@
+"""Database sessions. One writer at a time on SQLite; only `session_scope` commits."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.orm import Session
+
+_BUSY_TIMEOUT_MS: Final = 30_000
+_BEGIN_OPTION: Final = "sqlite_begin"
+
+
+class Database:
+    """The truth. Thread-safe; hold it for the life of the process and close it at the end."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = _build_engine(url)
+        # A deferred transaction that reads and then writes can fail at once with "database is
+        # locked", whatever the busy timeout; writers therefore take the lock when they begin.
+        self._writer = self._engine.execution_options(**{_BEGIN_OPTION: "BEGIN IMMEDIATE"})
+
+    @property
+    def engine(self) -> Engine:
+        """The SQLAlchemy engine, for migrations and maintenance."""
+        return self._engine
+
+    @contextmanager
+    def session_scope(self) -> Iterator[Session]:
+        """A unit of work that may write: commits at the end, rolls back on any error."""
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read_scope(self) -> Iterator[Session]:
+        """A consistent read: sees one snapshot, never commits."""
+        with Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write_connection(self) -> Iterator[Connection]:
+        """A connection whose transaction takes the writer's lock at once; for migrations."""
+        with self._writer.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self._engine.dispose()
+
+
+def _build_engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    # Python's sqlite3 opens transactions by itself, and late; with isolation_level None the
+    # "begin" listener below decides.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # FULL: a commit that was acknowledged survives a power cut, not only a crash.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+    # Deleted text is overwritten in the file: "gone" holds for a copy of the disk as well.
+    cursor.execute("PRAGMA secure_delete = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    statement = connection.get_execution_options().get(_BEGIN_OPTION, "BEGIN")
+    connection.exec_driver_sql(statement)

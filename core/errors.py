@@ -1,0 +1,69 @@
+"""Domain errors: a stable code, the facts and a remedy. Knows no HTTP; `app.errors` maps codes."""
+
+from typing import ClassVar
+
+
+class CimientoError(Exception):
+    """Base of every error that a person or a calling service may see.
+
+    `code` is stable snake_case and part of the API. `retryable` says whether the same request can
+    succeed later without being changed. The message carries the facts and, where there is one,
+    the remedy.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    retryable: ClassVar[bool] = False
+
+
+class SettingsError(CimientoError):
+    """A setting is unknown or has a bad value; the message names its environment variable."""
+
+    code = "bad_setting"
+
+
+class DatabaseBehindError(CimientoError):
+    """The database has an older or newer schema than this code; `cimiento db upgrade` mends it."""
+
+    code = "database_behind"
+
+
+class NotFoundError(CimientoError):
+    """Something named by the caller does not exist, or the caller may not know that it does."""
+
+    code = "not_found"
+
+
+class CollectionNotFoundError(NotFoundError):
+    """No collection of that name is visible to the caller."""
+
+    code = "collection_not_found"
+
+
+class DocumentNotFoundError(NotFoundError):
+    """No document or version of that id is visible to the caller."""
+
+    code = "document_not_found"
+
+
+class JobNotFoundError(NotFoundError):
+    """No job of that id is visible to the caller."""
+
+    code = "job_not_found"
+
+
+class BlobMissingError(CimientoError):
+    """The bytes of a known document are not in the blob store; a restore can bring them back."""
+
+    code = "blob_missing"
+
+
+class SegmentCorruptError(CimientoError):
+    """A segment on disk disagrees with the manifest; `cimiento verify --repair` rebuilds it."""
+
+    code = "segment_corrupt"
+
+
+class AlreadyRunningError(CimientoError):
+    """Another process holds the exclusive part of this data folder."""
+
+    code = "already_running"

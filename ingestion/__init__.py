@@ -1,0 +1,1 @@
+"""Documents to searchable chunks: parse, chunk, embed, publish. Knows no question and no answer."""

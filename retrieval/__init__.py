@@ -1,0 +1,1 @@
+"""Questions to passages. Knows how nothing is parsed and writes nothing but its own caches."""
