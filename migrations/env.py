@@ -1,8 +1,8 @@
 """Alembic's entry point. Only ever runs over the connection that `migrations.upgrade` opened.
 
-That connection's one transaction, committed by `upgrade`, is around every migration: a failed upgrade
-leaves the schema as it was, and a second process that upgrades at the same moment waits and then finds
-nothing to do.
+That connection's one transaction, committed by `upgrade`, is around every migration: a failed
+upgrade leaves the schema as it was, and a second process that upgrades at the same moment waits and
+then finds nothing to do.
 """
 
 from alembic import context

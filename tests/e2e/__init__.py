@@ -1,0 +1,1 @@
+"""The whole service, as a person or a calling service meets it."""

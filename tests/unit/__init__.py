@@ -1,0 +1,1 @@
+"""Fast tests: no weights, no network."""
