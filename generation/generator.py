@@ -1,0 +1,44 @@
+"""The seam between asking and computing: a `Generator` writes text. Knows no documents."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from generation.types import Message, Sampling
+
+Cancelled = Callable[[], bool]
+
+
+class Generator(Protocol):
+    """Writes text after a prompt. Thread-safe; callers beyond its capacity wait their turn."""
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        ...
+
+    @property
+    def model_sha256(self) -> str:
+        """Hash of the weights file, for the receipt."""
+        ...
+
+    @property
+    def max_context(self) -> int:
+        """Tokens that prompt and answer may have together."""
+        ...
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of the rendered prompt."""
+        ...
+
+    def stream(
+        self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled
+    ) -> Iterator[str]:
+        """Yield the text in pieces that never split a character.
+
+        Ends early when `cancelled()` turns true. Raises `PromptTooLongError` with both numbers.
+        """
+        ...
+
+    def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+        """Log-likelihood (nats) of each continuation after the prompt."""
+        ...
