@@ -1,0 +1,1 @@
+"""Retrieval, over a real database and real segments with a fake embedder."""

@@ -1,0 +1,126 @@
+"""A small library: a migrated database and a way to publish and delete without the pipeline."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import delete, select, update
+
+import migrations
+from core.database import Database
+from core.ids import CollectionId, DocumentId, SegmentId, VersionId, new_id
+from core.segments import SegmentContent, write_segment
+from core.tables import (
+    ChunkIdRow,
+    ChunkRow,
+    CollectionRow,
+    DeletedChunkRow,
+    DocumentRow,
+    ManifestRow,
+    SegmentRow,
+    VersionRow,
+)
+from retrieval.retriever import Retriever
+from retrieval.segments import SegmentReader
+from tests.fakes import FakeEmbedder
+
+
+@dataclass
+class Library:
+    """Documents as the publishing step leaves them."""
+
+    database: Database
+    root: Path
+    embedder: FakeEmbedder
+
+    def retriever(self) -> Retriever:
+        """A retriever as a fresh process would build it."""
+        segments = SegmentReader(self.database, self.root, embedding_model=self.embedder.model)
+        return Retriever(self.database, self.embedder, segments)
+
+    def add_collection(self, name: str) -> CollectionId:
+        """Create a collection."""
+        row = CollectionRow(id=new_id("col"), name=name, description="")
+        with self.database.session_scope() as session:
+            session.add(row)
+        return CollectionId(row.id)
+
+    def default_collection(self) -> CollectionId:
+        """The collection that always exists."""
+        with self.database.read_scope() as session:
+            return CollectionId(session.scalars(select(CollectionRow.id)).one())
+
+    def publish(self, collection: CollectionId, name: str, texts: list[str]) -> DocumentId:
+        """Make a document of these chunks searchable."""
+        document, version, segment = new_id("doc"), new_id("ver"), SegmentId(new_id("seg"))
+        vectors = self.embedder.embed_passages(texts).astype(np.float16)
+        with self.database.session_scope() as session:
+            first = session.scalars(select(ChunkIdRow.next_id)).one()
+            session.execute(update(ChunkIdRow).values(next_id=first + len(texts)))
+        ids = np.arange(first, first + len(texts), dtype=np.int64)
+        content = SegmentContent(ids, [collection] * len(texts), vectors.astype(np.float32))
+        write_segment(self.root, segment, content)
+        with self.database.session_scope() as session:
+            session.add(DocumentRow(id=document, collection_id=collection, name=name))
+            session.flush()
+            session.add(
+                VersionRow(
+                    id=version,
+                    document_id=document,
+                    number=1,
+                    state="searchable",
+                    sha256="0" * 64,
+                    num_bytes=1,
+                    media_type="text/plain",
+                )
+            )
+            session.flush()
+            start = 0
+            for ordinal, text in enumerate(texts):
+                session.add(
+                    ChunkRow(
+                        id=int(ids[ordinal]),
+                        version_id=VersionId(version),
+                        document_id=document,
+                        collection_id=collection,
+                        ordinal=ordinal,
+                        start=start,
+                        end=start + len(text),
+                        text=text,
+                        vector=vectors[ordinal].tobytes(),
+                    )
+                )
+                start += len(text) + 1
+            session.add(
+                SegmentRow(
+                    id=segment,
+                    embedding_model=self.embedder.model,
+                    num_vectors=len(texts),
+                    num_dimensions=vectors.shape[1],
+                )
+            )
+            session.execute(update(ManifestRow).values(generation=ManifestRow.generation + 1))
+        return DocumentId(document)
+
+    def delete(self, document: DocumentId, *, tombstones: bool = True) -> None:
+        """Delete a document; without tombstones only the rows go, as seen by a stale reader."""
+        with self.database.session_scope() as session:
+            ids = session.scalars(select(ChunkRow.id).where(ChunkRow.document_id == document))
+            if tombstones:
+                session.execute(update(ManifestRow).values(generation=ManifestRow.generation + 1))
+                generation = session.scalars(select(ManifestRow.generation)).one()
+                session.add_all(
+                    DeletedChunkRow(chunk_id=chunk_id, generation=generation) for chunk_id in ids
+                )
+            session.execute(delete(DocumentRow).where(DocumentRow.id == document))
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    """An empty library."""
+    database = Database(f"sqlite:///{tmp_path / 'test.db'}")
+    migrations.upgrade(database)
+    yield Library(database, tmp_path / "segments", FakeEmbedder())
+    database.close()
