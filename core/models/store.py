@@ -36,9 +36,10 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """A model of the catalogue; `path` is None until it is pulled."""
+    """A model of the catalogue; only a ready one has a path. Damaged: some of it is there."""
 
     spec: ModelSpec
+    state: Literal["ready", "missing", "damaged"]
     path: Path | None
 
 
@@ -96,7 +97,7 @@ class ModelStore:
 
     def list(self) -> tuple[ModelStatus, ...]:
         """Every model of the catalogue, and where it lies."""
-        return tuple(ModelStatus(spec, self.find(name)) for name, spec in self._catalogue.items())
+        return tuple(self._status(spec) for spec in self._catalogue.values())
 
     def verify(self, name: str, *, progress: ProgressListener = ignore_progress) -> ModelCheck:
         """Hash every file of a model again. Raises UnknownModelError; a bad file is an outcome."""
@@ -130,6 +131,12 @@ class ModelStore:
                     return Pulled(name, self.root / name, label)
         except OSError as error:
             raise ModelPullError(self._explain(error, spec)) from error
+
+    def _status(self, spec: ModelSpec) -> ModelStatus:
+        folder = self.root / spec.name
+        if _is_complete(spec, folder):
+            return ModelStatus(spec, "ready", folder)
+        return ModelStatus(spec, "damaged" if folder.exists() else "missing", None)
 
     @contextmanager
     def _locked(self, spec: ModelSpec, progress: ProgressListener) -> Iterator[None]:

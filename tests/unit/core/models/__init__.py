@@ -1,0 +1,1 @@
+"""Model files: tiny catalogues, no weights."""
