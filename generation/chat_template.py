@@ -1,0 +1,127 @@
+"""Render a model's chat template. What a message says stays text: it never becomes a control token.
+
+Every message's content is fenced between two marks that nobody can guess. In the rendered prompt,
+control tokens count only outside the fences. The marks are then dropped and the text on both sides
+of a fence is joined again, so that merges across it come out as if it had never been there.
+"""
+
+import datetime
+import json
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+from jinja2 import TemplateError, TemplateSyntaxError
+from jinja2.ext import loopcontrols
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from generation.engine.errors import EngineError
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+class ChatTemplateError(EngineError):
+    """A chat template is missing, broken, or refuses these messages; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a rendered prompt: one control token, or plain text."""
+
+    text: str
+    is_control: bool
+
+
+class ChatTemplate:
+    """A jinja2 template from a model file: code from outside, so it runs in a sandbox."""
+
+    def __init__(self, source: str, *, bos_token: str = "", eos_token: str = "") -> None:
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+        )
+        # templates are written for these three, in the form transformers gives them
+        environment.filters["tojson"] = _to_json
+        environment.globals["raise_exception"] = _refuse
+        environment.globals["strftime_now"] = _format_now
+        self._variables = {"bos_token": bos_token, "eos_token": eos_token}
+        try:
+            self._template = environment.from_string(source)
+        except TemplateSyntaxError as error:
+            raise ChatTemplateError(
+                f"the chat template does not parse: {error.message} (line {error.lineno})"
+            ) from error
+
+    def render(
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        control_tokens: Iterable[str],
+        add_generation_prompt: bool,
+    ) -> list[Piece]:
+        fence = _Fence(secrets.token_hex(16))
+        plain = [{"role": m.role, "content": fence.enclose(m.content)} for m in messages]
+        try:
+            rendered = self._template.render(
+                messages=plain, add_generation_prompt=add_generation_prompt, **self._variables
+            )
+        except TemplateError as error:
+            raise ChatTemplateError(f"the chat template refuses: {error.message}") from error
+        return fence.split(rendered, control_tokens)
+
+
+class _Fence:
+    def __init__(self, nonce: str) -> None:
+        self._open = f"\ue000{nonce}\ue001"
+        self._close = f"\ue001{nonce}\ue000"
+
+    def enclose(self, content: str) -> str:
+        """Fence the content but not the white space around it, which some templates trim."""
+        core = content.strip()
+        if not core:
+            return content
+        before, after = content.split(core, 1)
+        return f"{before}{self._open}{core}{self._close}{after}"
+
+    def split(self, rendered: str, control_tokens: Iterable[str]) -> list[Piece]:
+        # the longest first: one control token may begin with another
+        names = sorted((*control_tokens, self._open, self._close), key=len, reverse=True)
+        parts = re.split("(" + "|".join(map(re.escape, names)) + ")", rendered)
+        pieces: list[Piece] = []
+        text = ""
+        inside = False
+        for index, part in enumerate(parts):
+            if part in (self._open, self._close):
+                if inside == (part == self._open):
+                    raise ChatTemplateError(
+                        "the chat template cuts messages apart, which is unsafe"
+                    )
+                inside = not inside
+            elif index % 2 and not inside:
+                pieces += [Piece(text, is_control=False), Piece(part, is_control=True)]
+                text = ""
+            else:
+                text += part
+        if inside:
+            raise ChatTemplateError("the chat template cuts messages apart, which is unsafe")
+        pieces.append(Piece(text, is_control=False))
+        return [piece for piece in pieces if piece.text]
+
+
+def _to_json(value: object, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise TemplateError(message)
+
+
+def _format_now(pattern: str) -> str:
+    return datetime.datetime.now(tz=datetime.UTC).strftime(pattern)

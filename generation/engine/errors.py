@@ -1,0 +1,41 @@
+"""What can go wrong in the engine, each with its facts and a remedy. Knows no HTTP status."""
+
+
+class EngineError(Exception):
+    """Any refusal by the engine; catching it catches all of them."""
+
+
+class GgufError(EngineError):
+    """A GGUF file is truncated, malformed or hostile: fetch it again, retrying cannot help."""
+
+
+class UnsupportedModelError(EngineError):
+    """A sound file holds something this engine does not run; the message names it."""
+
+
+class ModelConfigError(EngineError):
+    """The numbers that describe a model contradict each other; the message names the field."""
+
+
+class SamplingParamsError(EngineError):
+    """A sampling option is out of range; the message names the option and the range."""
+
+
+class InvalidPromptError(EngineError):
+    """A prompt or continuation is empty or holds an id outside the vocabulary."""
+
+
+class ContextOverflowError(EngineError):
+    """A write past the end of a KV cache: a scheduling mistake, never user input."""
+
+
+class PromptTooLongError(EngineError):
+    """A prompt leaves no room in the context window. It is refused whole, never cut."""
+
+    def __init__(self, *, num_tokens: int, max_tokens: int) -> None:
+        super().__init__(
+            f"the prompt has {num_tokens} tokens and the engine accepts at most {max_tokens}; "
+            "send less text, or raise the engine's context up to the model's limit"
+        )
+        self.num_tokens = num_tokens
+        self.max_tokens = max_tokens
