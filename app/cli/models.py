@@ -15,7 +15,6 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeRemainingColumn,
-    TransferSpeedColumn,
 )
 
 from app.cli.context import load_cli_settings
@@ -135,13 +134,12 @@ def _errors_to_exit() -> Iterator[None]:
 
 @contextmanager
 def _progress_bars() -> Iterator[ProgressListener]:
-    """A bar per model and stage on standard error; silent where that is not a terminal."""
+    """A bar per stage on standard error; silent where that is not a terminal."""
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description:36}"),
-        BarColumn(),
+        TextColumn("{task.description:32}"),
+        BarColumn(bar_width=20),
         DownloadColumn(),
-        TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:

