@@ -1,0 +1,142 @@
+"""Collections: names, and who may see them. Refuses bad names and the deletion of `default`."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from core.access import Access
+from core.errors import CollectionNotFoundError
+from core.ids import CollectionId, new_id
+from core.tables import CollectionRow, DocumentRow, VersionRow
+from ingestion.errors import (
+    BadCollectionNameError,
+    BadLanguageError,
+    CollectionExistsError,
+    DefaultCollectionError,
+)
+from ingestion.purge import Purged, clear_files, next_generation, remove_versions
+from ingestion.store import Store
+
+DEFAULT_COLLECTION: Final = "default"
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A named set of documents; the unit of access."""
+
+    id: CollectionId
+    name: str
+    description: str
+    language: str | None
+    num_documents: int
+    created_at: datetime
+
+
+class Collections:
+    """Every query on collections."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def list(self, access: Access) -> list[Collection]:
+        """The collections that the caller may see, by name."""
+        with self._store.database.read_scope() as session:
+            rows = session.scalars(select(CollectionRow).order_by(CollectionRow.name)).all()
+            counts = _count_documents(session)
+        return [
+            _collection(row, counts.get(row.id, 0))
+            for row in rows
+            if access.allows(CollectionId(row.id))
+        ]
+
+    def get(self, name: str, access: Access) -> Collection:
+        """One collection. Raises `CollectionNotFoundError`."""
+        with self._store.database.read_scope() as session:
+            row = _row(session, name, access)
+            return _collection(row, _count_documents(session).get(row.id, 0))
+
+    def create(
+        self, name: str, *, description: str = "", language: str | None = None
+    ) -> Collection:
+        """Make a collection.
+
+        Raises `BadCollectionNameError`, `BadLanguageError`, `CollectionExistsError`.
+        """
+        if not _NAME.fullmatch(name):
+            raise BadCollectionNameError(
+                f"{name!r} cannot name a collection: use 1 to 63 lower-case letters, digits, "
+                "'-' and '_', beginning with a letter or digit"
+            )
+        row = CollectionRow(
+            id=new_id("col"), name=name, description=description, language=_language(language)
+        )
+        with self._store.database.session_scope() as session:
+            if session.scalar(select(CollectionRow.id).where(CollectionRow.name == name)):
+                raise CollectionExistsError(f"there is a collection {name!r} already")
+            session.add(row)
+        return _collection(row, 0)
+
+    def update(
+        self, name: str, access: Access, *, description: str | None, language: str | None
+    ) -> Collection:
+        """Change what is not None. Raises `CollectionNotFoundError`, `BadLanguageError`."""
+        with self._store.database.session_scope() as session:
+            row = _row(session, name, access)
+            if description is not None:
+                row.description = description
+            if language is not None:
+                row.language = _language(language)
+        return self.get(name, access)
+
+    def delete(self, name: str, access: Access) -> Purged:
+        """Delete a collection and its documents, in one transaction.
+
+        Raises `CollectionNotFoundError`, `DefaultCollectionError`.
+        """
+        with self._store.database.session_scope() as session:
+            row = _row(session, name, access)
+            if name == DEFAULT_COLLECTION:
+                raise DefaultCollectionError("the collection 'default' always exists")
+            documents = select(DocumentRow.id).where(DocumentRow.collection_id == row.id)
+            versions = select(VersionRow.id).where(VersionRow.document_id.in_(documents))
+            removed = remove_versions(session, versions)
+            session.execute(delete(DocumentRow).where(DocumentRow.collection_id == row.id))
+            session.execute(delete(CollectionRow).where(CollectionRow.id == row.id))
+            next_generation(session)
+        blobs = clear_files(self._store, removed)
+        return Purged(len(removed.version_ids), removed.num_chunks, removed.num_chunks, blobs)
+
+
+def _row(session: Session, name: str, access: Access) -> CollectionRow:
+    row = session.scalars(select(CollectionRow).where(CollectionRow.name == name)).one_or_none()
+    if row is None or not access.allows(CollectionId(row.id)):
+        raise CollectionNotFoundError(f"there is no collection {name!r}")
+    return row
+
+
+def _count_documents(session: Session) -> dict[str, int]:
+    counts = select(DocumentRow.collection_id, func.count()).group_by(DocumentRow.collection_id)
+    return {row[0]: row[1] for row in session.execute(counts)}
+
+
+def _language(language: str | None) -> str | None:
+    if language is not None and not _LANGUAGE.fullmatch(language):
+        raise BadLanguageError(f"{language!r} is no language code such as 'es' or 'pt-BR'")
+    return language
+
+
+def _collection(row: CollectionRow, num_documents: int) -> Collection:
+    return Collection(
+        id=CollectionId(row.id),
+        name=row.name,
+        description=row.description,
+        language=row.language,
+        num_documents=num_documents,
+        created_at=row.created_at,
+    )

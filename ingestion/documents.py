@@ -1,0 +1,377 @@
+"""Documents: accept, show, delete. Every read takes an access; nothing here parses or embeds."""
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVarTuple
+
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.orm import Session, undefer
+
+from core.access import Access
+from core.blobs import PendingBlob
+from core.errors import BlobMissingError, CollectionNotFoundError, DocumentNotFoundError
+from core.ids import CollectionId, DocumentId, VersionId, new_id
+from core.tables import CollectionRow, DocumentRow, JobRow, VersionRow, VersionTextRow
+from core.types import Box
+from ingestion.boxes import quote_boxes
+from ingestion.purge import (
+    Purged,
+    clear_files,
+    lock_blobs,
+    next_generation,
+    release_blobs,
+    remove_versions,
+)
+from ingestion.store import Store
+from ingestion.uploads import Accepted, OnConflict, Upload, clean_name
+
+_ENDED_BADLY = ("failed", "cancelled")
+_Columns = TypeVarTuple("_Columns")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One upload of a document."""
+
+    id: VersionId
+    number: int
+    state: str
+    sha256: str
+    num_bytes: int
+    media_type: str
+    metadata: dict[str, object]
+    language: str | None
+    num_pages: int | None
+    num_chunks: int | None
+    created_at: datetime
+    published_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document. `version` is the searchable one, or else the newest; `newest` is the newest."""
+
+    id: DocumentId
+    name: str
+    collection_id: CollectionId
+    collection: str
+    created_at: datetime
+    version: Version
+    newest: Version
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentText:
+    """The text of a version; `page_starts` is empty where the format has no pages."""
+
+    version_id: VersionId
+    number: int
+    text: str
+    page_starts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The original bytes of a version, as a readable file."""
+
+    path: Path
+    name: str
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFilter:
+    """Which documents to list; None does not filter. `state` is that of the newest version."""
+
+    collection: str | None = None
+    state: str | None = None
+    name_contains: str | None = None
+
+
+class Documents:
+    """Every query on documents and their versions."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def accept(self, upload: Upload, blob: PendingBlob) -> Accepted:
+        """Make a received file a queued version; from the return on it is safe from any crash.
+
+        The same bytes as the current version under the same name change nothing. The caller
+        enqueues `job_id` at `attempt`. Raises `CollectionNotFoundError`.
+        """
+        # Flushed to disk before the transaction: the writer's lock must not wait for a slow disk.
+        _sync_file(blob.path)
+        try:
+            with self._store.database.session_scope() as session:
+                return self._accept(session, upload, blob)
+        except BaseException:
+            # No row came to refer to bytes that were kept.
+            release_blobs(self._store, [blob.sha256])
+            raise
+
+    def get(self, document_id: DocumentId, access: Access) -> Document:
+        """One document. Raises `DocumentNotFoundError`."""
+        with self._store.database.read_scope() as session:
+            row, name = _get(session, document_id, access)
+            return _document(row, name, _versions_of(session, [row.id])[row.id])
+
+    def versions(self, document_id: DocumentId, access: Access) -> list[Version]:
+        """Every version there is, newest first. Raises `DocumentNotFoundError`."""
+        with self._store.database.read_scope() as session:
+            _get(session, document_id, access)
+            return _versions_of(session, [document_id])[document_id]
+
+    def text(self, document_id: DocumentId, access: Access, *, number: int | None) -> DocumentText:
+        """The text that offsets point into; by default of the version shown.
+
+        Raises `DocumentNotFoundError`, also for a version that has no text yet.
+        """
+        version = self._version(document_id, access, number)
+        with self._store.database.read_scope() as session:
+            row = session.get(VersionTextRow, version.id, options=[undefer(VersionTextRow.text)])
+        if row is None:
+            raise DocumentNotFoundError(
+                f"version {version.number} of {document_id!r} has no text: it is {version.state}"
+            )
+        return DocumentText(version.id, version.number, row.text, tuple(row.page_starts))
+
+    def content(self, document_id: DocumentId, access: Access, *, number: int | None) -> Content:
+        """The original file. Raises `DocumentNotFoundError`, `BlobMissingError`."""
+        version = self._version(document_id, access, number)
+        name = self.get(document_id, access).name
+        return Content(self._store.blobs.path(version.sha256), name, version)
+
+    def boxes(self, spans: Sequence[tuple[VersionId, int, int]], access: Access) -> list[list[Box]]:
+        """The rectangles of each quote `(version, start, end)`; none where there is no geometry."""
+        query = (
+            select(VersionTextRow.version_id, VersionTextRow.line_boxes)
+            .join(VersionRow, VersionRow.id == VersionTextRow.version_id)
+            .join(DocumentRow, DocumentRow.id == VersionRow.document_id)
+            .where(VersionTextRow.version_id.in_({span[0] for span in spans}))
+        )
+        with self._store.database.read_scope() as session:
+            rows = session.execute(_visible(query, access)).all()
+        lines = {row.version_id: row.line_boxes for row in rows}
+        return [quote_boxes(lines.get(version, []), start, end) for version, start, end in spans]
+
+    def delete(self, document_id: DocumentId, access: Access) -> Purged:
+        """Delete a document with all its versions: gone from every search at the commit.
+
+        Work on it that is under way ends by itself. Raises `DocumentNotFoundError`.
+        """
+        with self._store.database.session_scope() as session:
+            _get(session, document_id, access)
+            scope = select(VersionRow.id).where(VersionRow.document_id == document_id)
+            removed = remove_versions(session, scope)
+            session.execute(delete(DocumentRow).where(DocumentRow.id == document_id))
+            next_generation(session)
+        blobs = clear_files(self._store, removed)
+        return Purged(len(removed.version_ids), removed.num_chunks, removed.num_chunks, blobs)
+
+    def _version(self, document_id: DocumentId, access: Access, number: int | None) -> Version:
+        document = self.get(document_id, access)
+        if number is None:
+            return document.version
+        for version in self.versions(document_id, access):
+            if version.number == number:
+                return version
+        raise DocumentNotFoundError(f"document {document_id!r} has no version {number}")
+
+    def _accept(self, session: Session, upload: Upload, blob: PendingBlob) -> Accepted:
+        _lock_collection(session, upload.collection_id)
+        lock_blobs(session)
+        name = clean_name(upload.name)
+        document = session.scalars(
+            select(DocumentRow).where(
+                DocumentRow.collection_id == upload.collection_id, DocumentRow.name == name
+            )
+        ).one_or_none()
+        if document is None:
+            document = DocumentRow(id=new_id("doc"), collection_id=upload.collection_id, name=name)
+            session.add(document)
+            session.flush()
+        newest, current = _newest_and_current(session, document.id)
+        if current is not None and current.sha256 == blob.sha256:
+            self._keep(blob, missing_only=True)
+            return _accepted(session, current, deduplicated=True)
+        if newest is not None and upload.on_conflict == OnConflict.SKIP:
+            return _accepted(session, current or newest, skipped=True)
+        version = _queue_version(session, document.id, newest, upload, blob)
+        self._keep(blob)
+        return _accepted(session, version)
+
+    def _keep(self, blob: PendingBlob, *, missing_only: bool = False) -> None:
+        # Inside the transaction: deletion looks for references and unlinks inside one as well, so
+        # that bytes can neither vanish under a new row nor stay behind an old one.
+        if missing_only:
+            with suppress(BlobMissingError):
+                self._store.blobs.path(blob.sha256)
+                return
+        blob.keep()
+
+    def list(
+        self,
+        access: Access,
+        *,
+        where: DocumentFilter | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> list[Document]:
+        """Documents, newest first; the id of the last one is the next cursor."""
+        query = _filter(_select_documents(access), where or DocumentFilter())
+        if cursor is not None:
+            query = query.where(DocumentRow.id < cursor)
+        with self._store.database.read_scope() as session:
+            rows = session.execute(query.order_by(DocumentRow.id.desc()).limit(limit)).all()
+            versions = _versions_of(session, [row[0].id for row in rows])
+        return [_document(row, name, versions[row.id]) for row, name in rows]
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _lock_collection(session: Session, collection_id: CollectionId) -> None:
+    # for update: on PostgreSQL two uploads of one name must come one after the other
+    query = select(CollectionRow.id).where(CollectionRow.id == collection_id).with_for_update()
+    if session.scalar(query) is None:
+        raise CollectionNotFoundError("the collection was deleted")
+
+
+def _newest_and_current(
+    session: Session, document_id: str
+) -> tuple[VersionRow | None, VersionRow | None]:
+    # the current version is the newest whose job did not end badly
+    versions = session.scalars(
+        select(VersionRow)
+        .where(VersionRow.document_id == document_id)
+        .order_by(VersionRow.number.desc())
+    ).all()
+    current = next((row for row in versions if row.state not in _ENDED_BADLY), None)
+    return (versions[0] if versions else None), current
+
+
+def _queue_version(
+    session: Session, document_id: str, newest: VersionRow | None, upload: Upload, blob: PendingBlob
+) -> VersionRow:
+    version = VersionRow(
+        id=new_id("ver"),
+        document_id=document_id,
+        number=newest.number + 1 if newest else 1,
+        state="queued",
+        keep_older=upload.on_conflict == OnConflict.VERSION,
+        sha256=blob.sha256,
+        num_bytes=blob.num_bytes,
+        media_type=upload.media_type,
+        user_metadata=dict(upload.metadata),
+    )
+    session.add(version)
+    session.flush()
+    session.add(JobRow(id=version.id, document_id=document_id, state="queued"))
+    session.flush()
+    return version
+
+
+def _accepted(
+    session: Session, version: VersionRow, *, deduplicated: bool = False, skipped: bool = False
+) -> Accepted:
+    attempt = session.scalars(select(JobRow.attempt).where(JobRow.id == version.id)).one()
+    return Accepted(
+        document_id=DocumentId(version.document_id),
+        version_id=VersionId(version.id),
+        number=version.number,
+        sha256=version.sha256,
+        num_bytes=version.num_bytes,
+        media_type=version.media_type,
+        deduplicated=deduplicated,
+        skipped=skipped,
+        job_id=VersionId(version.id),
+        attempt=attempt,
+    )
+
+
+def _visible(query: Select[*_Columns], access: Access) -> Select[*_Columns]:
+    if access.collection_ids is None:
+        return query
+    return query.where(DocumentRow.collection_id.in_(access.collection_ids))
+
+
+def _select_documents(access: Access) -> Select[DocumentRow, str]:
+    query = select(DocumentRow, CollectionRow.name).join(
+        CollectionRow, CollectionRow.id == DocumentRow.collection_id
+    )
+    return _visible(query, access)
+
+
+def _filter(query: Select[DocumentRow, str], where: DocumentFilter) -> Select[DocumentRow, str]:
+    if where.collection is not None:
+        query = query.where(CollectionRow.name == where.collection)
+    if where.name_contains:
+        query = query.where(DocumentRow.name.icontains(where.name_contains, autoescape=True))
+    if where.state is not None:
+        newest = (
+            select(func.max(VersionRow.number))
+            .where(VersionRow.document_id == DocumentRow.id)
+            .scalar_subquery()
+        )
+        query = query.join(VersionRow, VersionRow.document_id == DocumentRow.id).where(
+            VersionRow.number == newest, VersionRow.state == where.state
+        )
+    return query
+
+
+def _get(session: Session, document_id: DocumentId, access: Access) -> tuple[DocumentRow, str]:
+    query = _select_documents(access).where(DocumentRow.id == document_id)
+    row = session.execute(query).one_or_none()
+    if row is None:
+        raise DocumentNotFoundError(f"there is no document {document_id!r}")
+    return row[0], row[1]
+
+
+def _versions_of(session: Session, document_ids: Sequence[str]) -> dict[str, list[Version]]:
+    rows = session.scalars(
+        select(VersionRow)
+        .where(VersionRow.document_id.in_(document_ids))
+        .order_by(VersionRow.number.desc())
+    )
+    versions: dict[str, list[Version]] = defaultdict(list)
+    for row in rows:
+        versions[row.document_id].append(_version(row))
+    return versions
+
+
+def _document(row: DocumentRow, collection: str, versions: Sequence[Version]) -> Document:
+    searchable = next((version for version in versions if version.state == "searchable"), None)
+    return Document(
+        id=DocumentId(row.id),
+        name=row.name,
+        collection_id=CollectionId(row.collection_id),
+        collection=collection,
+        created_at=row.created_at,
+        version=searchable or versions[0],
+        newest=versions[0],
+    )
+
+
+def _version(row: VersionRow) -> Version:
+    return Version(
+        id=VersionId(row.id),
+        number=row.number,
+        state=row.state,
+        sha256=row.sha256,
+        num_bytes=row.num_bytes,
+        media_type=row.media_type,
+        metadata=row.user_metadata,
+        language=row.language,
+        num_pages=row.num_pages,
+        num_chunks=row.num_chunks,
+        created_at=row.created_at,
+        published_at=row.published_at,
+    )

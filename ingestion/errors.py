@@ -1,0 +1,137 @@
+"""Errors of ingestion: what was wrong with a file, a name or a job. Knows no HTTP."""
+
+from core.errors import CimientoError
+
+
+class UnsupportedMediaTypeError(CimientoError):
+    """The bytes are of a kind that cannot be read; the message lists the kinds that can."""
+
+    code = "unsupported_media_type"
+
+
+class EmptyDocumentError(CimientoError):
+    """The file has no bytes."""
+
+    code = "empty_document"
+
+
+class DocumentTooLargeError(CimientoError):
+    """The file, its pages or its text are over a limit; the message names the setting."""
+
+    code = "document_too_large"
+
+
+class UnreadableDocumentError(CimientoError):
+    """The file is broken: its parser could not make sense of it."""
+
+    code = "unreadable_document"
+
+
+class PasswordRequiredError(CimientoError):
+    """The file is encrypted and does not open without a password."""
+
+    code = "password_required"
+
+
+class NoTextFoundError(CimientoError):
+    """The file was read and holds no text, such as a scan."""
+
+    code = "no_text_found"
+
+
+class ParseTimeoutError(CimientoError):
+    """Parsing took longer than it may; a less busy machine can make it."""
+
+    code = "parse_timeout"
+    retryable = True
+
+
+class ParseMemoryExceededError(CimientoError):
+    """Parsing needed more memory than it may have."""
+
+    code = "parse_memory_exceeded"
+
+
+class ParserCrashedError(CimientoError):
+    """The parser's process died on this file; the service did not."""
+
+    code = "parser_crashed"
+
+
+class PoisonDocumentError(CimientoError):
+    """The worker died at the same point of this document several times; it is left alone."""
+
+    code = "poison_document"
+
+
+class IngestionInterruptedError(CimientoError):
+    """The durable job ended without a result; starting it again can help."""
+
+    code = "ingestion_interrupted"
+    retryable = True
+
+
+class StorageFullError(CimientoError):
+    """There is no room left in the data folder."""
+
+    code = "storage_full"
+    retryable = True
+
+
+class BadCollectionNameError(CimientoError):
+    """The name is not one that a collection can have; the message says which are."""
+
+    code = "bad_collection_name"
+
+
+class BadLanguageError(CimientoError):
+    """The language is not a code such as `en` or `es`."""
+
+    code = "bad_language"
+
+
+class CollectionExistsError(CimientoError):
+    """A collection of that name is there already."""
+
+    code = "collection_exists"
+
+
+class DefaultCollectionError(CimientoError):
+    """The collection `default` cannot be deleted."""
+
+    code = "default_collection"
+
+
+class BadMetadataError(CimientoError):
+    """The metadata is not a JSON object, or too large."""
+
+    code = "bad_metadata"
+
+
+class JobNotRetryableError(CimientoError):
+    """The job has nothing to retry: it runs, succeeded, or a newer version took its place."""
+
+    code = "job_not_retryable"
+
+
+class JobFinishedError(CimientoError):
+    """The job came to its end before it could be cancelled."""
+
+    code = "job_finished"
+
+
+ERRORS_BY_CODE: dict[str, type[CimientoError]] = {
+    error.code: error
+    for error in (
+        UnsupportedMediaTypeError,
+        EmptyDocumentError,
+        DocumentTooLargeError,
+        UnreadableDocumentError,
+        PasswordRequiredError,
+        NoTextFoundError,
+        ParseTimeoutError,
+        ParseMemoryExceededError,
+        ParserCrashedError,
+    )
+}
+"""What the parser's process may report, by code: so an error crosses between processes."""

@@ -1,0 +1,304 @@
+"""Jobs: how far each version is, and how it ended. Changes states; runs nothing."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, cast
+
+from sqlalchemy import CursorResult, Row, Select, select, update
+from sqlalchemy.orm import Session
+
+from core.access import Access
+from core.errors import CimientoError, JobNotFoundError
+from core.ids import DocumentId, VersionId
+from core.tables import DocumentRow, JobRow, VersionRow, now
+from ingestion.errors import JobFinishedError, JobNotRetryableError
+from ingestion.store import Store
+
+JobState = Literal["queued", "running", "searchable", "failed", "cancelled"]
+Stage = Literal["parsing", "chunking", "embedding", "publishing"]
+
+OPEN_STATES: Final = ("queued", "running")
+_REPORT_EVERY_S: Final = 0.4
+
+
+class NoLongerWantedError(Exception):
+    """The version was deleted, cancelled or begun anew while it was worked on: stop quietly."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why a job failed: a stable code, a sentence for a person, whether a retry can help."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One go at making a version searchable; a retry is the next."""
+
+    version_id: VersionId
+    number: int
+
+    @property
+    def workflow_id(self) -> str:
+        """Id of the durable workflow: the version's own for the first attempt."""
+        return self.version_id if self.number == 1 else f"{self.version_id}.{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The work of making one version searchable. `done` of `total` counts `unit`s of the stage."""
+
+    id: VersionId
+    document_id: DocumentId
+    document_name: str
+    version: int
+    state: JobState
+    stage: Stage | None
+    done: int
+    total: int | None
+    unit: str | None
+    attempt: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: JobError | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the job is still to come to its end."""
+        return self.state in OPEN_STATES
+
+
+class Jobs:
+    """Every query on jobs."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, job_id: VersionId, access: Access) -> Job:
+        """One job. Raises `JobNotFoundError`."""
+        with self._store.database.read_scope() as session:
+            return _get(session, job_id, access)
+
+    def list_open(self) -> list[Attempt]:
+        """Every attempt that is queued or running, oldest first."""
+        query = select(JobRow.id, JobRow.attempt).where(JobRow.state.in_(OPEN_STATES))
+        with self._store.database.read_scope() as session:
+            rows = session.execute(query.order_by(JobRow.created_at, JobRow.id)).all()
+        return [Attempt(VersionId(row.id), row.attempt) for row in rows]
+
+    def begin(self, attempt: Attempt) -> None:
+        """Mark the attempt as running. Raises `NoLongerWantedError`."""
+        with self._store.database.session_scope() as session:
+            _set(session, attempt, OPEN_STATES, state="running")
+            session.execute(
+                update(JobRow)
+                .where(JobRow.id == attempt.version_id, JobRow.started_at.is_(None))
+                .values(started_at=now())
+            )
+
+    def report(
+        self, attempt: Attempt, stage: Stage, *, done: int, total: int | None, unit: str | None
+    ) -> None:
+        """Note how far a stage is. Raises `NoLongerWantedError`."""
+        values = {"stage": stage, "done": done, "total": total, "unit": unit}
+        with self._store.database.session_scope() as session:
+            _set(session, attempt, ("running",), **values)
+
+    def fail(self, attempt: Attempt, error: JobError) -> bool:
+        """End the attempt as failed. Returns whether it was still open."""
+        values = {
+            "state": "failed",
+            "finished_at": now(),
+            "error_code": error.code,
+            "error_message": error.message,
+            "error_retryable": error.retryable,
+        }
+        try:
+            with self._store.database.session_scope() as session:
+                _set(session, attempt, OPEN_STATES, **values)
+        except NoLongerWantedError:
+            return False
+        return True
+
+    def cancel(self, job_id: VersionId, access: Access) -> Job:
+        """End an open job as cancelled; running work stops by itself within moments.
+
+        Raises `JobNotFoundError`, `JobFinishedError`.
+        """
+        with self._store.database.session_scope() as session:
+            job = _get(session, job_id, access)
+            if not job.is_open:
+                raise JobFinishedError(f"the job is {job.state} already")
+            attempt = Attempt(job.id, job.attempt)
+            _set(session, attempt, OPEN_STATES, state="cancelled", finished_at=now())
+        self._store.staging.of(job_id).remove()
+        return self.get(job_id, access)
+
+    def retry(self, job_id: VersionId, access: Access) -> Job:
+        """Queue a failed or cancelled job anew, as its next attempt; the caller enqueues it.
+
+        Raises `JobNotFoundError`, `JobNotRetryableError`.
+        """
+        with self._store.database.session_scope() as session:
+            job = _get(session, job_id, access)
+            if job.state not in ("failed", "cancelled"):
+                raise JobNotRetryableError(f"the job is {job.state}: there is nothing to retry")
+            _refuse_superseded(session, job)
+            session.execute(
+                update(JobRow)
+                .where(JobRow.id == job_id)
+                .values(attempt=job.attempt + 1, state="queued", **_BLANK)
+            )
+            session.execute(
+                update(VersionRow).where(VersionRow.id == job_id).values(state="queued")
+            )
+        # A new attempt is a fresh one: it trusts nothing that a failed one left.
+        self._store.staging.of(job_id).remove()
+        return self.get(job_id, access)
+
+    def list(
+        self,
+        access: Access,
+        *,
+        state: JobState | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> list[Job]:
+        """Jobs the caller may see, newest first; the id of the last one is the next cursor."""
+        query = _select_jobs(access).order_by(JobRow.id.desc()).limit(limit)
+        if state is not None:
+            query = query.where(JobRow.state == state)
+        if cursor is not None:
+            query = query.where(JobRow.id < cursor)
+        with self._store.database.read_scope() as session:
+            return [_job(row) for row in session.execute(query)]
+
+
+class Progress:
+    """Reports of one attempt, thinned to a few writes a second. Also how an attempt learns that
+    it is no longer wanted: every write asks.
+    """
+
+    def __init__(
+        self, jobs: Jobs, attempt: Attempt, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._jobs = jobs
+        self._attempt = attempt
+        self._clock = clock
+        self._last: tuple[Stage, float] | None = None
+
+    def report(self, stage: Stage, done: int, total: int | None, unit: str | None) -> None:
+        """Note how far a stage is. Raises `NoLongerWantedError`."""
+        moment = self._clock()
+        recent = self._last is not None and moment - self._last[1] < _REPORT_EVERY_S
+        if recent and self._last is not None and self._last[0] == stage and done != total:
+            return
+        self._last = (stage, moment)
+        self._jobs.report(self._attempt, stage, done=done, total=total, unit=unit)
+
+
+def finish(session: Session, attempt: Attempt, *, num_chunks: int) -> None:
+    """End the attempt as searchable, inside the transaction that publishes it.
+
+    Raises `NoLongerWantedError`, and with it undoes the publication.
+    """
+    count = {"done": num_chunks, "total": num_chunks, "unit": "chunks"}
+    _set(session, attempt, ("running",), state="searchable", finished_at=now(), **count)
+
+
+def job_error(error: BaseException) -> JobError:
+    """What a person is told about an exception."""
+    if isinstance(error, CimientoError):
+        return JobError(error.code, str(error), error.retryable)
+    message = f"an unexpected error stopped the work ({type(error).__name__}); the log has details"
+    return JobError(CimientoError.code, message, retryable=True)
+
+
+_BLANK: Final[dict[str, Any]] = {
+    "stage": None,
+    "done": 0,
+    "total": None,
+    "unit": None,
+    "started_at": None,
+    "finished_at": None,
+    "error_code": None,
+    "error_message": None,
+    "error_retryable": None,
+}
+
+
+def _set(session: Session, attempt: Attempt, states: tuple[str, ...], **values: object) -> None:
+    result = session.execute(
+        update(JobRow)
+        .where(
+            JobRow.id == attempt.version_id,
+            JobRow.attempt == attempt.number,
+            JobRow.state.in_(states),
+        )
+        .values(**values)
+    )
+    if cast("CursorResult[Any]", result).rowcount == 0:
+        raise NoLongerWantedError(attempt.workflow_id)
+    if "state" in values:
+        session.execute(
+            update(VersionRow)
+            .where(VersionRow.id == attempt.version_id)
+            .values(state=values["state"])
+        )
+
+
+def _refuse_superseded(session: Session, job: Job) -> None:
+    newer = select(VersionRow.number).where(
+        VersionRow.document_id == job.document_id,
+        VersionRow.number > job.version,
+        VersionRow.published_at.is_not(None),
+    )
+    if session.scalar(newer.limit(1)) is not None:
+        raise JobNotRetryableError("a newer version of the document is searchable")
+
+
+def _select_jobs(access: Access) -> Select[JobRow, int, str]:
+    query = (
+        select(JobRow, VersionRow.number, DocumentRow.name)
+        .join(VersionRow, VersionRow.id == JobRow.id)
+        .join(DocumentRow, DocumentRow.id == JobRow.document_id)
+    )
+    if access.collection_ids is not None:
+        query = query.where(DocumentRow.collection_id.in_(access.collection_ids))
+    return query
+
+
+def _get(session: Session, job_id: VersionId, access: Access) -> Job:
+    row = session.execute(_select_jobs(access).where(JobRow.id == job_id)).one_or_none()
+    if row is None:
+        raise JobNotFoundError(f"there is no job {job_id!r}")
+    return _job(row)
+
+
+def _job(row: Row[JobRow, int, str]) -> Job:
+    job, number, name = row
+    error = None
+    if job.error_code is not None:
+        error = JobError(job.error_code, job.error_message or "", bool(job.error_retryable))
+    return Job(
+        id=VersionId(job.id),
+        document_id=DocumentId(job.document_id),
+        document_name=name,
+        version=number,
+        state=cast("JobState", job.state),
+        stage=cast("Stage | None", job.stage),
+        done=job.done,
+        total=job.total,
+        unit=job.unit,
+        attempt=job.attempt,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        error=error,
+    )

@@ -1,0 +1,1 @@
+"""Files to text with its places: pages, headings, rectangles. Knows no database and no model."""

@@ -1,0 +1,116 @@
+"""The parser's own process: limits first, then the untrusted file. Reaches no network."""
+
+import importlib
+import json
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from core.errors import CimientoError
+from ingestion.errors import NoTextFoundError, UnreadableDocumentError, UnsupportedMediaTypeError
+from ingestion.parsing.document import ParsedDocument, ParseLimits, Report
+from ingestion.processes import die_with_parent
+
+EXIT_OUT_OF_MEMORY: Final = 77
+# Imported by name and late: a PDF must not pay for the HTML parser's imports.
+PARSER_MODULES: Final = {
+    "application/pdf": "ingestion.parsing.pdf",
+    "text/markdown": "ingestion.parsing.markdown",
+    "text/html": "ingestion.parsing.html",
+    "text/plain": "ingestion.parsing.plain",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": (
+        "ingestion.parsing.docx"
+    ),
+}
+_FORBIDDEN: Final = (
+    "socket.connect",
+    "socket.bind",
+    "socket.getaddrinfo",
+    "subprocess.Popen",
+    "os.exec",
+    "os.fork",
+    "os.forkpty",
+    "os.posix_spawn",
+    "os.system",
+)
+# The result is JSON: text, and a rectangle for every line of it.
+_OUTPUT_BYTES_PER_CHAR: Final = 8
+_OUTPUT_BYTES_LEAST: Final = 64 * 1024 * 1024
+
+
+class Parser(Protocol):
+    """A module that reads one format."""
+
+    def parse(self, path: Path, limits: ParseLimits, report: Report) -> ParsedDocument:
+        """Read the file. Raises the errors of `ingestion.errors`."""
+        ...
+
+
+def main(argument: str) -> None:
+    """Parse the file that the request names, and leave the outcome in the working folder."""
+    request = json.loads(argument)
+    limits = ParseLimits(**request["limits"])
+    die_with_parent(request["parent_pid"], signal.SIGKILL)
+    limit_self(limits)
+    sys.addaudithook(_refuse)
+    outcome = _outcome(request, limits)
+    # rename last: the parent must never read half an outcome
+    Path("outcome.tmp").write_text(outcome, encoding="utf-8")
+    Path("outcome.tmp").replace("outcome.json")
+
+
+def limit_self(limits: ParseLimits) -> None:
+    """Set what the kernel enforces: memory, processor seconds, file size, no core dumps."""
+    seconds = int(limits.timeout_s) + 1
+    output = limits.max_text_chars * _OUTPUT_BYTES_PER_CHAR + _OUTPUT_BYTES_LEAST
+    for what, value in (
+        (resource.RLIMIT_AS, limits.memory_bytes),
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_FSIZE, output),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(what, (value, value))
+
+
+def _outcome(request: dict[str, Any], limits: ParseLimits) -> str:
+    def report(done: int, total: int) -> None:
+        os.write(request["progress_fd"], b"%d %d\n" % (done, total))
+
+    try:
+        parser = _load_parser(request["media_type"])
+        document = parser.parse(Path(request["source"]), limits, report)
+        return _with_text(document).to_json()
+    except CimientoError as error:
+        return json.dumps({"code": error.code, "message": str(error)})
+    except MemoryError:
+        os._exit(EXIT_OUT_OF_MEMORY)
+    except Exception as error:  # noqa: BLE001 - any failure of a parser is this file's outcome
+        message = f"the file cannot be read ({type(error).__name__})"
+        return json.dumps({"code": UnreadableDocumentError.code, "message": message})
+
+
+def _with_text(document: ParsedDocument) -> ParsedDocument:
+    if not document.text.strip():
+        raise NoTextFoundError("the file holds no text")
+    return document
+
+
+def _load_parser(media_type: str) -> Parser:
+    if media_type not in PARSER_MODULES:
+        raise UnsupportedMediaTypeError(f"no parser reads {media_type}")
+    module: Any = importlib.import_module(PARSER_MODULES[media_type])
+    parser: Parser = module
+    return parser
+
+
+def _refuse(event: str, _arguments: tuple[object, ...]) -> None:
+    # An audit hook cannot be taken off again, whatever a file makes Python code do.
+    if event in _FORBIDDEN:
+        raise PermissionError(f"a parser may not use {event}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

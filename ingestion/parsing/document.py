@@ -1,0 +1,76 @@
+"""What a parser hands back, and its form on disk. Pure: no parsing, no files."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+Report = Callable[[int, int], None]
+"""Called with the pages done and the pages there are."""
+
+
+class Heading(NamedTuple):
+    """A heading at a character offset; level 1 is the highest."""
+
+    offset: int
+    level: int
+    title: str
+
+
+class LineBox(NamedTuple):
+    """Where one line of text stands on its page, in PDF points; the origin is the top left."""
+
+    start: int
+    end: int
+    page: int
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDocument:
+    """The text of a file, and where its parts are; every offset counts characters of `text`.
+
+    `page_starts` is empty where the format has no pages; `line_boxes` where it has no geometry.
+    """
+
+    text: str
+    page_starts: tuple[int, ...] = ()
+    headings: tuple[Heading, ...] = ()
+    line_boxes: tuple[LineBox, ...] = ()
+
+    def to_json(self) -> str:
+        """The form that crosses processes and waits in the staging folder."""
+        return json.dumps(
+            {
+                "text": self.text,
+                "page_starts": self.page_starts,
+                "headings": self.headings,
+                "line_boxes": self.line_boxes,
+            },
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
+
+    @classmethod
+    def from_json(cls, data: str) -> "ParsedDocument":
+        """Read `to_json` back. Raises ValueError, KeyError or TypeError for anything else."""
+        fields = json.loads(data)
+        return cls(
+            text=str(fields["text"]),
+            page_starts=tuple(int(start) for start in fields["page_starts"]),
+            headings=tuple(Heading(*heading) for heading in fields["headings"]),
+            line_boxes=tuple(LineBox(*box) for box in fields["line_boxes"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ParseLimits:
+    """What one file may cost: seconds, bytes of address space, characters and pages."""
+
+    timeout_s: float
+    memory_bytes: int
+    max_text_chars: int
+    max_pages: int

@@ -1,0 +1,204 @@
+"""A document to searchable chunks: the story of this room. Knows no queue."""
+
+import contextlib
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import structlog
+from sqlalchemy import select
+
+from core.embedding import Embedder
+from core.settings import IngestionSettings
+from core.tables import DocumentRow, VersionRow
+from ingestion.chunking import chunk, embedding_text
+from ingestion.errors import NoTextFoundError
+from ingestion.jobs import Attempt, Jobs, NoLongerWantedError, Progress
+from ingestion.language import detect_language
+from ingestion.parsing.document import ParsedDocument
+from ingestion.parsing.sandbox import Sandbox
+from ingestion.publishing import Publication, publish
+from ingestion.staging import ChunkPlan, HalfVectors, StagedVersion
+from ingestion.store import Store
+
+log = structlog.get_logger()
+
+StepRunner = Callable[[str, Callable[[], None]], None]
+"""Runs a named step; a durable one remembers that it is done and does not run it twice."""
+
+
+class WorkerStoppingError(BaseException):
+    """The process is asked to stop; the work is left where it is and goes on at the next start.
+
+    No `Exception`: nothing may take it for the outcome of the work.
+    """
+
+
+def run_directly(_name: str, step: Callable[[], None]) -> None:
+    """The plainest step runner: runs the step."""
+    step()
+
+
+def ingest_document(
+    attempt: Attempt, stages: "Stages", run_step: StepRunner = run_directly
+) -> None:
+    """Make one version searchable. Every step goes on from what it left on disk.
+
+    Raises `NoLongerWantedError`, and the errors of `ingestion.errors`.
+    """
+    run_step("parse", lambda: stages.parse(attempt))
+    run_step("chunk", lambda: stages.chunk(attempt))
+    run_step("embed", lambda: stages.embed(attempt))
+    run_step("publish", lambda: stages.publish(attempt))
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    name: str
+    sha256: str
+    media_type: str
+
+
+class Stages:
+    """The four steps. Each may be cut short at any point and begun again."""
+
+    def __init__(
+        self, store: Store, sandbox: Sandbox, embedder: Embedder, settings: IngestionSettings
+    ) -> None:
+        self._store = store
+        self._jobs = Jobs(store)
+        self._sandbox = sandbox
+        self._embedder = embedder
+        self._settings = settings
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Make running work raise `WorkerStoppingError` at its next breath."""
+        self._stopping.set()
+
+    def parse(self, attempt: Attempt) -> None:
+        """Turn the file into text, unless that is done."""
+        with self._stage(attempt) as staged:
+            if staged.find_parsed() is None:
+                self._parse(attempt, staged)
+
+    def chunk(self, attempt: Attempt) -> None:
+        """Cut the text into chunks, unless that is done. Raises `NoTextFoundError`."""
+        with self._stage(attempt) as staged:
+            if staged.find_chunks() is None:
+                self._chunk(attempt, staged)
+
+    def embed(self, attempt: Attempt) -> None:
+        """Compute the vectors that are still missing, batch by batch."""
+        with self._stage(attempt) as staged:
+            parsed, plan = self._parsed(attempt, staged), self._plan(attempt, staged)
+            done = len(self._load_vectors(staged))
+            staged.count_try(f"embedding from chunk {done}")
+            progress = Progress(self._jobs, attempt)
+            name = self._source(attempt).name
+            while done < len(plan.spans):
+                progress.report("embedding", done, len(plan.spans), "chunks")
+                self._breathe()
+                spans = plan.spans[done : done + self._settings.embed_batch]
+                texts = [embedding_text(name, span, parsed.text) for span in spans]
+                vectors = self._embedder.embed_passages(texts)  # (B, D)
+                staged.append_vectors(self._embedder.model, done, vectors.astype(np.float16))
+                done += len(spans)
+            progress.report("embedding", done, len(plan.spans), "chunks")
+
+    def publish(self, attempt: Attempt) -> None:
+        """Make the version searchable in place of older ones, at one instant."""
+        with self._stage(attempt) as staged:
+            vectors = self._load_vectors(staged)
+            plan = self._plan(attempt, staged)
+            if len(vectors) != len(plan.spans):
+                # The staged vectors are gone or of another model; they come back by themselves.
+                self.embed(attempt)
+                vectors = self._load_vectors(staged)
+            staged.count_try("publishing")
+            Progress(self._jobs, attempt).report("publishing", 0, len(vectors), "chunks")
+            parsed = self._parsed(attempt, staged)
+            publish(self._store, Publication(attempt, parsed, plan, vectors, self._embedder.model))
+            log.info("document_searchable", version=attempt.version_id, chunks=len(vectors))
+
+    def clean(self, attempt: Attempt) -> None:
+        """Remove what was staged for work that came to its end."""
+        self._store.staging.of(attempt.version_id).remove()
+
+    @contextlib.contextmanager
+    def _stage(self, attempt: Attempt) -> Iterator[StagedVersion]:
+        self._jobs.begin(attempt)
+        staged = self._store.staging.of(attempt.version_id)
+        staged.create()
+        try:
+            yield staged
+        except FileNotFoundError:
+            # Deletion and cancelling remove the folder under running work.
+            self._jobs.begin(attempt)
+            raise
+        finally:
+            if staged.folder.is_dir():
+                staged.forget_tries()
+
+    def _parse(self, attempt: Attempt, staged: StagedVersion) -> ParsedDocument:
+        staged.count_try("parsing")
+        for left in staged.folder.glob("parse-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        progress = Progress(self._jobs, attempt)
+        source = self._source(attempt)
+
+        def on_tick(done: int, total: int | None) -> None:
+            self._breathe()
+            progress.report("parsing", done, total, "pages" if total else None)
+
+        on_tick(0, None)
+        path = self._blob_path(source)
+        parsed = self._sandbox.parse(path, source.media_type, folder=staged.folder, on_tick=on_tick)
+        staged.save_parsed(parsed)
+        return parsed
+
+    def _chunk(self, attempt: Attempt, staged: StagedVersion) -> ChunkPlan:
+        Progress(self._jobs, attempt).report("chunking", 0, None, None)
+        parsed = self._parsed(attempt, staged)
+        staged.count_try("chunking")
+        spans = chunk(
+            parsed,
+            max_chars=self._settings.chunk_chars,
+            overlap_chars=self._settings.chunk_overlap_chars,
+        )
+        if not spans:
+            raise NoTextFoundError("the file has no words, only marks and spaces")
+        plan = ChunkPlan(detect_language(parsed.text), tuple(spans))
+        staged.save_chunks(plan)
+        return plan
+
+    def _parsed(self, attempt: Attempt, staged: StagedVersion) -> ParsedDocument:
+        return staged.find_parsed() or self._parse(attempt, staged)
+
+    def _plan(self, attempt: Attempt, staged: StagedVersion) -> ChunkPlan:
+        return staged.find_chunks() or self._chunk(attempt, staged)
+
+    def _load_vectors(self, staged: StagedVersion) -> HalfVectors:
+        return staged.load_vectors(self._embedder.model, self._embedder.num_dimensions)
+
+    def _source(self, attempt: Attempt) -> _Source:
+        query = (
+            select(DocumentRow.name, VersionRow.sha256, VersionRow.media_type)
+            .join(DocumentRow, DocumentRow.id == VersionRow.document_id)
+            .where(VersionRow.id == attempt.version_id)
+        )
+        with self._store.database.read_scope() as session:
+            row = session.execute(query).one_or_none()
+        if row is None:
+            raise NoLongerWantedError(attempt.workflow_id)
+        return _Source(row.name, row.sha256, row.media_type)
+
+    def _blob_path(self, source: _Source) -> Path:
+        return self._store.blobs.path(source.sha256)
+
+    def _breathe(self) -> None:
+        if self._stopping.is_set():
+            raise WorkerStoppingError

@@ -1,0 +1,114 @@
+"""Take versions out of the truth, their vectors out of every search, their bytes off the disk."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Select, delete, func, insert, literal, select, text, update
+from sqlalchemy.orm import Session
+
+from core.ids import VersionId
+from core.tables import (
+    ChunkRow,
+    DeletedChunkRow,
+    JobRow,
+    ManifestRow,
+    VersionRow,
+    VersionTextRow,
+)
+from ingestion.store import Store
+
+# Any constant: it names the lock on PostgreSQL under which blobs come and go.
+_BLOB_LOCK = 0x43494D49
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What a deletion removed. Every number is a count."""
+
+    versions: int = 0
+    chunks: int = 0
+    vectors: int = 0
+    blobs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Versions that left the truth; their files follow in `clear_files`, after the commit."""
+
+    version_ids: tuple[VersionId, ...] = ()
+    sha256s: tuple[str, ...] = ()
+    num_chunks: int = 0
+
+
+def remove_versions(session: Session, scope: Select[str]) -> Removed:
+    """Delete the versions whose ids `scope` selects, with chunks, texts and jobs.
+
+    From the commit of this transaction on no search shows them.
+    """
+    rows = session.execute(
+        select(VersionRow.id, VersionRow.sha256).where(VersionRow.id.in_(scope))
+    ).all()
+    num_chunks = remove_chunks(session, scope)
+    for table in (VersionTextRow.version_id, JobRow.id, VersionRow.id):
+        session.execute(delete(table.class_).where(table.in_(scope)))
+    return Removed(
+        tuple(VersionId(row.id) for row in rows), tuple({row.sha256 for row in rows}), num_chunks
+    )
+
+
+def remove_chunks(session: Session, scope: Select[str]) -> int:
+    """Delete the chunks of the versions in `scope`; mask their vectors. Returns how many."""
+    of_scope = ChunkRow.version_id.in_(scope)
+    num_chunks = session.scalar(select(func.count()).select_from(ChunkRow).where(of_scope)) or 0
+    if num_chunks:
+        generation = next_generation(session)
+        session.execute(
+            insert(DeletedChunkRow).from_select(
+                ["chunk_id", "generation"],
+                select(ChunkRow.id, literal(generation)).where(of_scope),
+            )
+        )
+        session.execute(delete(ChunkRow).where(of_scope))
+    return num_chunks
+
+
+def next_generation(session: Session) -> int:
+    """Move the index manifest one generation on, so that every reader looks again."""
+    session.execute(update(ManifestRow).values(generation=ManifestRow.generation + 1))
+    return session.scalars(select(ManifestRow.generation)).one()
+
+
+def clear_files(store: Store, removed: Removed) -> int:
+    """Remove staged work and unreferenced blobs of removed versions. Returns the blobs removed.
+
+    Comes after the commit that removed them: a commit that fails must not have cost any bytes. A
+    crash in between leaves orphans, which the worker sweeps when it starts.
+    """
+    for version_id in removed.version_ids:
+        store.staging.of(version_id).remove()
+    return release_blobs(store, removed.sha256s) if removed.sha256s else 0
+
+
+def release_blobs(store: Store, sha256s: Iterable[str]) -> int:
+    """Unlink those blobs that no version refers to. Returns how many.
+
+    Under the writer's lock, as uploads keep theirs: the same bytes cannot arrive in between.
+    """
+    num_blobs = 0
+    with store.database.session_scope() as session:
+        lock_blobs(session)
+        for sha256 in sha256s:
+            if session.scalar(select(VersionRow.id).where(VersionRow.sha256 == sha256).limit(1)):
+                continue
+            store.blobs.delete(sha256)
+            num_blobs += 1
+    return num_blobs
+
+
+def lock_blobs(session: Session) -> None:
+    """Hold the blob store still until this transaction ends.
+
+    SQLite has one writer at a time, and this transaction is it; PostgreSQL needs a word for it.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _BLOB_LOCK})

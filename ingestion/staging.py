@@ -1,0 +1,153 @@
+"""The staging folder: how far a version's work is. Atomic writes; knows no database."""
+
+import json
+import os
+import re
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from core.blobs import sync_folder
+from core.ids import VersionId
+from ingestion.chunking import ChunkSpan
+from ingestion.errors import PoisonDocumentError
+from ingestion.parsing.document import ParsedDocument
+
+HalfVectors = npt.NDArray[np.float16]
+
+_PARSED: Final = "parsed.json"
+_CHUNKS: Final = "chunks.json"
+_TRIES: Final = "tries.json"
+_MAX_TRIES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkPlan:
+    """How a document was cut, and the language it is in."""
+
+    language: str | None
+    spans: tuple[ChunkSpan, ...]
+
+
+class StagedVersion:
+    """The folder of one version. A file in it is whole or absent."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def create(self) -> None:
+        """Make the folder; nothing happens where it is there already."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def remove(self) -> None:
+        """Remove everything that was staged."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def save_parsed(self, parsed: ParsedDocument) -> None:
+        """Keep the parsed text."""
+        self._write(_PARSED, parsed.to_json().encode())
+
+    def find_parsed(self) -> ParsedDocument | None:
+        """The parsed text, or None where it is absent or damaged."""
+        try:
+            return ParsedDocument.from_json((self.folder / _PARSED).read_text(encoding="utf-8"))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def save_chunks(self, plan: ChunkPlan) -> None:
+        """Keep the chunk spans."""
+        data = {"language": plan.language, "spans": [asdict(span) for span in plan.spans]}
+        self._write(_CHUNKS, json.dumps(data).encode())
+
+    def find_chunks(self) -> ChunkPlan | None:
+        """The chunk spans, or None where they are absent or damaged."""
+        try:
+            data = json.loads((self.folder / _CHUNKS).read_text(encoding="utf-8"))
+            return ChunkPlan(data["language"], tuple(ChunkSpan(**span) for span in data["spans"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def append_vectors(self, model: str, start: int, vectors: HalfVectors) -> None:
+        """Keep the vectors of the chunks from `start` on."""
+        folder = self._vectors_folder(model)
+        folder.mkdir(exist_ok=True)
+        temporary = folder / "writing.tmp"
+        with temporary.open("wb") as file:
+            np.save(file, vectors)
+            os.fsync(file.fileno())
+        temporary.replace(folder / f"{start:09d}.npy")
+
+    def load_vectors(self, model: str, num_dimensions: int) -> HalfVectors:
+        """The vectors kept so far, without a gap from the first chunk on: (N, D) float16."""
+        batches: list[HalfVectors] = []
+        num_vectors = 0
+        for path in sorted(self._vectors_folder(model).glob("*.npy")):
+            try:
+                batch = np.load(path)
+            except (OSError, ValueError, EOFError):
+                break
+            if path.stem != f"{num_vectors:09d}" or batch.shape[1:] != (num_dimensions,):
+                break
+            batches.append(batch.astype(np.float16))
+            num_vectors += len(batch)
+        if not batches:
+            return np.zeros((0, num_dimensions), dtype=np.float16)
+        return np.concatenate(batches)
+
+    def count_try(self, point: str) -> None:
+        """Note that work begins at this point; `forget_tries` when it ended in good order.
+
+        Raises `PoisonDocumentError` once the process has died here too often: work that got
+        further in between is at another point, and counts anew.
+        """
+        seen = self._tries()
+        count = seen[1] + 1 if seen[0] == point else 1
+        if count > _MAX_TRIES:
+            raise PoisonDocumentError(
+                f"the worker died {_MAX_TRIES} times at the same point ({point}) of this document"
+            )
+        self._write(_TRIES, json.dumps([point, count]).encode())
+
+    def forget_tries(self) -> None:
+        """The process lives: what happened was no death."""
+        (self.folder / _TRIES).unlink(missing_ok=True)
+
+    def _tries(self) -> tuple[str, int]:
+        try:
+            point, count = json.loads((self.folder / _TRIES).read_text())
+            return str(point), int(count)
+        except (OSError, ValueError, TypeError):
+            return "", 0
+
+    def _vectors_folder(self, model: str) -> Path:
+        # Vectors of another model, from before its change, must never be mixed in.
+        return self.folder / ("vectors-" + re.sub(r"[^\w.-]", "_", model))
+
+    def _write(self, name: str, data: bytes) -> None:
+        temporary = self.folder / f"{name}.tmp"
+        with temporary.open("wb") as file:
+            file.write(data)
+            os.fsync(file.fileno())
+        temporary.replace(self.folder / name)
+        sync_folder(self.folder)
+
+
+class Staging:
+    """All staged versions, below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def of(self, version_id: VersionId) -> StagedVersion:
+        """The staged work of a version, present or not."""
+        return StagedVersion(self._root / version_id)
+
+    def list(self) -> set[VersionId]:
+        """Every version that has something staged."""
+        if not self._root.is_dir():
+            return set()
+        return {VersionId(path.name) for path in self._root.iterdir()}

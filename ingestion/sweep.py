@@ -1,0 +1,56 @@
+"""Remove what a crash left behind. Only for the holder of the worker lock, before it works."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from core.ids import SegmentId, VersionId
+from core.segments import delete_segment, list_segments
+from core.tables import JobRow, SegmentRow, VersionRow
+from ingestion.jobs import OPEN_STATES
+from ingestion.purge import release_blobs
+from ingestion.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What was removed. Every number is a count."""
+
+    segments: int
+    staged: int
+    blobs: int
+
+
+def sweep(store: Store) -> Swept:
+    """Remove segments that no manifest names, staged work of no open job, blobs of no version.
+
+    What is being uploaded at this moment is not touched: its bytes join the store in the same
+    transaction as their row.
+    """
+    return Swept(_sweep_segments(store), _sweep_staging(store), _sweep_blobs(store))
+
+
+def _sweep_segments(store: Store) -> int:
+    found = list_segments(store.segments_root)
+    with store.database.read_scope() as session:
+        named = {SegmentId(name) for name in session.scalars(select(SegmentRow.id))}
+    for segment_id in found - named:
+        delete_segment(store.segments_root, segment_id)
+    return len(found - named)
+
+
+def _sweep_staging(store: Store) -> int:
+    staged = store.staging.list()
+    with store.database.read_scope() as session:
+        running = select(JobRow.id).where(JobRow.state.in_(OPEN_STATES))
+        wanted = {VersionId(name) for name in session.scalars(running)}
+    for version_id in staged - wanted:
+        store.staging.of(version_id).remove()
+    return len(staged - wanted)
+
+
+def _sweep_blobs(store: Store) -> int:
+    with store.database.read_scope() as session:
+        known = set(session.scalars(select(VersionRow.sha256)))
+    # `release_blobs` looks again, under the lock: an upload may have come in between.
+    return release_blobs(store, [name for name in store.blobs.list() if name not in known])

@@ -1,0 +1,94 @@
+"""What comes in with an upload, checked: the name, the metadata, the answer. Pure."""
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Final
+
+from core.ids import CollectionId, DocumentId, VersionId
+from ingestion.errors import BadMetadataError
+
+_MAX_NAME_CHARS: Final = 255
+_MAX_METADATA_CHARS: Final = 16 * 1024
+_NAMELESS: Final = "document"
+# Direction marks and overrides: with them "fdp.exe" reads as "exe.pdf".
+_DIRECTION: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+class OnConflict(StrEnum):
+    """What happens to new bytes under a name that is taken."""
+
+    REPLACE = "replace"
+    VERSION = "version"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as it was received. `media_type` is what its bytes are, not what was claimed."""
+
+    collection_id: CollectionId
+    name: str
+    media_type: str
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    on_conflict: OnConflict = OnConflict.REPLACE
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An upload that is safe on disk. When `deduplicated`, nothing was new and no job was made.
+
+    `skipped` is set when `on_conflict=skip` left an existing document of other bytes as it is; the
+    other fields then describe that document.
+    """
+
+    document_id: DocumentId
+    version_id: VersionId
+    number: int
+    sha256: str
+    num_bytes: int
+    media_type: str
+    deduplicated: bool
+    skipped: bool
+    job_id: VersionId
+    attempt: int
+
+
+def clean_name(name: str) -> str:
+    """A file name fit to show: the last part of a path, no controls, at most 255 characters."""
+    last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    last = _DIRECTION.sub("", unicodedata.normalize("NFC", last))
+    last = "".join(" " if char.isspace() else char for char in last if _is_visible(char)).strip()
+    if not last.strip("."):
+        return _NAMELESS
+    if len(last) <= _MAX_NAME_CHARS:
+        return last
+    suffix = PurePosixPath(last).suffix[:16]
+    return last[: _MAX_NAME_CHARS - len(suffix)] + suffix
+
+
+def read_metadata(source: str | None) -> dict[str, object]:
+    """The metadata that came with an upload. Raises `BadMetadataError` unless a JSON object."""
+    if not source:
+        return {}
+    if len(source) > _MAX_METADATA_CHARS:
+        raise BadMetadataError(f"metadata is longer than {_MAX_METADATA_CHARS} characters")
+    try:
+        value = json.loads(source, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadMetadataError(f"metadata is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise BadMetadataError("metadata must be a JSON object")
+    return value
+
+
+def _is_visible(char: str) -> bool:
+    return char.isspace() or unicodedata.category(char) not in ("Cc", "Cs", "Cn")
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,219 @@
+"""The durable side of ingestion: DBOS runs the story, and goes on with it after a crash.
+
+`IngestionQueue` only hands work over, and is what the API holds; `IngestionWorker` does the work,
+in one process a data folder. Neither touches the network: no conductor, no telemetry.
+"""
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+import structlog
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
+from dbos import error as dbos_error
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.exc import OperationalError
+
+from core.ids import VersionId
+from ingestion.errors import IngestionInterruptedError, StorageFullError
+from ingestion.jobs import Attempt, Jobs, NoLongerWantedError, job_error
+from ingestion.pipeline import Stages, ingest_document
+from ingestion.store import Store
+from ingestion.sweep import sweep
+
+log = structlog.get_logger()
+
+_APPLICATION: Final = "cimiento"
+_WORKFLOW: Final = "ingest_document"
+_QUEUE: Final = "ingestion"
+# Fixed: DBOS recovers only what the same executor of the same application version left, and every
+# step can be begun again by any version of this code.
+_VERSION: Final = "1"
+_EXECUTOR: Final = "ingestion-worker"
+_POLL_S: Final = 0.2
+_RECONCILE_EVERY_S: Final = 5.0
+_STOP_WITHIN_S: Final = 5.0
+_TRIES: Final = 5
+_FIRST_RETRY_S: Final = 0.5
+_ENDED: Final = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+_ENOSPC: Final = 28
+
+
+class IngestionQueue:
+    """Hands attempts to whichever worker serves the data folder. Thread-safe; close it."""
+
+    def __init__(self, jobs_url: str) -> None:
+        prepare_job_store(jobs_url)
+        self._client = DBOSClient(system_database_url=jobs_url, application_name=_APPLICATION)
+
+    def enqueue(self, attempt: Attempt) -> None:
+        """Queue the attempt. Doing so twice is doing so once."""
+        options: EnqueueOptions = {
+            "workflow_name": _WORKFLOW,
+            "queue_name": _QUEUE,
+            "workflow_id": attempt.workflow_id,
+        }
+        self._client.enqueue(options, attempt.version_id, attempt.number)
+
+    def cancel(self, attempt: Attempt) -> None:
+        """Take a cancelled attempt off the queue; running work learns it from its job."""
+        self._client.cancel_workflow(attempt.workflow_id)
+
+    def status(self, attempt: Attempt) -> str | None:
+        """State of the durable workflow in DBOS's words, or None where there is none."""
+        try:
+            return self._client.retrieve_workflow(attempt.workflow_id).get_status().status
+        except dbos_error.DBOSNonExistentWorkflowError:
+            return None
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._client.destroy()
+
+
+class IngestionWorker:
+    """Works the queue off, one document at a time. Its process must hold the `WorkerLock`.
+
+    Use as a context manager, once a process at a time: DBOS is a singleton.
+    """
+
+    def __init__(self, jobs_url: str, store: Store, stages: Stages) -> None:
+        self._jobs_url = jobs_url
+        self._store = store
+        self._jobs = Jobs(store)
+        self._stages = stages
+        self._stopping = threading.Event()
+        self._idle = threading.Lock()
+        self._reconciler = threading.Thread(target=self._keep_reconciling, daemon=True)
+
+    def __enter__(self) -> Self:
+        swept = sweep(self._store)
+        log.info("ingestion_starting", segments=swept.segments, staged=swept.staged)
+        prepare_job_store(self._jobs_url)
+        self._queue = IngestionQueue(self._jobs_url)
+        DBOS(config=_config(self._jobs_url))
+        DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=None)(self._workflow())
+        DBOS.launch()
+        DBOS.register_queue(_QUEUE, worker_concurrency=1, polling_interval_sec=_POLL_S)
+        self._reconciler.start()
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """Stop within seconds. Work under way stays as it is, and goes on at the next start."""
+        self._stopping.set()
+        self._stages.stop()
+        if self._idle.acquire(timeout=_STOP_WITHIN_S):
+            self._idle.release()
+        DBOS.destroy(destroy_registry=True)
+        self._reconciler.join(_STOP_WITHIN_S)
+        self._queue.close()
+        log.info("ingestion_stopped")
+
+    def _workflow(self) -> Callable[[str, int], None]:
+        # DBOS marks the function it is given, which a bound method does not allow.
+        def ingest(version_id: str, number: int) -> None:
+            with self._idle:
+                self._run(Attempt(VersionId(version_id), number))
+
+        return ingest
+
+    def _run(self, attempt: Attempt) -> None:
+        try:
+            ingest_document(attempt, self._stages, _run_durably)
+        except NoLongerWantedError:
+            log.info("ingestion_dropped", version=attempt.version_id)
+        except Exception as error:  # noqa: BLE001 - the worker loop classifies and records
+            self._fail(attempt, error)
+        self._clean(attempt)
+
+    def _fail(self, attempt: Attempt, error: Exception) -> None:
+        known = _classify(error)
+        reason = job_error(known)
+        self._jobs.fail(attempt, reason)
+        # A bug of ours is logged with its traceback; a bad file is not an event of the service.
+        details = {"exc_info": error} if known is error and not hasattr(error, "code") else {}
+        log.warning("ingestion_failed", version=attempt.version_id, code=reason.code, **details)
+
+    def _clean(self, attempt: Attempt) -> None:
+        # A retry may have begun meanwhile; what is staged is its own then.
+        if attempt not in self._jobs.list_open() and not self._is_open(attempt.version_id):
+            self._stages.clean(attempt)
+
+    def _is_open(self, version_id: VersionId) -> bool:
+        return any(attempt.version_id == version_id for attempt in self._jobs.list_open())
+
+    def _keep_reconciling(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._reconcile()
+            except Exception as error:  # noqa: BLE001 - the worker loop classifies and records
+                log.warning("reconcile_failed", error=type(error).__name__)
+            self._stopping.wait(_RECONCILE_EVERY_S)
+
+    def _reconcile(self) -> None:
+        """Make the queue agree with the truth: no open job without a workflow that works on it."""
+        for attempt in self._jobs.list_open():
+            status = self._queue.status(attempt)
+            if status is None:
+                # The upload was committed, and the process died before it enqueued.
+                self._queue.enqueue(attempt)
+            elif status in _ENDED:
+                error = IngestionInterruptedError(f"the durable job ended as {status.lower()}")
+                self._jobs.fail(attempt, job_error(error))
+
+
+def prepare_job_store(jobs_url: str) -> None:
+    """Create or migrate the durable job store. Safe to call again, and from two processes."""
+    url = make_url(jobs_url)
+    DBOS.migrate(system_database_url=jobs_url)
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(jobs_url)
+        with engine.connect() as connection:
+            # Kept by the file: readers that poll do not stand in the writer's way.
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        engine.dispose()
+
+
+def _config(jobs_url: str) -> DBOSConfig:
+    return {
+        "name": _APPLICATION,
+        "system_database_url": jobs_url,
+        "application_version": _VERSION,
+        "executor_id": _EXECUTOR,
+        "log_level": "WARNING",
+        "enable_otlp": False,
+        "max_executor_threads": 4,
+    }
+
+
+def _run_durably(name: str, step: Callable[[], None]) -> None:
+    try:
+        DBOS.run_step(
+            {
+                "name": name,
+                "retries_allowed": True,
+                "interval_seconds": _FIRST_RETRY_S,
+                "max_attempts": _TRIES,
+                "should_retry": _is_transient,
+            },
+            step,
+        )
+    except dbos_error.DBOSMaxStepRetriesExceeded as error:
+        raise error.errors[-1] from error
+
+
+def _is_transient(error: BaseException) -> bool:
+    # What the file is to blame for stays so; a busy database or a full disk may not.
+    return isinstance(error, OperationalError | OSError)
+
+
+def _classify(error: Exception) -> Exception:
+    if isinstance(error, OSError) and error.errno == _ENOSPC:
+        return StorageFullError("there is no room left on the disk of the data folder")
+    return error
