@@ -11,25 +11,21 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 from jinja2 import TemplateError, TemplateSyntaxError
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from generation.engine.errors import EngineError
+from generation.types import Message
 
-Role = Literal["system", "user", "assistant", "tool"]
+# what code inside a template can raise: its own refusal, or arithmetic on the wrong type
+_TEMPLATE_FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError)
 
 
 class ChatTemplateError(EngineError):
     """A chat template is missing, broken, or refuses these messages; the message says which."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChatMessage:
-    role: Role
-    content: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +57,22 @@ class ChatTemplate:
 
     def render(
         self,
-        messages: Sequence[ChatMessage],
+        messages: Sequence[Message],
         *,
         control_tokens: Iterable[str],
         add_generation_prompt: bool,
     ) -> list[Piece]:
+        for message in messages:
+            if not message.role.isidentifier():  # a role is template text: it is not fenced
+                raise ChatTemplateError(f"{message.role!r} is not a role; use system or user")
         fence = _Fence(secrets.token_hex(16))
         plain = [{"role": m.role, "content": fence.enclose(m.content)} for m in messages]
         try:
             rendered = self._template.render(
                 messages=plain, add_generation_prompt=add_generation_prompt, **self._variables
             )
-        except TemplateError as error:
-            raise ChatTemplateError(f"the chat template refuses: {error.message}") from error
+        except _TEMPLATE_FAULTS as error:
+            raise ChatTemplateError(f"the chat template refuses: {error}") from error
         return fence.split(rendered, control_tokens)
 
 

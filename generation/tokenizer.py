@@ -5,15 +5,16 @@ them: "<|im_end|>" in a question or a document is encoded as those characters.
 """
 
 import codecs
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import tokenizers
 from tokenizers import models, pre_tokenizers
 
-from generation.chat_template import ChatMessage, ChatTemplate
+from generation.chat_template import ChatTemplate
 from generation.engine.errors import GgufError, UnsupportedModelError
 from generation.engine.gguf_file import GgufFile
+from generation.types import Message
 
 _CONTROL: Final = 3  # llama.h, enum llama_token_type
 _USER_DEFINED: Final = 4
@@ -77,6 +78,11 @@ class Tokenizer:
         return self._control_ids
 
     @property
+    def control_tokens(self) -> Mapping[str, int]:
+        """How every control token is written in a chat template, and its id."""
+        return self._control_of
+
+    @property
     def stop_ids(self) -> frozenset[int]:
         """Ids that end a turn; pass them as `SamplingParams.stop_ids`."""
         return self._stop_ids
@@ -101,7 +107,7 @@ class Tokenizer:
         return StreamDecoder(self)
 
     def render_chat(
-        self, messages: Sequence[ChatMessage], *, add_generation_prompt: bool = True
+        self, messages: Sequence[Message], *, add_generation_prompt: bool = True
     ) -> list[int]:
         """The prompt for a conversation, in the file's own chat template.
 

@@ -1,11 +1,14 @@
-"""The numbers that describe a Llama-architecture model. Refuses numbers that contradict each other."""
+"""The numbers that describe a Llama-architecture model. Refuses numbers that do not agree."""
 
+import math
 from dataclasses import dataclass, fields
 
 from generation.engine.errors import ModelConfigError, UnsupportedModelError
 from generation.engine.gguf_file import GgufFile
 
 SUPPORTED_ARCHITECTURES = ("llama",)
+# tables are built for every position: a damaged file must not ask for more memory than there is
+MAX_POSITIONS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +27,13 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if field.name != "tie_embeddings" and not getattr(self, field.name) > 0:
-                raise ModelConfigError(
-                    f"{field.name} must be above zero, got {getattr(self, field.name)}"
-                )
+            value = getattr(self, field.name)
+            if field.name != "tie_embeddings" and not 0 < value < math.inf:
+                raise ModelConfigError(f"{field.name} must be above zero and finite, got {value}")
+        if self.max_positions > MAX_POSITIONS:
+            raise ModelConfigError(
+                f"max_positions must be at most {MAX_POSITIONS}, got {self.max_positions}"
+            )
         if self.num_heads % self.num_kv_heads:
             raise ModelConfigError(
                 f"num_heads ({self.num_heads}) must be a multiple of "

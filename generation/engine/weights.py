@@ -1,10 +1,12 @@
 """Fill a Transformer from a GGUF file. Refuses a tensor missing, misshapen or left over."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from generation.engine.config import ModelConfig, load_config
 from generation.engine.errors import GgufError, UnsupportedModelError
+from generation.engine.ggml_types import FloatArray
 from generation.engine.gguf_file import GgufFile
 from generation.engine.model import Transformer
 
@@ -24,7 +26,8 @@ def default_dtype() -> torch.dtype:
 def build_transformer(file: GgufFile, *, dtype: torch.dtype | None = None) -> Transformer:
     """Load every weight, in `dtype` or `default_dtype()`; the model is ready for inference."""
     config = load_config(file)
-    reader = _WeightReader(file, config, dtype or default_dtype())
+    dtype = dtype or default_dtype()
+    reader = _WeightReader(file, config, dtype)
     weights = reader.read_all()
     unread = sorted(file.tensors.keys() - reader.names_read)
     if unread:
@@ -34,12 +37,16 @@ def build_transformer(file: GgufFile, *, dtype: torch.dtype | None = None) -> Tr
         )
     model = Transformer(config)
     model.load_state_dict(weights, assign=True)
-    model.rope.to(dtype or default_dtype())
+    model.rope.to(dtype)
     return model.eval().requires_grad_(requires_grad=False)
 
 
 class _WeightReader:
-    """Names, shapes and layouts of the file turned into those of Transformer."""
+    """Names, shapes and layouts of the file turned into those of Transformer.
+
+    Matrices are joined by numpy: torch would use every core for a copy, and beside a busy process
+    its threads wait for each other longer than the copy takes (benchmarks/LOG.md).
+    """
 
     def __init__(self, file: GgufFile, config: ModelConfig, dtype: torch.dtype) -> None:
         self._file = file
@@ -50,56 +57,57 @@ class _WeightReader:
     def read_all(self) -> dict[str, Tensor]:
         config = self._config
         width = config.d_model
-        weights = {
+        arrays = {
             "embedding.weight": self._read("token_embd.weight", config.vocab_size, width),
             "norm.weight": self._read("output_norm.weight", width),
         }
         if not config.tie_embeddings:
-            weights["head.weight"] = self._read("output.weight", config.vocab_size, width)
+            arrays["head.weight"] = self._read("output.weight", config.vocab_size, width)
+        weights = self._to_tensors(arrays)
         for layer in range(config.num_layers):
-            weights |= self._read_block(f"blk.{layer}", f"blocks.{layer}")
+            block = self._to_tensors(self._read_block(f"blk.{layer}"))
+            weights |= {f"blocks.{layer}.{name}": weight for name, weight in block.items()}
         return weights
 
-    def _read_block(self, source: str, target: str) -> dict[str, Tensor]:
+    def _to_tensors(self, arrays: dict[str, FloatArray]) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(array).to(self._dtype) for name, array in arrays.items()}
+
+    def _read_block(self, prefix: str) -> dict[str, FloatArray]:
         config = self._config
         width, d_ff = config.d_model, config.d_ff
-        q = self._read(f"{source}.attn_q.weight", config.q_size, width)
-        k = self._read(f"{source}.attn_k.weight", config.kv_size, width)
-        v = self._read(f"{source}.attn_v.weight", config.kv_size, width)
-        gate = self._read(f"{source}.ffn_gate.weight", d_ff, width)
-        up = self._read(f"{source}.ffn_up.weight", d_ff, width)
-        head_dim = config.head_dim
+        q = self._read(f"{prefix}.attn_q.weight", config.q_size, width)
+        k = self._read(f"{prefix}.attn_k.weight", config.kv_size, width)
+        v = self._read(f"{prefix}.attn_v.weight", config.kv_size, width)
+        q, k = (halves_from_pairs(rows, config.head_dim) for rows in (q, k))
+        gate = self._read(f"{prefix}.ffn_gate.weight", d_ff, width)
+        up = self._read(f"{prefix}.ffn_up.weight", d_ff, width)
         return {
-            f"{target}.attention_norm.weight": self._read(f"{source}.attn_norm.weight", width),
-            f"{target}.attention.qkv.weight": torch.cat(
-                (halves_from_pairs(q, head_dim), halves_from_pairs(k, head_dim), v)
+            "attention_norm.weight": self._read(f"{prefix}.attn_norm.weight", width),
+            "attention.qkv.weight": np.concatenate((q, k, v)),
+            "attention.out.weight": self._read(
+                f"{prefix}.attn_output.weight", width, config.q_size
             ),
-            f"{target}.attention.out.weight": self._read(
-                f"{source}.attn_output.weight", width, config.q_size
-            ),
-            f"{target}.feed_forward_norm.weight": self._read(f"{source}.ffn_norm.weight", width),
-            f"{target}.feed_forward.gate_up.weight": torch.cat((gate, up)),
-            f"{target}.feed_forward.down.weight": self._read(
-                f"{source}.ffn_down.weight", width, d_ff
-            ),
+            "feed_forward_norm.weight": self._read(f"{prefix}.ffn_norm.weight", width),
+            "feed_forward.gate_up.weight": np.concatenate((gate, up)),
+            "feed_forward.down.weight": self._read(f"{prefix}.ffn_down.weight", width, d_ff),
         }
 
-    def _read(self, name: str, *shape: int) -> Tensor:
-        weight = torch.from_numpy(self._file.load_tensor(name))
-        if tuple(weight.shape) != shape:
+    def _read(self, name: str, *shape: int) -> FloatArray:
+        weight = self._file.load_tensor(name)
+        if weight.shape != shape:
             raise GgufError(
-                f"{self._file.path.name}: tensor {name!r} has shape {tuple(weight.shape)}, "
+                f"{self._file.path.name}: tensor {name!r} has shape {weight.shape}, "
                 f"the metadata says {shape}; fetch the file again"
             )
         self.names_read.add(name)
-        return weight.to(self._dtype)
+        return weight
 
 
-def halves_from_pairs(weight: Tensor, head_dim: int) -> Tensor:
+def halves_from_pairs(weight: FloatArray, head_dim: int) -> FloatArray:
     """Undo GGUF's order of Q and K rows (heads * D, C).
 
     GGUF keeps each rotated pair in neighbouring rows (0, 1), (2, 3); our RoPE, like the checkpoints
     the files are made from, turns row i with row i + D / 2.
     """
-    pairs = weight.view(-1, head_dim // 2, 2, weight.shape[1])  # (heads, D / 2, 2, C)
-    return pairs.transpose(1, 2).reshape(weight.shape)  # (heads * D, C)
+    pairs = weight.reshape(-1, head_dim // 2, 2, weight.shape[1])  # (heads, D / 2, 2, C)
+    return pairs.swapaxes(1, 2).reshape(weight.shape)  # (heads * D, C)

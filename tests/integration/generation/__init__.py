@@ -1,0 +1,1 @@
+"""Generation on the real model file, beside transformers on the same weights."""

@@ -1,0 +1,1 @@
+"""Unit tests of generation: no weights, no network."""
