@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVarTuple
 
-from sqlalchemy import Select, delete, func, select
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy import Select, delete, exists, select
+from sqlalchemy.orm import Session, aliased, undefer
 
 from core.access import Access
 from core.blobs import PendingBlob
@@ -316,13 +316,12 @@ def _filter(query: Select[DocumentRow, str], where: DocumentFilter) -> Select[Do
     if where.name_contains:
         query = query.where(DocumentRow.name.icontains(where.name_contains, autoescape=True))
     if where.state is not None:
-        newest = (
-            select(func.max(VersionRow.number))
-            .where(VersionRow.document_id == DocumentRow.id)
-            .scalar_subquery()
+        newer = aliased(VersionRow)
+        is_newest = ~exists().where(
+            newer.document_id == VersionRow.document_id, newer.number > VersionRow.number
         )
         query = query.join(VersionRow, VersionRow.document_id == DocumentRow.id).where(
-            VersionRow.number == newest, VersionRow.state == where.state
+            is_newest, VersionRow.state == where.state
         )
     return query
 

@@ -1,5 +1,6 @@
 """Jobs: how far each version is, and how it ended. Changes states; runs nothing."""
 
+import errno
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from core.access import Access
 from core.errors import CimientoError, JobNotFoundError
 from core.ids import DocumentId, VersionId
 from core.tables import DocumentRow, JobRow, VersionRow, now
-from ingestion.errors import JobFinishedError, JobNotRetryableError
+from ingestion.errors import JobFinishedError, JobNotRetryableError, StorageFullError
 from ingestion.store import Store
 
 JobState = Literal["queued", "running", "searchable", "failed", "cancelled"]
@@ -216,6 +217,8 @@ def job_error(error: BaseException) -> JobError:
     """What a person is told about an exception."""
     if isinstance(error, CimientoError):
         return JobError(error.code, str(error), error.retryable)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return job_error(StorageFullError("there is no room left on the disk of the data folder"))
     message = f"an unexpected error stopped the work ({type(error).__name__}); the log has details"
     return JobError(CimientoError.code, message, retryable=True)
 

@@ -23,6 +23,9 @@ DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.do
 
 _HEAD_BYTES: Final = 64 * 1024
 _SUPPORTED: Final = "PDF, Word (DOCX), HTML, Markdown and plain text can be read"
+_WORD_PART: Final = "word/document.xml"
+_MAX_ZIP_ENTRIES: Final = 10_000
+_ZIP_END_BYTES: Final = 66_000  # the end record and the longest comment after it
 _WIDE_MARKS: Final = (
     codecs.BOM_UTF16_LE,
     codecs.BOM_UTF16_BE,
@@ -74,14 +77,25 @@ def detect_media_type(path: Path, name: str) -> str:
 
 
 def _zip_type(path: Path, name: str) -> str:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        names = set()
-    if "word/document.xml" in names:
+    if _WORD_PART in _zip_names(path):
         return DOCX
     raise UnsupportedMediaTypeError(f"{name!r} is a zip file but no Word document; {_SUPPORTED}")
+
+
+def _zip_names(path: Path) -> set[str]:
+    # The directory is read into memory whole; a hostile one lists millions of entries.
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - _ZIP_END_BYTES))
+        tail = file.read()
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or int.from_bytes(tail[end + 10 : end + 12], "little") > _MAX_ZIP_ENTRIES:
+        return set()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return set(archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return set()
 
 
 def _refuse_encrypted_office(path: Path) -> None:

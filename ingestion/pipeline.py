@@ -12,11 +12,12 @@ import structlog
 from sqlalchemy import select
 
 from core.embedding import Embedder
+from core.errors import CimientoError
 from core.settings import IngestionSettings
 from core.tables import DocumentRow, VersionRow
 from ingestion.chunking import chunk, embedding_text
 from ingestion.errors import NoTextFoundError
-from ingestion.jobs import Attempt, Jobs, NoLongerWantedError, Progress
+from ingestion.jobs import Attempt, Jobs, NoLongerWantedError, Progress, job_error
 from ingestion.language import detect_language
 from ingestion.parsing.document import ParsedDocument
 from ingestion.parsing.sandbox import Sandbox
@@ -53,6 +54,19 @@ def ingest_document(
     run_step("chunk", lambda: stages.chunk(attempt))
     run_step("embed", lambda: stages.embed(attempt))
     run_step("publish", lambda: stages.publish(attempt))
+
+
+def run_attempt(attempt: Attempt, stages: "Stages", run_step: StepRunner = run_directly) -> None:
+    """Run the story to one end: searchable, failed with a reason, or dropped because nobody wants
+    it any more. Raises only `WorkerStoppingError`, and what keeps the end from being recorded.
+    """
+    try:
+        ingest_document(attempt, stages, run_step)
+    except NoLongerWantedError:
+        log.info("ingestion_dropped", version=attempt.version_id)
+    except Exception as error:  # noqa: BLE001 - the worker loop classifies and records
+        stages.fail(attempt, error)
+    stages.clean(attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +138,19 @@ class Stages:
             publish(self._store, Publication(attempt, parsed, plan, vectors, self._embedder.model))
             log.info("document_searchable", version=attempt.version_id, chunks=len(vectors))
 
+    def fail(self, attempt: Attempt, error: Exception) -> None:
+        """Record why the attempt failed, unless it came to another end before."""
+        reason = job_error(error)
+        self._jobs.fail(attempt, reason)
+        # A bug of ours is logged with its traceback; a bad file is not an event of the service.
+        details = {} if isinstance(error, CimientoError) else {"exc_info": error}
+        log.warning("ingestion_failed", version=attempt.version_id, code=reason.code, **details)
+
     def clean(self, attempt: Attempt) -> None:
         """Remove what was staged for work that came to its end."""
-        self._store.staging.of(attempt.version_id).remove()
+        # A retry may have been queued meanwhile; what is staged is its own then.
+        if attempt.version_id not in {other.version_id for other in self._jobs.list_open()}:
+            self._store.staging.of(attempt.version_id).remove()
 
     @contextlib.contextmanager
     def _stage(self, attempt: Attempt) -> Iterator[StagedVersion]:

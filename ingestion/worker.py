@@ -42,6 +42,9 @@ def run_worker(
             with lock.held(), worker:
                 _wait(stopping, parent_pid)
                 stopping.set()
+            if worker.abandoned:
+                # The interpreter would wait for the step's thread; it resumes at the next start.
+                os._exit(0)
         except AlreadyRunningError:
             if time.monotonic() >= lock_deadline:
                 raise

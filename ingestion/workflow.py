@@ -16,9 +16,9 @@ from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import OperationalError
 
 from core.ids import VersionId
-from ingestion.errors import IngestionInterruptedError, StorageFullError
-from ingestion.jobs import Attempt, Jobs, NoLongerWantedError, job_error
-from ingestion.pipeline import Stages, ingest_document
+from ingestion.errors import IngestionInterruptedError
+from ingestion.jobs import Attempt, Jobs, job_error
+from ingestion.pipeline import Stages, run_attempt
 from ingestion.store import Store
 from ingestion.sweep import sweep
 
@@ -37,7 +37,6 @@ _STOP_WITHIN_S: Final = 5.0
 _TRIES: Final = 5
 _FIRST_RETRY_S: Final = 0.5
 _ENDED: Final = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
-_ENOSPC: Final = 28
 
 
 class IngestionQueue:
@@ -55,10 +54,6 @@ class IngestionQueue:
             "workflow_id": attempt.workflow_id,
         }
         self._client.enqueue(options, attempt.version_id, attempt.number)
-
-    def cancel(self, attempt: Attempt) -> None:
-        """Take a cancelled attempt off the queue; running work learns it from its job."""
-        self._client.cancel_workflow(attempt.workflow_id)
 
     def status(self, attempt: Attempt) -> str | None:
         """State of the durable workflow in DBOS's words, or None where there is none."""
@@ -83,6 +78,7 @@ class IngestionWorker:
         self._store = store
         self._jobs = Jobs(store)
         self._stages = stages
+        self.abandoned = False
         self._stopping = threading.Event()
         self._idle = threading.Lock()
         self._reconciler = threading.Thread(target=self._keep_reconciling, daemon=True)
@@ -105,11 +101,14 @@ class IngestionWorker:
         _value: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        """Stop within seconds. Work under way stays as it is, and goes on at the next start."""
+        """Stop within seconds. Work under way stays as it is, and goes on at the next start.
+
+        Afterwards `abandoned` says whether a step is still computing: Python cannot end a thread,
+        so that only the end of the process ends it.
+        """
         self._stopping.set()
         self._stages.stop()
-        if self._idle.acquire(timeout=_STOP_WITHIN_S):
-            self._idle.release()
+        self.abandoned = not self._idle.acquire(timeout=_STOP_WITHIN_S)
         DBOS.destroy(destroy_registry=True)
         self._reconciler.join(_STOP_WITHIN_S)
         self._queue.close()
@@ -119,34 +118,10 @@ class IngestionWorker:
         # DBOS marks the function it is given, which a bound method does not allow.
         def ingest(version_id: str, number: int) -> None:
             with self._idle:
-                self._run(Attempt(VersionId(version_id), number))
+                attempt = Attempt(VersionId(version_id), number)
+                run_attempt(attempt, self._stages, _run_durably)
 
         return ingest
-
-    def _run(self, attempt: Attempt) -> None:
-        try:
-            ingest_document(attempt, self._stages, _run_durably)
-        except NoLongerWantedError:
-            log.info("ingestion_dropped", version=attempt.version_id)
-        except Exception as error:  # noqa: BLE001 - the worker loop classifies and records
-            self._fail(attempt, error)
-        self._clean(attempt)
-
-    def _fail(self, attempt: Attempt, error: Exception) -> None:
-        known = _classify(error)
-        reason = job_error(known)
-        self._jobs.fail(attempt, reason)
-        # A bug of ours is logged with its traceback; a bad file is not an event of the service.
-        details = {"exc_info": error} if known is error and not hasattr(error, "code") else {}
-        log.warning("ingestion_failed", version=attempt.version_id, code=reason.code, **details)
-
-    def _clean(self, attempt: Attempt) -> None:
-        # A retry may have begun meanwhile; what is staged is its own then.
-        if attempt not in self._jobs.list_open() and not self._is_open(attempt.version_id):
-            self._stages.clean(attempt)
-
-    def _is_open(self, version_id: VersionId) -> bool:
-        return any(attempt.version_id == version_id for attempt in self._jobs.list_open())
 
     def _keep_reconciling(self) -> None:
         while not self._stopping.is_set():
@@ -211,9 +186,3 @@ def _run_durably(name: str, step: Callable[[], None]) -> None:
 def _is_transient(error: BaseException) -> bool:
     # What the file is to blame for stays so; a busy database or a full disk may not.
     return isinstance(error, OperationalError | OSError)
-
-
-def _classify(error: Exception) -> Exception:
-    if isinstance(error, OSError) and error.errno == _ENOSPC:
-        return StorageFullError("there is no room left on the disk of the data folder")
-    return error

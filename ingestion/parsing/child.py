@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from core.errors import CimientoError
-from ingestion.errors import NoTextFoundError, UnreadableDocumentError, UnsupportedMediaTypeError
+from ingestion.errors import (
+    DocumentTooLargeError,
+    NoTextFoundError,
+    UnreadableDocumentError,
+    UnsupportedMediaTypeError,
+)
 from ingestion.parsing.document import ParsedDocument, ParseLimits, Report
 from ingestion.processes import die_with_parent
 
@@ -57,9 +62,10 @@ def main(argument: str) -> None:
     limit_self(limits)
     sys.addaudithook(_refuse)
     outcome = _outcome(request, limits)
-    # rename last: the parent must never read half an outcome
-    Path("outcome.tmp").write_text(outcome, encoding="utf-8")
-    Path("outcome.tmp").replace("outcome.json")
+    try:
+        _save(outcome)
+    except OSError as error:
+        _save(_error(DocumentTooLargeError(f"the parsed document is too large ({error.strerror})")))
 
 
 def limit_self(limits: ParseLimits) -> None:
@@ -84,12 +90,21 @@ def _outcome(request: dict[str, Any], limits: ParseLimits) -> str:
         document = parser.parse(Path(request["source"]), limits, report)
         return _with_text(document).to_json()
     except CimientoError as error:
-        return json.dumps({"code": error.code, "message": str(error)})
+        return _error(error)
     except MemoryError:
         os._exit(EXIT_OUT_OF_MEMORY)
     except Exception as error:  # noqa: BLE001 - any failure of a parser is this file's outcome
-        message = f"the file cannot be read ({type(error).__name__})"
-        return json.dumps({"code": UnreadableDocumentError.code, "message": message})
+        return _error(UnreadableDocumentError(f"the file cannot be read ({type(error).__name__})"))
+
+
+def _error(error: CimientoError) -> str:
+    return json.dumps({"code": error.code, "message": str(error)})
+
+
+def _save(outcome: str) -> None:
+    # rename last: the parent must never read half an outcome
+    Path("outcome.tmp").write_text(outcome, encoding="utf-8")
+    Path("outcome.tmp").replace("outcome.json")
 
 
 def _with_text(document: ParsedDocument) -> ParsedDocument:

@@ -14,12 +14,13 @@ from ingestion.parsing.text import clean_text, refuse_long
 
 _MEDIA_TYPE: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 # Text in a word processor's XML takes several times its length; pictures are not unpacked.
-_MAX_XML_BYTES: Final = 512 * 1024 * 1024
+_XML_BYTES_PER_CHAR: Final = 10
+_XML_BYTES_LEAST: Final = 64 * 1024 * 1024
 
 
 def parse(path: Path, limits: ParseLimits, _report: Report) -> ParsedDocument:
     """Read a DOCX file. Raises `UnreadableDocumentError`, `DocumentTooLargeError`."""
-    _refuse_bomb(path)
+    _refuse_bomb(path, max(_XML_BYTES_LEAST, limits.max_text_chars * _XML_BYTES_PER_CHAR))
     data = path.read_bytes()
     try:
         content = asyncio.run(_extract(data, limits))
@@ -49,7 +50,7 @@ async def _extract(data: bytes, limits: ParseLimits) -> str:
     return content
 
 
-def _refuse_bomb(path: Path) -> None:
+def _refuse_bomb(path: Path, max_bytes: int) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             xml_bytes = sum(
@@ -57,7 +58,7 @@ def _refuse_bomb(path: Path) -> None:
             )
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise UnreadableDocumentError(f"the Word document is damaged: {error}") from error
-    if xml_bytes > _MAX_XML_BYTES:
+    if xml_bytes > max_bytes:
         raise DocumentTooLargeError(
-            f"the Word document unpacks to {xml_bytes} bytes, the limit is {_MAX_XML_BYTES}"
+            f"the Word document unpacks to {xml_bytes} bytes, the limit is {max_bytes}"
         )

@@ -1,0 +1,1 @@
+"""Ingestion: what a file becomes, and what can go wrong with it."""

@@ -1,0 +1,172 @@
+"""A whole ingestion in one folder, for tests: the real parts, with a fake embedder."""
+
+import importlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import func, select
+
+import migrations
+from core.access import Access
+from core.blobs import FolderBlobStore
+from core.database import Database
+from core.ids import CollectionId, SegmentId, VersionId
+from core.segments import list_segments, load_segment
+from core.settings import IngestionSettings
+from core.tables import ChunkRow, DeletedChunkRow, SegmentRow, VersionRow
+from ingestion.collections import Collections
+from ingestion.documents import Documents
+from ingestion.jobs import Attempt, Jobs, NoLongerWantedError
+from ingestion.media_types import detect_media_type
+from ingestion.parsing.child import PARSER_MODULES
+from ingestion.parsing.document import ParsedDocument, ParseLimits
+from ingestion.parsing.sandbox import OnTick, Sandbox
+from ingestion.pipeline import Stages, ingest_document
+from ingestion.store import Store
+from ingestion.uploads import Accepted, OnConflict, Upload
+from tests.fakes import FakeEmbedder
+
+EVERYTHING = Access.to_everything()
+LIMITS = ParseLimits(timeout_s=20.0, memory_bytes=4 << 30, max_text_chars=1_000_000, max_pages=100)
+
+
+class DirectSandbox(Sandbox):
+    """Parses in this process: fast, for tests that are not about the sandbox."""
+
+    def parse(
+        self, source: Path, media_type: str, *, folder: Path, on_tick: OnTick
+    ) -> ParsedDocument:
+        """Parse at once."""
+        module: Any = importlib.import_module(PARSER_MODULES[media_type])
+        parsed: ParsedDocument = module.parse(source, LIMITS, on_tick)
+        return parsed
+
+
+class HookedEmbedder(FakeEmbedder):
+    """Calls back before every batch, and counts what it embeds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: Callable[[], None] = lambda: None
+        self.num_texts = 0
+
+    def embed_passages(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Embed N passages -> (N, D)."""
+        self.before()
+        self.num_texts += len(texts)
+        return super().embed_passages(texts)
+
+
+class House:
+    """Everything that works on one data folder."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        data_dir.mkdir(parents=True, exist_ok=True)
+        self.database = Database(f"sqlite:///{data_dir / 'cimiento.db'}")
+        migrations.upgrade(self.database)
+        self.store = Store.below(data_dir, self.database, FolderBlobStore(data_dir / "blobs"))
+        self.documents = Documents(self.store)
+        self.collections = Collections(self.store)
+        self.jobs = Jobs(self.store)
+        self.embedder = HookedEmbedder()
+        self.settings = IngestionSettings(embed_batch=4)
+        self.jobs_url = f"sqlite:///{data_dir / 'jobs.db'}"
+
+    def stages(self, sandbox: Sandbox | None = None) -> Stages:
+        """The steps, with parsing in this process unless a sandbox is given."""
+        return Stages(self.store, sandbox or DirectSandbox(LIMITS), self.embedder, self.settings)
+
+    def default(self) -> CollectionId:
+        """Id of the collection `default`."""
+        return self.collections.get("default", EVERYTHING).id
+
+    def upload(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        on_conflict: OnConflict = OnConflict.REPLACE,
+        collection_id: CollectionId | None = None,
+    ) -> Accepted:
+        """Receive a file as the API does."""
+        with self.store.blobs.begin() as blob:
+            blob.write(data)
+            media_type = detect_media_type(blob.path, name)
+            target = collection_id or self.default()
+            upload = Upload(target, name, media_type, on_conflict=on_conflict)
+            return self.documents.accept(upload, blob)
+
+    def ingest(self, accepted: Accepted, stages: Stages | None = None) -> None:
+        """Work an upload off, here and now."""
+        stages = stages or self.stages()
+        ingest_document(attempt_of(accepted), stages)
+        stages.clean(attempt_of(accepted))
+
+    def add(
+        self, name: str, data: bytes, *, on_conflict: OnConflict = OnConflict.REPLACE
+    ) -> Accepted:
+        """Upload and ingest."""
+        accepted = self.upload(name, data, on_conflict=on_conflict)
+        with suppress(NoLongerWantedError):
+            self.ingest(accepted)
+        return accepted
+
+    def searchable_text(self) -> str:
+        """Every text that a search could return now, read the way retrieval reads it."""
+        return "\n".join(text for _, text in self.searchable_chunks())
+
+    def searchable_chunks(self) -> list[tuple[int, str]]:
+        """Live chunks with a vector in a named segment; fails where a vector is there twice."""
+        with self.database.read_scope() as session:
+            segments = session.execute(select(SegmentRow.id, SegmentRow.num_vectors)).all()
+            deleted = set(session.scalars(select(DeletedChunkRow.chunk_id)))
+            chunks = {
+                row.id: row.text for row in session.execute(select(ChunkRow.id, ChunkRow.text))
+            }
+        ids: list[int] = []
+        for name, num_vectors in segments:
+            opened = load_segment(
+                self.store.segments_root, SegmentId(name), num_vectors=num_vectors
+            )
+            ids += opened.chunk_ids.tolist()
+        assert len(ids) == len(set(ids))
+        assert not deleted & chunks.keys()
+        assert chunks.keys() <= set(ids)
+        return [(chunk_id, chunks[chunk_id]) for chunk_id in ids if chunk_id in chunks]
+
+    def orphans(self) -> dict[str, int]:
+        """What is on disk and no row knows of; every count should be 0."""
+        with self.database.read_scope() as session:
+            named = set(session.scalars(select(SegmentRow.id)))
+            hashes = set(session.scalars(select(VersionRow.sha256)))
+            versions = set(session.scalars(select(VersionRow.id)))
+            chunks = session.scalar(
+                select(func.count()).where(ChunkRow.version_id.not_in(versions))
+            )
+        return {
+            "segments": len(list_segments(self.store.segments_root) - named),
+            "blobs": len(set(self.store.blobs.list()) - hashes),
+            "missing_blobs": len(hashes - set(self.store.blobs.list())),
+            "staged": len(self.store.staging.list()),
+            "incoming": len(list((self.data_dir / "blobs" / "incoming").iterdir())),
+            "chunks": chunks or 0,
+        }
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+
+NO_ORPHANS = dict.fromkeys(
+    ("segments", "blobs", "missing_blobs", "staged", "incoming", "chunks"), 0
+)
+
+
+def attempt_of(accepted: Accepted) -> Attempt:
+    """The attempt that an upload queued."""
+    return Attempt(VersionId(accepted.job_id), accepted.attempt)

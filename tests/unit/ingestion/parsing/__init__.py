@@ -1,0 +1,1 @@
+"""Parsers, called directly."""

@@ -1,0 +1,70 @@
+"""The bytes decide what a file is; the name only between kinds of text."""
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import CimientoError
+from ingestion.errors import (
+    EmptyDocumentError,
+    PasswordRequiredError,
+    UnsupportedMediaTypeError,
+)
+from ingestion.media_types import DOCX, HTML, MARKDOWN, PDF, PLAIN, detect_media_type
+from tests.unit.ingestion import files
+
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+
+def _detect(tmp_path: Path, data: bytes, name: str) -> str:
+    path = tmp_path / "incoming"
+    path.write_bytes(data)
+    return detect_media_type(path, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("a.pdf", files.build_pdf([["x"]]), PDF),
+        ("a.txt", files.build_pdf([["x"]]), PDF),
+        ("a.pdf", b"\x00\x01junk before\n%PDF-1.4", PDF),
+        ("notes.txt", b"a PDF begins with %PDF-1.4, they say", PLAIN),
+        ("a.bin", files.build_docx(), DOCX),
+        ("a.md", b"# Title\n\ntext", MARKDOWN),
+        ("a.MD", b"<div align=center><h1>Readme</h1></div>", MARKDOWN),
+        ("a.md", b"<!doctype html><html></html>", HTML),
+        ("a.txt", b"# Title", PLAIN),
+        ("page", b"\xef\xbb\xbf <!-- c --> <!DOCTYPE HTML><p>x", HTML),
+        ("page.html", "<html><p>ñ</p></html>".encode("utf-16"), HTML),
+        ("page.htm", b"<p>fragment</p>", HTML),
+        ("page.html", b"no markup at all", PLAIN),
+        ("data.csv", b"a,b\n1,2\n", PLAIN),
+        ("data.json", b'{"a": 1}', PLAIN),
+        ("main.py", b"print('hi')\n", PLAIN),
+        ("latin.txt", "el año que viene".encode("latin-1"), PLAIN),
+        ("wide.txt", "el año que viene".encode("utf-16-le"), PLAIN),
+    ],
+)
+def test_the_bytes_decide(tmp_path: Path, name: str, data: bytes, expected: str) -> None:
+    assert _detect(tmp_path, data, name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "error"),
+    [
+        ("a.txt", b"", EmptyDocumentError),
+        ("a.txt", b"\x7fELF\x02\x01\x01\x00binary", UnsupportedMediaTypeError),
+        ("a.pdf", b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", UnsupportedMediaTypeError),
+        ("a.docx", files.build_zip(["xl/workbook.xml"]), UnsupportedMediaTypeError),
+        ("a.docx", b"PK\x03\x04 cut off", UnsupportedMediaTypeError),
+        ("a.zip", files.build_zip([f"{n}" for n in range(10_001)]), UnsupportedMediaTypeError),
+        ("a.txt", b"{\\rtf1 not to be read as it stands}", UnsupportedMediaTypeError),
+        ("a.doc", OLE + bytes(64), UnsupportedMediaTypeError),
+        ("a.docx", OLE + "EncryptedPackage".encode("utf-16-le"), PasswordRequiredError),
+    ],
+)
+def test_what_cannot_be_read_is_refused(
+    tmp_path: Path, name: str, data: bytes, error: type[CimientoError]
+) -> None:
+    with pytest.raises(error):
+        _detect(tmp_path, data, name)
