@@ -91,7 +91,9 @@ def _timed(load: Callable[[], object]) -> float:
 def _load_with_transformers(path: Path, shapes: LlamaForCausalLM) -> None:
     """Its tokenizer and its GGUF reader; `from_pretrained` on top would also need accelerate."""
     AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
-    load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=shapes)
+    load_gguf_checkpoint(  # type: ignore[no-untyped-call]
+        str(path), return_tensors=True, model_to_load=shapes
+    )
 
 
 def measure(path: Path, plan: Plan, *, num_threads: int) -> dict[str, float]:
