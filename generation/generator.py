@@ -31,11 +31,18 @@ class Generator(Protocol):
         ...
 
     def stream(
-        self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        cancelled: Cancelled,
+        choices: Sequence[str] = (),
     ) -> Iterator[str]:
         """Yield the text in pieces that never split a character.
 
-        Ends early when `cancelled()` turns true. Raises `PromptTooLongError` with both numbers.
+        With `choices`, the whole text is one of them, and the model says which; `max_tokens` does
+        not cut it. Ends early when `cancelled()` turns true. Raises `PromptTooLongError` with both
+        numbers.
         """
         ...
 

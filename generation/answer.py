@@ -1,0 +1,171 @@
+"""Passages and a question to an answer: the story of this room. Shows no sentence unchecked.
+
+The model drafts freely; each sentence is held back until it is complete and checked against the
+passages. At the first sentence that they do not support, the draft ends, and if nothing of it
+stands, the model quotes the best evidence instead, under constrained decoding. Where even the best
+evidence is unlikely to answer, the service refuses before it writes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from core.types import Passage
+from generation.citations import CheckedText, check_text
+from generation.confidence import evidence_confidence
+from generation.context import Budget, Context, build_context
+from generation.drafting import draft_checked, is_worth_showing
+from generation.evidence import Evidence, EvidenceRanker
+from generation.generator import Cancelled as IsCancelled
+from generation.generator import Generator
+from generation.language import question_language
+from generation.prompts import load_prompt
+from generation.refusals import refuse
+from generation.types import (
+    Answer,
+    AnswerEvent,
+    Cancelled,
+    Cited,
+    Delta,
+    Finished,
+    Sampling,
+    Usage,
+)
+
+Style = Literal["draft", "quote"]
+
+# Sentences that a draft may rest on: its words must come from where the answer probably is.
+_NUM_DRAFT_SPANS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerOptions:
+    """How to answer. `style` "quote" never drafts: every answer is a verbatim sentence."""
+
+    sampling: Sampling
+    min_confidence: float
+    prompt: str = "direct"
+    style: Style = "draft"
+    max_passages: int = 4
+
+
+def answer(
+    question: str,
+    passages: Sequence[Passage],
+    *,
+    generator: Generator,
+    ranker: EvidenceRanker,
+    options: AnswerOptions,
+    cancelled: IsCancelled,
+) -> Iterator[AnswerEvent]:
+    """Answer from `passages`, best first. The last event is one of `Finished` and `Cancelled`.
+
+    Raises `PromptNotFoundError`, and `PromptTooLongError` where the question alone is too long.
+    """
+    writing = _Writing(question, generator, options, cancelled)
+    evidence = ranker.rank(question, passages[: options.max_passages])
+    confidence = evidence_confidence(evidence)
+    if confidence < options.min_confidence:
+        yield Finished(writing.refusal(passages, confidence))
+        return
+
+    context = writing.build_context(passages)
+    text = ""
+    for piece in writing.write(context, evidence):
+        text += piece
+        yield Delta(piece)
+    if cancelled():
+        yield Cancelled()
+        return
+
+    checked = check_text(text, evidence)
+    yield from (Cited(citation) for citation in checked.citations)
+    yield Finished(writing.finish(checked, confidence, context, passages))
+
+
+class _Writing:
+    """One answer on its way: what stays the same from its first step to its last."""
+
+    def __init__(
+        self, question: str, generator: Generator, options: AnswerOptions, cancelled: IsCancelled
+    ) -> None:
+        self._question = question
+        self._generator = generator
+        self._options = options
+        self._cancelled = cancelled
+        self._template = load_prompt(options.prompt)
+        self._num_written = 0
+
+    def build_context(self, passages: Sequence[Passage]) -> Context:
+        return build_context(
+            self._question,
+            passages,
+            generator=self._generator,
+            template=self._template,
+            language=question_language(self._question),
+            budget=Budget(self._options.max_passages, self._options.sampling.max_tokens),
+        )
+
+    def write(self, context: Context, evidence: Sequence[Evidence]) -> Iterator[str]:
+        """The checked draft; the best evidence, quoted, where nothing of the draft stands."""
+        num_shown = 0
+        if self._options.style == "draft":
+            for piece in self._draft(context, evidence[:_NUM_DRAFT_SPANS]):
+                num_shown += 1
+                yield piece
+        if num_shown == 0 and not self._cancelled():
+            yield from self._count(
+                self._generator.stream(
+                    context.messages,
+                    self._options.sampling,
+                    cancelled=self._cancelled,
+                    choices=[evidence[0].text],
+                )
+            )
+
+    def _draft(self, context: Context, spans: Sequence[Evidence]) -> Iterator[str]:
+        pieces = self._generator.stream(
+            context.messages, self._options.sampling, cancelled=self._cancelled
+        )
+        return draft_checked(
+            self._count(pieces),
+            lambda sentence: is_worth_showing(sentence, self._question, spans),
+        )
+
+    def _count(self, pieces: Iterator[str]) -> Iterator[str]:
+        for piece in pieces:
+            self._num_written += 1
+            yield piece
+
+    def refusal(self, passages: Sequence[Passage], confidence: float) -> Answer:
+        return refuse(
+            self._question,
+            passages,
+            prompt=self._template.reference,
+            sampling=self._options.sampling,
+            confidence=confidence,
+        )
+
+    def finish(
+        self,
+        checked: CheckedText,
+        confidence: float,
+        context: Context,
+        passages: Sequence[Passage],
+    ) -> Answer:
+        """The whole answer; a refusal where, after all, nothing in it is supported."""
+        usage = Usage(self._generator.count_tokens(context.messages), self._num_written)
+        if checked.num_supported == 0:
+            return replace(self.refusal(passages, confidence), usage=usage)
+        whole = checked.num_supported == len(checked.sentences)
+        return Answer(
+            status="answered" if whole else "partial",
+            text=checked.text,
+            sentences=checked.sentences,
+            citations=checked.citations,
+            confidence=confidence,
+            prompt=self._template.reference,
+            sampling=self._options.sampling,
+            usage=usage,
+            left_out=tuple(context.left_out),
+        )

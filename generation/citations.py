@@ -1,0 +1,69 @@
+"""Tie every sentence of an answer to the exact span it rests on. Invents no span: they are given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from generation.evidence import Evidence
+from generation.sentences import split_sentences
+from generation.support import lexical_support
+from generation.types import Citation, Sentence
+
+# Below this share of its words and pairs, a sentence counts as not in the documents.
+MIN_SUPPORT: Final = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedText:
+    """A text with every sentence tied to its span or marked unsupported (support 0, no span)."""
+
+    text: str
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+
+    @property
+    def num_supported(self) -> int:
+        """Sentences that rest on a span."""
+        return sum(bool(sentence.citations) for sentence in self.sentences)
+
+
+def check_text(text: str, spans: Sequence[Evidence]) -> CheckedText:
+    """Cite the best span for each sentence; a place that is cited twice keeps its number."""
+    cited: dict[tuple[str, int, int], Citation] = {}
+    sentences = []
+    for start, end in split_sentences(text):
+        support, span = best_span(text[start:end], spans)
+        numbers: tuple[int, ...] = ()
+        if span is not None:
+            citation = _cite(cited, span, support)
+            numbers = (citation.n,)
+        sentences.append(Sentence(start, end, support, numbers))
+    return CheckedText(text, tuple(sentences), tuple(cited.values()))
+
+
+def best_span(sentence: str, spans: Sequence[Evidence]) -> tuple[float, Evidence | None]:
+    """The span that supports a sentence best, and how well; 0 and None where none does."""
+    # max keeps the first of equals, and spans come in order of relevance
+    scored = [(_support(sentence, span.text), span) for span in spans]
+    support, span = max(scored, key=lambda pair: pair[0], default=(0.0, None))
+    return (support, span) if support >= MIN_SUPPORT else (0.0, None)
+
+
+def _support(sentence: str, span: str) -> float:
+    return 1.0 if sentence in span else lexical_support(sentence, span)
+
+
+def _cite(cited: dict[tuple[str, int, int], Citation], span: Evidence, support: float) -> Citation:
+    place = (span.passage.version_id, span.start, span.end)
+    known = cited.get(place)
+    citation = Citation(
+        n=known.n if known else len(cited) + 1,
+        passage=span.passage,
+        start=span.start,
+        end=span.end,
+        page=span.passage.page,
+        quote=span.text,
+        support=max(support, known.support) if known else support,
+    )
+    cited[place] = citation
+    return citation

@@ -1,0 +1,64 @@
+"""Words as they are compared: folded, cut to a stem, weighed. Pure; English and Spanish."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
+# Cutting words to their first letters stands in for a stemmer: it joins "interceptions" to
+# "intercepted" and "ganaron" to "ganar" in both languages, needs no dictionary and no language.
+_STEM_CHARS: Final = 6
+
+# Words that say how a sentence is built, not what it is about. Folded like everything else.
+_FUNCTION_TEXT: Final = """
+    a about above after again against all also am an and any are as at be because been
+    before being below between both but by can could did do does doing down during each few
+    for from further had has have having he her here hers him his how i if in into is it its
+    itself just many me more most much my no nor not of off on once one only or other our
+    out over own same she should so some such than that the their them then there these they
+    this those through to too under until up us very was we were what when where which while
+    who whom whose why will with would you your al algo algun alguna algunas alguno algunos
+    ante antes aquel aquella asi aun aunque bajo cada como con contra cual cuales cuando
+    cuanta cuantas cuanto cuantos de del desde donde durante e el ella ellas ellos en entre
+    era eran eres es esa esas ese eso esos esta estaba estan estar estas este esto estos fue
+    fueron ha haber habia han hasta hay la las le les lo los mas me mi mientras mismo mucha
+    muchas mucho muchos muy ni no nos nosotros nuestra nuestro o os otra otras otro otros
+    para pero poco por porque que quien quienes se sea ser si sido sin sobre son su sus tal
+    tambien tan tanto te tener tiene tienen todo todos tu tus un una unas uno unos usted y
+    ya yo
+"""
+_FUNCTION_WORDS: Final = frozenset(_FUNCTION_TEXT.split())
+
+
+def fold(text: str) -> str:
+    """Lower case without accents; the length may change."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+def stems(text: str) -> list[str]:
+    """Every word of the text, folded and cut to its stem; numbers lose their separators."""
+    return [_stem(word) for word in _TOKEN.findall(fold(text))]
+
+
+def content_stems(text: str) -> list[str]:
+    """The stems of the words that carry meaning, in order."""
+    return [_stem(word) for word in _TOKEN.findall(fold(text)) if word not in _FUNCTION_WORDS]
+
+
+def bigrams(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Neighbouring pairs."""
+    return list(pairwise(words))
+
+
+def numbers(text: str) -> set[str]:
+    """The numbers of the text, without their separators."""
+    return {stem for stem in stems(text) if stem[0].isdigit()}
+
+
+def _stem(word: str) -> str:
+    if word[0].isdigit():
+        return word.replace(",", "").replace(".", "")
+    return word[:_STEM_CHARS]
