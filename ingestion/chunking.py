@@ -3,12 +3,12 @@
 import bisect
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from ingestion.parsing.document import Heading, ParsedDocument
+from ingestion.spans import ChunkSpan
 
 _SEPARATORS: Final = [
     r"\n\s*\n",  # paragraphs
@@ -20,19 +20,6 @@ _SEPARATORS: Final = [
 ]
 _HEADING_JOINER: Final = " > "
 _MAX_HEADING_CHARS: Final = 300
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkSpan:
-    """A chunk as a slice `[start, end)` of the text, with the page and headings it stands under.
-
-    `page` is 1-based, or None where the format has no pages.
-    """
-
-    start: int
-    end: int
-    page: int | None
-    heading: str
 
 
 def chunk(parsed: ParsedDocument, *, max_chars: int, overlap_chars: int) -> list[ChunkSpan]:

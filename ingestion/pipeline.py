@@ -22,7 +22,8 @@ from ingestion.language import detect_language
 from ingestion.parsing.document import ParsedDocument
 from ingestion.parsing.sandbox import Sandbox
 from ingestion.publishing import Publication, publish
-from ingestion.staging import ChunkPlan, HalfVectors, StagedVersion
+from ingestion.spans import ChunkPlan
+from ingestion.staging import HalfVectors, StagedVersion
 from ingestion.store import Store
 
 log = structlog.get_logger()

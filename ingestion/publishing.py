@@ -21,7 +21,8 @@ from core.tables import (
 from ingestion.jobs import OPEN_STATES, Attempt, finish
 from ingestion.parsing.document import ParsedDocument
 from ingestion.purge import Removed, clear_files, next_generation, remove_chunks, remove_versions
-from ingestion.staging import ChunkPlan, HalfVectors
+from ingestion.spans import ChunkPlan
+from ingestion.staging import HalfVectors
 from ingestion.store import Store
 
 

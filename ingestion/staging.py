@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from core.blobs import sync_folder
 from core.ids import VersionId
-from ingestion.chunking import ChunkSpan
 from ingestion.errors import PoisonDocumentError
 from ingestion.parsing.document import ParsedDocument
+from ingestion.spans import ChunkPlan, ChunkSpan
 
 HalfVectors = npt.NDArray[np.float16]
 
@@ -23,14 +23,6 @@ _PARSED: Final = "parsed.json"
 _CHUNKS: Final = "chunks.json"
 _TRIES: Final = "tries.json"
 _MAX_TRIES: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkPlan:
-    """How a document was cut, and the language it is in."""
-
-    language: str | None
-    spans: tuple[ChunkSpan, ...]
 
 
 class StagedVersion:

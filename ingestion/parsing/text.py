@@ -18,6 +18,7 @@ _BOMS: Final = (
 )
 # C0 and C1 controls but tab and newline, lone surrogates, the byte order mark, non-characters.
 _UNWANTED: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
+_WESTERN: Final = frozenset("áéíóúüñÁÉÍÓÚÜÑ¿¡ªº«»“”‘’–—…€·àèìòùâêîôûäëïöçÀÈÇÄÖß°§\xa0")  # noqa: RUF001
 _GUESS_BYTES: Final = 1 << 18
 
 
@@ -71,7 +72,18 @@ def refuse_long(text: str, max_chars: int) -> str:
     return text
 
 
+def _is_western(data: bytes) -> bool:
+    # Statistics need more text than a short note in Spanish has; its letters do not.
+    try:
+        beyond_ascii = {char for char in data.decode("cp1252") if ord(char) > 0x7F}
+    except UnicodeDecodeError:
+        return False
+    return beyond_ascii <= _WESTERN
+
+
 def _guess(data: bytes) -> str:
+    if _is_western(data):
+        return data.decode("cp1252")
     # The guess is made on the beginning: on a whole large file it would take minutes.
     best = from_bytes(data[:_GUESS_BYTES]).best()
     if best is None:

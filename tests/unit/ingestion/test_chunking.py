@@ -5,9 +5,10 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.chunking import ChunkSpan, chunk, embedding_text
+from ingestion.chunking import chunk, embedding_text
 from ingestion.parsing.document import Heading, ParsedDocument
 from ingestion.parsing.markdown import find_headings
+from ingestion.spans import ChunkSpan
 
 WORDS = st.text(alphabet="abñé .,\n\t#-*`|", max_size=400)
 

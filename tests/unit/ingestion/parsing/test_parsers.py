@@ -195,6 +195,24 @@ def test_text_is_read_in_any_common_encoding(tmp_path: Path, encoding: str) -> N
     assert _plain(tmp_path, SPANISH.encode(encoding)).text == SPANISH
 
 
+@pytest.mark.parametrize("text", ["año", "¿Qué?", "«sí» … 5 €"])
+def test_a_short_note_in_spanish_is_not_taken_for_chinese(tmp_path: Path, text: str) -> None:
+    assert _plain(tmp_path, text.encode("cp1252")).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。", "shift_jis"),
+        ("Zażółć gęślą jaźń, powiedział król do królowej. ", "cp1250"),
+    ],
+)
+def test_other_scripts_are_recognised_when_there_is_enough(
+    tmp_path: Path, text: str, encoding: str
+) -> None:
+    assert _plain(tmp_path, (text * 4).encode(encoding)).text == text * 4
+
+
 def test_text_loses_controls_and_gets_one_kind_of_newline(tmp_path: Path) -> None:
     parsed = _plain(tmp_path, b"one\r\ntwo\rthree\x07\x0cfour\x1b[0m\x00")
     assert parsed.text == "one\ntwo\nthree\nfour[0m"

@@ -1,0 +1,24 @@
+"""Chunks before they are stored: slices of a text, with their place. Pure data."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSpan:
+    """A chunk as a slice `[start, end)` of the text, with the page and headings it stands under.
+
+    `page` is 1-based, or None where the format has no pages.
+    """
+
+    start: int
+    end: int
+    page: int | None
+    heading: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkPlan:
+    """How a document was cut, and the language it is in."""
+
+    language: str | None
+    spans: tuple[ChunkSpan, ...]

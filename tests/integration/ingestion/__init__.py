@@ -1,0 +1,1 @@
+"""Ingestion over real processes: parsers in their sandbox, workers that are killed."""

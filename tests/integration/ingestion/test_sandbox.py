@@ -1,0 +1,144 @@
+"""Whatever a file does to its parser, the service goes on and says what happened."""
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.errors import CimientoError
+from ingestion.errors import (
+    DocumentTooLargeError,
+    NoTextFoundError,
+    ParseMemoryExceededError,
+    ParserCrashedError,
+    ParseTimeoutError,
+    PasswordRequiredError,
+    UnreadableDocumentError,
+)
+from ingestion.media_types import PDF, PLAIN, detect_media_type
+from ingestion.parsing.sandbox import Sandbox
+from tests.unit.ingestion import files
+from tests.unit.ingestion.house import LIMITS
+
+HOSTILE = "tests.integration.ingestion.hostile_parser"
+SMALL = replace(LIMITS, timeout_s=3.0, memory_bytes=512 << 20)
+
+
+def _parse(tmp_path: Path, data: bytes, media_type: str, sandbox: Sandbox) -> str:
+    source = tmp_path / "source"
+    source.write_bytes(data)
+    work = tmp_path / "work"
+    work.mkdir()
+    try:
+        return sandbox.parse(source, media_type, folder=work, on_tick=lambda *_: None).text
+    finally:
+        assert {path.name for path in work.iterdir()} <= {"pid"}
+
+
+@pytest.mark.parametrize(
+    ("order", "error", "says"),
+    [
+        ("loop", ParseTimeoutError, "PARSE_TIMEOUT_S"),
+        ("sleep", ParseTimeoutError, "3 s"),
+        ("eat", ParseMemoryExceededError, "PARSE_MEMORY_BYTES"),
+        ("crash", ParserCrashedError, "SIGSEGV"),
+        ("vanish", ParserCrashedError, "status 3"),
+        ("flood", DocumentTooLargeError, "too large"),
+        ("spawn", UnreadableDocumentError, "PermissionError"),
+        ("connect", UnreadableDocumentError, "PermissionError"),
+        ("raise", UnreadableDocumentError, "KeyError"),
+    ],
+)
+def test_a_hostile_file_ends_in_a_clear_error(
+    tmp_path: Path, order: str, error: type[CimientoError], says: str
+) -> None:
+    limits = replace(SMALL, memory_bytes=2 << 30) if order == "flood" else SMALL
+    sandbox = Sandbox(limits, child_module=HOSTILE)
+    started = time.monotonic()
+    with pytest.raises(error, match=says) as caught:
+        _parse(tmp_path, order.encode(), PLAIN, sandbox)
+    assert time.monotonic() - started < SMALL.timeout_s + 5
+    assert "words of the document" not in str(caught.value)
+
+
+def test_a_parser_inherits_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIMIENTO_SECRET", "x")
+    text = _parse(tmp_path, b"look", PLAIN, Sandbox(SMALL, child_module=HOSTILE))
+    assert "SECRET" not in text
+    assert text.endswith("files: ['stderr']")
+
+
+def test_cancelling_kills_the_parser(tmp_path: Path) -> None:
+    source, work = tmp_path / "source", tmp_path / "work"
+    source.write_text("sleep")
+    work.mkdir()
+    seen: list[tuple[int, int | None]] = []
+
+    def cancel(done: int, total: int | None) -> None:
+        seen.append((done, total))
+        if done:
+            raise KeyboardInterrupt
+
+    sandbox = Sandbox(replace(LIMITS, timeout_s=50), child_module=HOSTILE)
+    with pytest.raises(KeyboardInterrupt):
+        sandbox.parse(source, PLAIN, folder=work, on_tick=cancel)
+    assert seen[-1] == (1, 2)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((work / "pid").read_text()), 0)
+    assert [path.name for path in work.iterdir()] == ["pid"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "error"),
+    [
+        ("a.pdf", b"%PDF-1.7 broken", UnreadableDocumentError),
+        ("a.pdf", files.build_pdf([["x"]], password="secret"), PasswordRequiredError),
+        ("a.pdf", files.build_scan(), NoTextFoundError),
+        ("a.txt", b" \n\t\n", NoTextFoundError),
+        ("a.html", b"<!doctype html><script>x</script>", NoTextFoundError),
+        ("a.docx", files.build_zip_bomb(), DocumentTooLargeError),
+        ("a.docx", files.build_zip(["word/document.xml"]), NoTextFoundError),
+    ],
+)
+def test_a_bad_file_says_what_is_wrong_with_it(
+    tmp_path: Path, name: str, data: bytes, error: type[CimientoError]
+) -> None:
+    source = tmp_path / name
+    source.write_bytes(data)
+    media_type = detect_media_type(source, name)
+    with pytest.raises(error) as caught:
+        _parse(tmp_path, data, media_type, Sandbox(LIMITS))
+    assert len(str(caught.value)) > 10
+
+
+def test_every_format_is_read_in_the_sandbox(tmp_path: Path) -> None:
+    for name, data, words in (
+        ("a.pdf", files.build_pdf([["The river rises"], ["and ends"]]), "and ends"),
+        ("a.docx", files.build_docx(), "## Instalación"),
+        ("a.html", b"<html><body><p>Caf&eacute; &amp; t&eacute;</p></body></html>", "Café & té"),
+        ("a.md", b"# T\nwords", "# T"),
+        ("a.txt", "año".encode("latin-1"), "año"),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).write_bytes(data)
+        media_type = detect_media_type(folder / name, name)
+        assert words in _parse(folder, data, media_type, Sandbox(LIMITS))
+
+
+def test_an_unknown_type_is_refused_by_the_parser_as_well(tmp_path: Path) -> None:
+    with pytest.raises(CimientoError, match="no parser reads"):
+        _parse(tmp_path, b"x", "image/png", Sandbox(LIMITS))
+
+
+def test_pages_are_reported_while_they_are_read(tmp_path: Path) -> None:
+    source = tmp_path / "a.pdf"
+    source.write_bytes(files.build_pdf([["word"] * 30] * 100))
+    seen: list[tuple[int, int | None]] = []
+    Sandbox(LIMITS).parse(
+        source, PDF, folder=tmp_path, on_tick=lambda done, total: seen.append((done, total))
+    )
+    assert seen == sorted(seen, key=lambda pages: pages[0])
+    assert seen[-1] == (100, 100)
