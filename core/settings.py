@@ -98,6 +98,14 @@ class GenerationSettings(_Group):
         default=4096, ge=256, description="Tokens of prompt and answer the KV cache holds."
     )
     max_tokens: int = Field(default=160, ge=1, description="Longest answer, in tokens.")
+    style: Literal["draft", "quote"] = Field(
+        default="quote",
+        description="quote: answers are verbatim sentences of the documents. draft: the model "
+        "writes freely, each sentence is checked, and a draft that fails gives way to the quote.",
+    )
+    max_passages: int = Field(
+        default=4, ge=1, le=50, description="Passages the model reads for one answer."
+    )
     min_confidence: float = Field(
         default=0.5, ge=0, le=1, description="Below this confidence the service refuses."
     )

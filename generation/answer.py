@@ -45,7 +45,7 @@ class AnswerOptions:
     sampling: Sampling
     min_confidence: float
     prompt: str = "direct"
-    style: Style = "draft"
+    style: Style = "quote"
     max_passages: int = 4
 
 

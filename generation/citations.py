@@ -1,4 +1,4 @@
-"""Tie every sentence of an answer to the exact span it rests on. Invents no span: they are given."""
+"""Tie every sentence of an answer to the exact span it rests on. The spans are given, not made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -110,6 +110,7 @@ class Engine:
 
         cancelled: asked before every chunk and token, and while waiting for a turn.
         allowed_next: given the tokens so far, the ids that may follow; None for any, empty to stop.
+            Where only one may follow it is taken without computing anything.
         Raises PromptTooLongError, InvalidPromptError.
         """
         self._check_prompt(prompt_ids)
@@ -153,20 +154,21 @@ class Engine:
 
         None while the prompt is still being read, and when the request ends without another token.
         """
-        chunk = self._schedule(request)
-        if not chunk:
-            return None
-        logits = self._run(chunk)  # (V,)
-        if len(self._cached_ids) < request.num_tokens:
-            return None
-        token = self._sample(request, logits)
-        return self._postprocess(request, token)
-
-    def _schedule(self, request: Request) -> list[int]:
-        """The next tokens to compute: a chunk of the prompt, or the token sampled last."""
         if request.cancelled():
             request.finish_reason = FinishReason.CANCELLED
-            return []
+            return None
+        allowed = request.allowed_next(request.output_ids)
+        if allowed is not None and len(allowed) < 2:
+            # Nothing to choose, so no logits are needed; the tokens that were skipped are computed
+            # in one chunk when there is something to choose again.
+            return self._postprocess(request, allowed[0] if allowed else None)
+        logits = self._run(self._schedule(request))  # (V,)
+        if len(self._cached_ids) < request.num_tokens:
+            return None
+        return self._postprocess(request, self._sample(request, logits, allowed))
+
+    def _schedule(self, request: Request) -> list[int]:
+        """The next tokens to compute: a chunk of the prompt, or what was chosen since."""
         return request.tokens_from(len(self._cached_ids), at_most=self._prefill_chunk)
 
     def _run(self, ids: list[int]) -> Tensor:
@@ -175,12 +177,9 @@ class Engine:
         self._cached_ids += ids
         return logits[0, -1]
 
-    def _sample(self, request: Request, logits: Tensor) -> int | None:
-        allowed = request.allowed_next(request.output_ids)
+    def _sample(self, request: Request, logits: Tensor, allowed: Sequence[int] | None) -> int:
         if allowed is None:
             return sample(logits, request.params, request.num_tokens)
-        if not allowed:
-            return None
         choice = sample(logits[torch.tensor(allowed)], request.params, request.num_tokens)
         return allowed[choice]
 
