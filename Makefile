@@ -1,0 +1,67 @@
+# Cimiento's few commands. `make serve` is all that a newcomer needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH_VERSION := 2.13.0
+LOCK := requirements/runtime.txt
+DEV_LOCK := requirements/dev.txt
+SOURCES := app core generation ingestion retrieval migrations
+
+.DEFAULT_GOAL := help
+.PHONY: help serve setup check test test-unit test-e2e lock clean
+
+help: ## Show the commands
+	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+serve: setup ## Start Cimiento; installs and pulls on the first run
+	@$(BIN)/cimiento serve
+
+setup: $(VENV)/.installed ## Make .venv, install pinned dependencies, pull the model files
+	@$(BIN)/cimiento models pull
+
+# torch first, alone and pinned: the machine's own index supplies the right build. Everything else,
+# what torch itself needs included, comes from the lock, by hash.
+$(VENV)/.torch:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 13) else f"Cimiento needs Python 3.11 or 3.12, this is {sys.version.split()[0]}; try: make PYTHON=python3.11 $(MAKECMDGOALS)")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps torch==$(TORCH_VERSION)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.torch $(LOCK) pyproject.toml
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $(LOCK)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed $(DEV_LOCK)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $(DEV_LOCK)
+	$(BIN)/python -m pip check
+	@touch $@
+
+check: $(VENV)/.installed-dev ## Lint, types, import contracts, house rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/yamllint --strict .
+	$(BIN)/pytest tests/test_house_rules.py
+
+test: $(VENV)/.installed-dev ## Every test; pulls the model files that some need
+	@$(BIN)/cimiento models pull
+	$(BIN)/pytest
+
+test-unit: $(VENV)/.installed-dev ## The fast tests: no weights, no network
+	$(BIN)/pytest tests/unit tests/test_house_rules.py
+
+test-e2e: $(VENV)/.installed-dev ## The whole service over real weights
+	@$(BIN)/cimiento models pull
+	$(BIN)/pytest tests/e2e
+
+lock: ## Resolve the dependencies again (needs uv)
+	uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-package torch \
+		--no-header --quiet --output-file $(LOCK)
+	uv pip compile pyproject.toml --extra dev --constraint $(LOCK) --python-version 3.11 \
+		--generate-hashes --no-emit-package torch --no-header --quiet --output-file $(DEV_LOCK)
+
+clean: ## Remove what was built; documents and models stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

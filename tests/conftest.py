@@ -1,0 +1,34 @@
+"""Fixtures that more than one kind of test needs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from core.errors import CimientoError
+from core.models import ModelStore
+from core.settings import load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """Where the pulled models of this machine are."""
+
+    root: Path
+    answer_model: Path
+    embedding_model: Path
+
+
+@pytest.fixture(scope="session")
+def model_files() -> ModelFiles:
+    """The real weights. Fails, rather than skips, where they have not been pulled."""
+    settings = load_settings()
+    store = ModelStore(settings.models_dir)
+    try:
+        return ModelFiles(
+            root=settings.models_dir,
+            answer_model=store.get(settings.models.answer) / "model.gguf",
+            embedding_model=store.get(settings.models.embedding),
+        )
+    except CimientoError as error:
+        pytest.fail(str(error))
