@@ -1,0 +1,133 @@
+"""Add files to a collection without HTTP, and see them through. Shows nothing itself."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from app.services import Services
+from core.access import Access
+from core.errors import AlreadyRunningError, CimientoError, JobNotFoundError
+from core.ids import CollectionId
+from ingestion.errors import DocumentTooLargeError, UnsupportedMediaTypeError
+from ingestion.jobs import Attempt, Job, JobError, job_error
+from ingestion.media_types import detect_media_type
+from ingestion.uploads import Accepted, OnConflict, Upload
+from ingestion.worker_lock import WorkerLock
+from ingestion.workflow import IngestionWorker
+
+_READ_BYTES: Final = 1 << 20
+_POLL_S: Final = 0.3
+_EVERYTHING: Final = Access.to_everything()
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A file, and what has become of it. `job` is None where it was refused at the door."""
+
+    path: Path
+    accepted: Accepted | None = None
+    job: Job | None = None
+    error: JobError | None = None
+
+    @property
+    def state(self) -> str:
+        """One word for the outcome so far."""
+        if self.error is not None or self.job is None:
+            return "failed"
+        return self.job.state
+
+    @property
+    def is_open(self) -> bool:
+        """Whether work on it is still to come to its end."""
+        return self.job is not None and self.job.is_open
+
+
+def find_files(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files themselves, and every file below the folders; hidden ones are left out."""
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        for inner in sorted(path.rglob("*")):
+            hidden = any(part.startswith(".") for part in inner.relative_to(path).parts)
+            if inner.is_file() and not hidden:
+                yield inner
+
+
+def upload(services: Services, path: Path, collection_id: CollectionId) -> Added:
+    """Store one file and queue the work on it. A file that is refused is an outcome, no error."""
+    try:
+        accepted = _accept(services, path, collection_id)
+        if not (accepted.deduplicated or accepted.skipped):
+            services.queue.enqueue(Attempt(accepted.job_id, accepted.attempt))
+        return Added(path, accepted, services.jobs.get(accepted.job_id, _EVERYTHING))
+    except CimientoError as error:
+        return Added(path, error=job_error(error))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return Added(path, error=JobError("unreadable_file", reason, retryable=False))
+
+
+def is_foreign(added: Added) -> bool:
+    """Whether the file is of a kind that cannot be read, and no failure inside a folder."""
+    return added.error is not None and added.error.code == UnsupportedMediaTypeError.code
+
+
+def see_through(
+    services: Services,
+    added: Sequence[Added],
+    build_worker: Callable[[], IngestionWorker],
+    *,
+    show: Callable[[Sequence[Added]], None],
+) -> list[Added]:
+    """Wait until no work is open, doing it here unless another process does already."""
+    lock = WorkerLock(services.settings.data_dir)
+    current = list(added)
+    with ExitStack() as stack:
+        is_working = False
+        while any(item.is_open for item in current):
+            # Asked again every time: whoever works may end before our files are done.
+            is_working = is_working or _try_to_work(stack, lock, build_worker)
+            time.sleep(_POLL_S)
+            current = [_refreshed(services, item) for item in current]
+            show(current)
+    return current
+
+
+def _try_to_work(
+    stack: ExitStack, lock: WorkerLock, build_worker: Callable[[], IngestionWorker]
+) -> bool:
+    try:
+        stack.enter_context(lock.held())
+    except AlreadyRunningError:
+        return False
+    stack.enter_context(build_worker())
+    return True
+
+
+def _refreshed(services: Services, item: Added) -> Added:
+    if item.job is None or not item.is_open:
+        return item
+    try:
+        job = services.jobs.get(item.job.id, _EVERYTHING)
+    except JobNotFoundError as error:
+        return replace(item, job=None, error=job_error(error))
+    return replace(item, job=job, error=job.error)
+
+
+def _accept(services: Services, path: Path, collection_id: CollectionId) -> Accepted:
+    max_bytes = services.settings.server.max_upload_bytes
+    with services.blobs.begin() as blob, path.open("rb") as file:
+        while data := file.read(_READ_BYTES):
+            blob.write(data)
+            if blob.num_bytes > max_bytes:
+                raise DocumentTooLargeError(
+                    f"larger than {max_bytes} bytes; CIMIENTO_SERVER__MAX_UPLOAD_BYTES sets "
+                    "the limit"
+                )
+        media_type = detect_media_type(blob.path, path.name)
+        wanted = Upload(collection_id, path.name, media_type, on_conflict=OnConflict.REPLACE)
+        return services.documents.accept(wanted, blob)

@@ -1,0 +1,1 @@
+"""The HTTP routes. Translate between JSON and the rooms; decide nothing themselves."""

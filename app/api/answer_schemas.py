@@ -1,0 +1,211 @@
+"""Answers over the wire, as api.md names them. Shapes only."""
+
+from typing import Annotated, Self
+
+from pydantic import Field
+
+from app.api.fields import QuestionText, Reply, Request
+from app.api.schemas import BoxOut, CollectionNames, PassageOut
+from app.asking import FullAnswer, PassagesFound, PlacedCitation, Receipt
+from generation.types import AnswerStatus
+
+
+class SamplingIn(Request):
+    """How the next token is chosen; what is left out keeps the service's default."""
+
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=0, le=100_000)
+    seed: int | None = Field(default=None, ge=0, lt=2**63)
+    max_tokens: int | None = Field(default=None, ge=1, le=4096)
+
+
+class AnswerRequest(Request):
+    """A question."""
+
+    question: QuestionText = Field(examples=["How many days of leave are there?"])
+    collections: CollectionNames | None = Field(default=None, examples=[["default"]])
+    prompt: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}(@[0-9]{1,6})?$")] | None = None
+    top_k: int | None = Field(default=None, ge=1, le=50, examples=[8])
+    stream: bool = False
+    min_confidence: float | None = Field(default=None, ge=0, le=1)
+    sampling: SamplingIn = SamplingIn()
+
+
+class SentenceOut(Reply):
+    """A sentence: offsets into `answer`, and the citations it rests on."""
+
+    start: int
+    end: int
+    support: float
+    citations: list[int]
+
+
+class CitationOut(Reply):
+    """The exact place in a document; `quote` equals the text's slice from `start` to `end`."""
+
+    n: int
+    document_id: str
+    document_name: str
+    version: int
+    page: int | None
+    start: int
+    end: int
+    quote: str
+    boxes: list[BoxOut]
+    support: float
+
+    @classmethod
+    def of(cls, placed: PlacedCitation) -> Self:
+        """From the room's own data."""
+        citation = placed.citation
+        return cls(
+            n=citation.n,
+            document_id=citation.passage.document_id,
+            document_name=citation.passage.document_name,
+            version=citation.passage.version,
+            page=citation.page,
+            start=citation.start,
+            end=citation.end,
+            quote=citation.quote,
+            boxes=[BoxOut.of(box) for box in placed.boxes],
+            support=citation.support,
+        )
+
+
+class SamplingOut(Reply):
+    """How tokens were chosen."""
+
+    temperature: float
+    top_p: float
+    top_k: int
+    seed: int
+    max_tokens: int
+
+
+class ReceiptPassageOut(Reply):
+    """A text that was read, by its hash."""
+
+    chunk_id: str
+    document_id: str
+    version: int
+    sha256: str
+
+
+class ReceiptOut(Reply):
+    """What the answer was made of."""
+
+    index_generation: int
+    embedding_model: str
+    model: str
+    model_sha256: str
+    prompt: str
+    sampling: SamplingOut
+    passages: list[ReceiptPassageOut]
+    left_out: list[str] = Field(description="Chunks that did not fit into the model's window.")
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> Self:
+        """From the room's own data."""
+        sampling = receipt.sampling
+        return cls(
+            index_generation=receipt.index_generation,
+            embedding_model=receipt.embedding_model,
+            model=receipt.model,
+            model_sha256=receipt.model_sha256,
+            prompt=receipt.prompt,
+            sampling=SamplingOut(
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                top_k=sampling.top_k,
+                seed=sampling.seed,
+                max_tokens=sampling.max_tokens,
+            ),
+            passages=[
+                ReceiptPassageOut(
+                    chunk_id=str(item.chunk_id),
+                    document_id=item.document_id,
+                    version=item.version,
+                    sha256=item.sha256,
+                )
+                for item in receipt.passages
+            ],
+            left_out=[str(chunk_id) for chunk_id in receipt.left_out],
+        )
+
+
+class TimingsOut(Reply):
+    """Milliseconds since the question arrived."""
+
+    retrieve_ms: float
+    first_token_ms: float | None
+    total_ms: float
+
+
+class UsageOut(Reply):
+    """Tokens that went in and came out."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class PassagesEvent(Reply):
+    """The data of the event `passages`."""
+
+    id: str
+    passages: list[PassageOut]
+
+    @classmethod
+    def of(cls, found: PassagesFound) -> Self:
+        """From the room's own data."""
+        return cls(
+            id=found.id,
+            passages=[PassageOut.of(item.passage, item.boxes) for item in found.passages],
+        )
+
+
+class AnswerOut(Reply):
+    """An answer, its evidence, and its receipt."""
+
+    id: str
+    status: AnswerStatus
+    answer: str
+    sentences: list[SentenceOut]
+    confidence: float
+    citations: list[CitationOut]
+    passages: list[PassageOut]
+    receipt: ReceiptOut
+    timings: TimingsOut
+    usage: UsageOut
+
+    @classmethod
+    def of(cls, full: FullAnswer) -> Self:
+        """From the room's own data."""
+        answer = full.answer
+        return cls(
+            id=full.id,
+            status=answer.status,
+            answer=answer.text,
+            sentences=[
+                SentenceOut(
+                    start=item.start,
+                    end=item.end,
+                    support=item.support,
+                    citations=list(item.citations),
+                )
+                for item in answer.sentences
+            ],
+            confidence=answer.confidence,
+            citations=[CitationOut.of(item) for item in full.citations],
+            passages=[PassageOut.of(item.passage, item.boxes) for item in full.passages],
+            receipt=ReceiptOut.of(full.receipt),
+            timings=TimingsOut(
+                retrieve_ms=full.timings.retrieve_ms,
+                first_token_ms=full.timings.first_token_ms,
+                total_ms=full.timings.total_ms,
+            ),
+            usage=UsageOut(
+                prompt_tokens=answer.usage.prompt_tokens,
+                completion_tokens=answer.usage.completion_tokens,
+            ),
+        )

@@ -1,0 +1,64 @@
+"""Routes of collections."""
+
+from fastapi import APIRouter
+
+from app.access import CallerAccess
+from app.api.common import CollectionInPath, TheServices, problems
+from app.api.schemas import (
+    CollectionChange,
+    CollectionNew,
+    CollectionOut,
+    CollectionPage,
+    PurgedOut,
+)
+
+router = APIRouter(tags=["collections"])
+
+
+@router.post(
+    "/v1/collections", status_code=201, summary="Make a collection", responses=problems(409)
+)
+def create_collection(
+    body: CollectionNew, services: TheServices, _access: CallerAccess
+) -> CollectionOut:
+    """Make a collection. Its name is part of addresses and never changes."""
+    return CollectionOut.of(
+        services.collections.create(body.name, description=body.description, language=body.language)
+    )
+
+
+@router.get("/v1/collections", summary="List collections", responses=problems())
+def list_collections(services: TheServices, access: CallerAccess) -> CollectionPage:
+    """The collections that the caller may see, by name. `default` always exists."""
+    found = services.collections.list(access)
+    return CollectionPage(items=[CollectionOut.of(item) for item in found])
+
+
+@router.get("/v1/collections/{name}", summary="Show a collection", responses=problems(404))
+def get_collection(
+    name: CollectionInPath, services: TheServices, access: CallerAccess
+) -> CollectionOut:
+    """One collection."""
+    return CollectionOut.of(services.collections.get(name, access))
+
+
+@router.patch("/v1/collections/{name}", summary="Change a collection", responses=problems(404))
+def change_collection(
+    name: CollectionInPath, body: CollectionChange, services: TheServices, access: CallerAccess
+) -> CollectionOut:
+    """Change the description or the language; what is left out stays."""
+    return CollectionOut.of(
+        services.collections.update(
+            name, access, description=body.description, language=body.language
+        )
+    )
+
+
+@router.delete(
+    "/v1/collections/{name}", summary="Delete a collection", responses=problems(404, 409)
+)
+def delete_collection(
+    name: CollectionInPath, services: TheServices, access: CallerAccess
+) -> PurgedOut:
+    """Delete a collection with all its documents: gone from every search at once."""
+    return PurgedOut.of(services.collections.delete(name, access))

@@ -1,0 +1,56 @@
+"""What every router needs: the services, and the problems that OpenAPI announces."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Path, Query, Request
+
+from app.api.fields import COLLECTION_PATTERN
+from app.errors import PROBLEM_TYPE
+from app.services import Services
+from app.streams import WorkThreads
+
+PAGE_SIZE: Final = 100
+
+
+def get_services(request: Request) -> Services:
+    """The services of this application."""
+    services: Services = request.app.state.services
+    return services
+
+
+def get_threads(request: Request) -> WorkThreads:
+    """The threads of long work."""
+    threads: WorkThreads = request.app.state.threads
+    return threads
+
+
+TheServices = Annotated[Services, Depends(get_services)]
+TheThreads = Annotated[WorkThreads, Depends(get_threads)]
+CollectionInPath = Annotated[
+    str, Path(alias="name", pattern=COLLECTION_PATTERN, examples=["default"])
+]
+Cursor = Annotated[str | None, Query(max_length=64, description="next_cursor of the last page.")]
+
+_SENTENCES: Final = {
+    401: "No valid key or session came with the request.",
+    403: "A signed-in browser sent a change from another site.",
+    404: "There is no such thing, or the caller may not see it.",
+    409: "The present state does not allow it.",
+    413: "The body is too large.",
+    415: "The document is of a kind that cannot be read.",
+    422: "A field of the request is at fault.",
+    500: "A bug, or damaged data; the log has the details.",
+    503: "A part of the service is not ready.",
+    507: "There is no room left for the document.",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors of a route, for OpenAPI; those that every route can have are added."""
+    return {
+        status: {
+            "description": _SENTENCES[status],
+            "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in sorted({401, 403, 422, 500, *statuses})
+    }

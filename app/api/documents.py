@@ -1,0 +1,191 @@
+"""Routes of documents: upload, list, read, delete."""
+
+from typing import Annotated, Literal
+
+import anyio.to_thread
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.access import CallerAccess
+from app.api.common import PAGE_SIZE, CollectionInPath, TheServices, problems
+from app.api.fields import CollectionName
+from app.api.schemas import (
+    DocumentOut,
+    DocumentPage,
+    PurgedOut,
+    TextOut,
+    UploadOut,
+    VersionOut,
+    VersionPage,
+)
+from app.services import Services
+from app.uploads import ReceivedUpload, receive_upload
+from core.blobs import PendingBlob
+from core.ids import DocumentId
+from ingestion.collections import Collection
+from ingestion.documents import DocumentFilter
+from ingestion.jobs import Attempt
+from ingestion.uploads import Accepted, OnConflict, Upload, read_metadata
+
+router = APIRouter(tags=["documents"])
+
+State = Literal["queued", "running", "searchable", "failed", "cancelled"]
+VersionNumber = Annotated[int | None, Query(ge=1, description="By default the version shown.")]
+_UPLOAD_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "metadata": {
+                            "type": "string",
+                            "description": "A JSON object that is kept with the document.",
+                            "examples": ['{"department": "people"}'],
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "/v1/collections/{name}/documents",
+    status_code=202,
+    summary="Upload a document",
+    responses=problems(404, 413, 415, 507),
+    openapi_extra=_UPLOAD_BODY,
+)
+async def upload_document(
+    request: Request,
+    name: CollectionInPath,
+    services: TheServices,
+    access: CallerAccess,
+    on_conflict: OnConflict = OnConflict.REPLACE,
+) -> UploadOut:
+    """Store a document and queue the work that makes it searchable.
+
+    The same bytes under the same name change nothing. Follow the work at `/v1/jobs/{job_id}`.
+    """
+    find = services.collections.get
+    collection = await anyio.to_thread.run_sync(find, name, access)
+    with services.blobs.begin() as blob:
+        received = await receive_upload(
+            request, blob, max_bytes=services.settings.server.max_upload_bytes
+        )
+        # shielded from cancellation: a client that leaves now does not undo half a transaction
+        accepted = await anyio.to_thread.run_sync(
+            _accept, services, _upload(received, collection, on_conflict), blob
+        )
+    return UploadOut.of(accepted)
+
+
+def _upload(received: ReceivedUpload, collection: Collection, on_conflict: OnConflict) -> Upload:
+    return Upload(
+        collection_id=collection.id,
+        name=received.name,
+        media_type=received.media_type,
+        metadata=read_metadata(received.metadata),
+        on_conflict=on_conflict,
+    )
+
+
+def _accept(services: Services, upload: Upload, blob: PendingBlob) -> Accepted:
+    accepted = services.documents.accept(upload, blob)
+    if not (accepted.deduplicated or accepted.skipped):
+        services.queue.enqueue(Attempt(accepted.job_id, accepted.attempt))
+    return accepted
+
+
+class DocumentQuery(BaseModel):
+    """What to list; unknown parameters are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    collection: CollectionName | None = None
+    state: State | None = Field(default=None, description="State of the newest version.")
+    q: str | None = Field(default=None, max_length=255, description="Part of the name.")
+    cursor: str | None = Field(default=None, max_length=64, description="Of the last page.")
+
+
+@router.get("/v1/documents", summary="List documents", responses=problems(404))
+def list_documents(
+    where: Annotated[DocumentQuery, Query()], services: TheServices, access: CallerAccess
+) -> DocumentPage:
+    """Documents that the caller may see, the newest first."""
+    if where.collection is not None:
+        services.collections.get(where.collection, access)
+    found = services.documents.list(
+        access,
+        where=DocumentFilter(collection=where.collection, state=where.state, name_contains=where.q),
+        cursor=where.cursor,
+        limit=PAGE_SIZE + 1,
+    )
+    page = found[:PAGE_SIZE]
+    cursor = page[-1].id if len(found) > PAGE_SIZE else None
+    return DocumentPage(items=[DocumentOut.of(item) for item in page], next_cursor=cursor)
+
+
+@router.get("/v1/documents/{document_id}", summary="Show a document", responses=problems(404))
+def get_document(document_id: str, services: TheServices, access: CallerAccess) -> DocumentOut:
+    """One document."""
+    return DocumentOut.of(services.documents.get(DocumentId(document_id), access))
+
+
+@router.delete("/v1/documents/{document_id}", summary="Delete a document", responses=problems(404))
+def delete_document(document_id: str, services: TheServices, access: CallerAccess) -> PurgedOut:
+    """Delete a document with all its versions: gone from every search at once."""
+    return PurgedOut.of(services.documents.delete(DocumentId(document_id), access))
+
+
+@router.get(
+    "/v1/documents/{document_id}/versions", summary="List versions", responses=problems(404)
+)
+def list_versions(document_id: str, services: TheServices, access: CallerAccess) -> VersionPage:
+    """Every version of a document, the newest first."""
+    found = services.documents.versions(DocumentId(document_id), access)
+    return VersionPage(items=[VersionOut.of(item) for item in found])
+
+
+@router.get(
+    "/v1/documents/{document_id}/content",
+    summary="Download a document",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {"application/octet-stream": {}}, "description": "The original bytes."},
+        **problems(404),
+    },
+)
+def get_content(
+    document_id: str, services: TheServices, access: CallerAccess, version: VersionNumber = None
+) -> FileResponse:
+    """The bytes as they were uploaded. Always a download: never shown inside this site."""
+    content = services.documents.content(DocumentId(document_id), access, number=version)
+    return FileResponse(
+        content.path,
+        media_type=content.version.media_type,
+        filename=content.name,
+        headers={"Content-Security-Policy": "default-src 'none'; sandbox"},
+    )
+
+
+@router.get(
+    "/v1/documents/{document_id}/text", summary="Text of a document", responses=problems(404)
+)
+def get_text(
+    document_id: str, services: TheServices, access: CallerAccess, version: VersionNumber = None
+) -> TextOut:
+    """The text that every `start` and `end` of this version points into."""
+    text = services.documents.text(DocumentId(document_id), access, number=version)
+    return TextOut(
+        document_id=document_id,
+        version=text.number,
+        text=text.text,
+        page_starts=list(text.page_starts),
+    )

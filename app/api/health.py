@@ -1,0 +1,47 @@
+"""Routes of health and version. Live says the process answers; ready says questions can be."""
+
+from importlib.metadata import version
+
+from fastapi import APIRouter, Request
+
+from app.access import CallerAccess
+from app.api.common import problems
+from app.api.fields import Reply
+from app.errors import NotReadyError
+from app.readiness import Readiness
+
+router = APIRouter(tags=["service"])
+
+
+class Status(Reply):
+    """The state of the service."""
+
+    status: str
+
+
+class Version(Reply):
+    """Which Cimiento this is."""
+
+    version: str
+
+
+@router.get("/health/live", summary="Is the process alive?")
+def live() -> Status:
+    """Always 200 while the process answers."""
+    return Status(status="alive")
+
+
+@router.get("/health/ready", summary="Can questions be answered?", responses=problems(503))
+def ready(request: Request) -> Status:
+    """200 once models, database and ingestion are there; else a problem that says what is not."""
+    readiness: Readiness = request.app.state.readiness
+    missing = readiness.missing()
+    if missing:
+        raise NotReadyError("; ".join(missing))
+    return Status(status="ready")
+
+
+@router.get("/v1/version", summary="Which version is this?", responses=problems())
+def get_version(_access: CallerAccess) -> Version:
+    """The version of the service."""
+    return Version(version=version("cimiento"))

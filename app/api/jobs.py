@@ -1,0 +1,101 @@
+"""Routes of jobs: how far each upload is, as it happens."""
+
+import json
+from functools import partial
+from typing import Annotated, Final, Literal
+
+import anyio
+import anyio.to_thread
+from anyio.streams.memory import MemoryObjectSendStream
+from fastapi import APIRouter, Query
+
+from app.access import CallerAccess
+from app.api.common import PAGE_SIZE, Cursor, TheServices, problems
+from app.api.schemas import JobOut, JobPage
+from app.errors import problem_of
+from app.services import Services
+from app.streams import EventStreamResponse, ServerEvent, run_task
+from core.access import Access
+from core.errors import CimientoError
+from core.ids import VersionId
+from ingestion.jobs import Attempt
+
+router = APIRouter(tags=["jobs"])
+
+State = Literal["queued", "running", "searchable", "failed", "cancelled"]
+_POLL_S: Final = 0.3
+
+
+@router.get("/v1/jobs", summary="List jobs", responses=problems())
+def list_jobs(
+    services: TheServices,
+    access: CallerAccess,
+    state: Annotated[State | None, Query()] = None,
+    cursor: Cursor = None,
+) -> JobPage:
+    """Jobs of documents that the caller may see, the newest first."""
+    found = services.jobs.list(access, state=state, cursor=cursor, limit=PAGE_SIZE + 1)
+    page = found[:PAGE_SIZE]
+    next_cursor = page[-1].id if len(found) > PAGE_SIZE else None
+    return JobPage(items=[JobOut.of(job) for job in page], next_cursor=next_cursor)
+
+
+@router.get("/v1/jobs/{job_id}", summary="Show a job", responses=problems(404))
+def get_job(job_id: str, services: TheServices, access: CallerAccess) -> JobOut:
+    """One job."""
+    return JobOut.of(services.jobs.get(VersionId(job_id), access))
+
+
+@router.post("/v1/jobs/{job_id}/retry", summary="Retry a job", responses=problems(404, 409))
+def retry_job(job_id: str, services: TheServices, access: CallerAccess) -> JobOut:
+    """Queue a failed or cancelled job anew."""
+    job = services.jobs.retry(VersionId(job_id), access)
+    services.queue.enqueue(Attempt(job.id, job.attempt))
+    return JobOut.of(job)
+
+
+@router.delete("/v1/jobs/{job_id}", summary="Cancel a job", responses=problems(404, 409))
+def cancel_job(job_id: str, services: TheServices, access: CallerAccess) -> JobOut:
+    """End an open job. What was searchable before stays searchable."""
+    return JobOut.of(services.jobs.cancel(VersionId(job_id), access))
+
+
+@router.get(
+    "/v1/jobs/{job_id}/events",
+    summary="Follow a job",
+    response_class=EventStreamResponse,
+    responses={
+        200: {"content": {"text/event-stream": {}}, "description": "Events until the job ends."},
+        **problems(404),
+    },
+)
+def follow_job(job_id: str, services: TheServices, access: CallerAccess) -> EventStreamResponse:
+    """Server-sent events: `progress` for every change, then one `done`; both hold the job.
+
+    A job that disappears, because its document was deleted, ends with `error` and a problem.
+    """
+    services.jobs.get(VersionId(job_id), access)
+    follow = partial(_follow, services, VersionId(job_id), access)
+    return EventStreamResponse(lambda: run_task(follow))
+
+
+async def _follow(
+    services: Services,
+    job_id: VersionId,
+    access: Access,
+    send: MemoryObjectSendStream[ServerEvent],
+) -> None:
+    seen, number = None, 0
+    while True:
+        try:
+            job = await anyio.to_thread.run_sync(services.jobs.get, job_id, access)
+        except CimientoError as error:
+            await send.send(ServerEvent("error", json.dumps(problem_of(error)), str(number + 1)))
+            return
+        if job != seen:
+            seen, number = job, number + 1
+            name = "progress" if job.is_open else "done"
+            await send.send(ServerEvent(name, JobOut.of(job).model_dump_json(), str(number)))
+        if not job.is_open:
+            return
+        await anyio.sleep(_POLL_S)

@@ -1,0 +1,29 @@
+"""Route of search: passages, without an answer."""
+
+import time
+
+from fastapi import APIRouter
+
+from app.access import CallerAccess
+from app.api.common import TheServices, problems
+from app.api.schemas import PassageOut, SearchOut, SearchRequest, SearchTimings
+from app.asking import narrow, place_passages
+
+router = APIRouter(tags=["search"])
+
+
+@router.post("/v1/search", summary="Search", responses=problems(404, 503))
+def search(body: SearchRequest, services: TheServices, access: CallerAccess) -> SearchOut:
+    """The passages nearest to a query, best first."""
+    started_s = time.perf_counter()
+    narrowed = narrow(services.collections, access, body.collections)
+    passages = services.retriever.retrieve(
+        body.query, access=narrowed, top_k=body.top_k or services.settings.retrieval.top_k
+    )
+    placed = place_passages(services.documents, passages, narrowed)
+    return SearchOut(
+        passages=[PassageOut.of(item.passage, item.boxes) for item in placed],
+        timings=SearchTimings(
+            retrieve_ms=round((time.perf_counter() - started_s) * 1000, 1),
+        ),
+    )

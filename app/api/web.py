@@ -1,0 +1,116 @@
+"""The web chat's own routes: the page, signing in and out. Everything else it takes from /v1."""
+
+import html
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+from typing import Annotated, Final
+from urllib.parse import parse_qs, urlsplit
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+
+from app.access import CallerAccess, cookie_name, is_secure
+from app.api.common import TheServices
+from app.errors import SignInLinkError, status_of
+
+WEB_ROOT: Final = Path(__file__).parent.parent / "web"
+
+router = APIRouter(include_in_schema=False)
+
+_PAGE: Final = Template((WEB_ROOT / "sign-in.html").read_text())
+_STRINGS: Final[Mapping[str, Mapping[str, str]]] = {
+    "en": {
+        "title": "Sign in to Cimiento",
+        "lead": "This link signs this browser in, once.",
+        "ask": "Paste the sign-in link that the server printed when it started.",
+        "label": "Sign-in link",
+        "button": "Sign in",
+        "bad": "This link was used already or has expired. "
+        "Run “cimiento sign-in” on the server for a new one.",
+    },
+    "es": {
+        "title": "Entrar en Cimiento",
+        "lead": "Este enlace da acceso a este navegador, una sola vez.",
+        "ask": "Pega el enlace de acceso que mostró el servidor al arrancar.",
+        "label": "Enlace de acceso",
+        "button": "Entrar",
+        "bad": "Este enlace ya se usó o ha caducado. "
+        "Ejecuta «cimiento sign-in» en el servidor para obtener otro.",
+    },
+}
+
+
+@router.get("/")
+def index() -> FileResponse:
+    """The chat. Holds nothing of anybody: what it shows comes from /v1."""
+    return FileResponse(WEB_ROOT / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+@router.get("/sign-in")
+def show_sign_in(
+    request: Request, token: Annotated[str, Query(max_length=200)] = ""
+) -> HTMLResponse:
+    """A page with a button. Opening it uses nothing up: link previews open links as well."""
+    return _page(request, token=token)
+
+
+@router.post("/sign-in")
+def sign_in(
+    request: Request, services: TheServices, token: Annotated[str, Form(max_length=2000)]
+) -> Response:
+    """Use the link up and give the browser its session."""
+    try:
+        session_token = services.credentials.redeem_link(_token_in(token))
+    except SignInLinkError as error:
+        if "text/html" not in request.headers.get("accept", ""):
+            raise
+        return _page(request, status=status_of(error))
+    response = RedirectResponse("/", status_code=303)
+    response.set_cookie(
+        cookie_name(services.settings),
+        session_token,
+        max_age=int(services.credentials.session_lifetime.total_seconds()),
+        path="/",
+        secure=is_secure(services.settings),
+        httponly=True,
+        samesite="strict",
+    )
+    return response
+
+
+@router.post("/sign-out")
+def sign_out(request: Request, services: TheServices, _access: CallerAccess) -> Response:
+    """End the session of this browser."""
+    name = cookie_name(services.settings)
+    services.credentials.end_session(request.cookies.get(name, ""))
+    response = Response(status_code=204)
+    response.delete_cookie(
+        name, path="/", secure=is_secure(services.settings), httponly=True, samesite="strict"
+    )
+    return response
+
+
+def _token_in(pasted: str) -> str:
+    # people paste the whole link as well as its token
+    found = parse_qs(urlsplit(pasted.strip()).query).get("token")
+    return found[0] if found else pasted.strip()
+
+
+def _page(request: Request, *, token: str = "", status: int = 200) -> HTMLResponse:
+    language = "es" if request.headers.get("accept-language", "").startswith("es") else "en"
+    strings = _STRINGS[language]
+    bad = status != 200
+    page = _PAGE.substitute(
+        language=language,
+        title=strings["title"],
+        lead=strings["lead"] if token else strings["ask"],
+        notice=strings["bad"] if bad else "",
+        notice_class="notice" if bad else "hidden",
+        label=strings["label"],
+        label_class="hidden" if token else "label",
+        input_type="hidden" if token else "text",
+        token=html.escape(token, quote=True),
+        button=strings["button"],
+    )
+    return HTMLResponse(page, status)

@@ -1,0 +1,26 @@
+"""The command line. Imports nothing heavy: commands fetch what they need when they run."""
+
+import typer
+
+from app.cli.add import add
+from app.cli.ask import ask
+from app.cli.db import db_app
+from app.cli.keys import keys_app
+from app.cli.models import models_app
+from app.cli.search import search
+from app.cli.serve import serve
+from app.cli.sign_in import sign_in
+from app.cli.worker import worker_app
+
+main = typer.Typer(
+    name="cimiento",
+    help="Answers from your own documents, with the exact place every sentence comes from.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for command in (serve, add, search, ask):
+    main.command()(command)
+main.command("sign-in")(sign_in)
+for group in (models_app, db_app, keys_app, worker_app):
+    main.add_typer(group)

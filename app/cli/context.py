@@ -1,0 +1,71 @@
+"""What every command shares: settings, services, errors as messages. Imports nothing heavy."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from core.errors import CimientoError, SettingsError
+from core.logs import configure_logs
+from core.settings import LogSettings, Settings, load_settings
+
+if TYPE_CHECKING:
+    from app.services import Services
+
+FAILED: Final = 1
+WRONG_USAGE: Final = 2
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+
+
+def load_cli_settings(*, logs: bool = False) -> Settings:
+    """The settings; a bad one ends the process with a message and exit code 2.
+
+    Unless `logs`, only warnings are logged: a command's output is for reading.
+    """
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(WRONG_USAGE) from error
+    configure_logs(settings.log if logs else _quiet(settings.log))
+    return settings
+
+
+@contextmanager
+def errors_to_exit() -> Iterator[None]:
+    """Turn a domain error into its message and exit code 1."""
+    try:
+        yield
+    except CimientoError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(FAILED) from error
+
+
+@contextmanager
+def open_services(settings: Settings, *, upgrade: bool) -> Iterator["Services"]:
+    """The services, closed at the end. Commands that may come first upgrade the database."""
+    # Late: the models' libraries take seconds to import, and `cimiento --help` must not wait.
+    import migrations  # noqa: PLC0415
+    from app.wiring import build_models, build_services  # noqa: PLC0415
+
+    services = build_services(settings, build_models(settings))
+    try:
+        (migrations.upgrade if upgrade else migrations.check)(services.database)
+        yield services
+    finally:
+        services.queue.close()
+        services.database.close()
+
+
+def print_json(value: object) -> None:
+    """Print data as JSON."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def _quiet(settings: LogSettings) -> LogSettings:
+    if settings.level in ("debug", "error"):
+        return settings
+    return settings.model_copy(update={"level": "warning"})

@@ -1,0 +1,27 @@
+"""`cimiento db`: the schema of the truth."""
+
+import typer
+
+from app.cli.context import errors_to_exit, load_cli_settings
+
+db_app = typer.Typer(name="db", help="Look after the database.", no_args_is_help=True)
+
+
+@db_app.callback()
+def db() -> None:
+    """Look after the database."""
+
+
+@db_app.command("upgrade")
+def upgrade() -> None:
+    """Bring the database to this version's schema. Safe to run again."""
+    settings = load_cli_settings()
+    # Late: SQLAlchemy takes longer to import than --help may take.
+    import migrations  # noqa: PLC0415
+    from core.database import Database  # noqa: PLC0415
+
+    database = Database(settings.database_url)
+    with errors_to_exit():
+        migrations.upgrade(database)
+    database.close()
+    typer.echo("the database is up to date")

@@ -1,0 +1,53 @@
+"""`cimiento search`: passages, without an answer."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.context import (
+    AsJson,
+    errors_to_exit,
+    load_cli_settings,
+    open_services,
+    print_json,
+)
+
+Collections = Annotated[
+    list[str] | None,
+    typer.Option("--collection", "-c", help="Only in this collection; may be repeated."),
+]
+TopK = Annotated[int | None, typer.Option("--top-k", min=1, max=50, help="How many passages.")]
+_SHOWN_CHARS = 300
+
+
+def search(
+    query: Annotated[str, typer.Argument()],
+    collections: Collections = None,
+    top_k: TopK = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the passages nearest to a query."""
+    if not query.strip():
+        raise typer.BadParameter("the query is empty")
+    settings = load_cli_settings()
+    # Late: see app.cli.context.
+    from app.api.schemas import PassageOut  # noqa: PLC0415
+    from app.asking import narrow, place_passages  # noqa: PLC0415
+    from core.access import Access  # noqa: PLC0415
+
+    with errors_to_exit(), open_services(settings, upgrade=False) as services:
+        access = narrow(services.collections, Access.to_everything(), collections)
+        found = services.retriever.retrieve(
+            query.strip(), access=access, top_k=top_k or settings.retrieval.top_k
+        )
+        placed = place_passages(services.documents, found, access)
+    if as_json:
+        shown = [PassageOut.of(item.passage, item.boxes) for item in placed]
+        print_json([passage.model_dump(mode="json") for passage in shown])
+        return
+    if not found:
+        typer.echo("nothing was found")
+    for passage in found:
+        page = f", page {passage.page}" if passage.page else ""
+        typer.echo(f"{passage.score:.3f}  {passage.document_name}{page}")
+        typer.echo(f"       {' '.join(passage.text.split())[:_SHOWN_CHARS]}\n")

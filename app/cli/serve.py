@@ -1,0 +1,107 @@
+"""`cimiento serve`: the whole service in one process tree, for one machine."""
+
+import errno
+import os
+import signal
+import socket
+import sys
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from app.cli.context import FAILED, errors_to_exit, load_cli_settings, open_services
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from app.services import Services
+
+_GRACE_S: Final = 10
+_BACKLOG: Final = 256
+
+
+def serve() -> None:
+    """Start the service and print its address with a one-time sign-in link."""
+    settings = load_cli_settings(logs=True)
+    with (
+        _listen(settings) as listener,
+        errors_to_exit(),
+        open_services(settings, upgrade=True) as services,
+    ):
+        _serve(services, listener)
+
+
+def _serve(services: "Services", listener: socket.socket) -> None:
+    # Late: see app.cli.context.
+    import uvicorn  # noqa: PLC0415
+
+    from app.main import create_app  # noqa: PLC0415
+    from app.readiness import Condition  # noqa: PLC0415
+    from app.receiving import receiving  # noqa: PLC0415
+    from app.supervisor import Supervisor  # noqa: PLC0415
+
+    settings = services.settings
+    signal.signal(signal.SIGTERM, _exit)
+    with (
+        receiving(settings.data_dir, sweep=services.blobs.sweep_incoming),
+        Supervisor(_worker_command()) as supervisor,
+    ):
+        alive = Condition("the ingestion worker is not running", supervisor.is_alive)
+        app = create_app(services, conditions=(alive,))
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+        _print_address(services)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _worker_command() -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "app.cli",
+        "worker",
+        "ingest",
+        "--parent-pid",
+        str(os.getpid()),
+    ]
+
+
+def _print_address(services: "Services") -> None:
+    base_url = services.settings.base_url
+    token = services.credentials.create_link()
+    typer.echo(f"\n  Cimiento is at {base_url}")
+    typer.echo("  To sign this browser in, open this link; it works once, within a day:\n")
+    typer.echo(f"    {base_url}/sign-in?token={token}\n")
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Take the port before anything else is started."""
+    host, port = settings.server.host, settings.server.port
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        typer.echo(f"error: {_explain(error, host, port)}", err=True)
+        raise typer.Exit(FAILED) from error
+    return listener
+
+
+def _explain(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} of {host} is in use; choose another with CIMIENTO_SERVER__PORT"
+    return f"cannot listen at {host}, port {port}: {error.strerror or error}"
+
+
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    # uvicorn stops by itself and then raises the signal anew: leave the ordinary way
+    raise SystemExit(0)

@@ -1,0 +1,154 @@
+"""The edge of the server: request ids, host check, body limit, security headers. Pure ASGI."""
+
+import ipaddress
+import time
+from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import WrongHostError, internal_problem, problem_of, problem_response
+from core.ids import new_id
+from core.settings import Settings
+
+_log = structlog.get_logger()
+
+MAX_JSON_BYTES: Final = 1024 * 1024
+_LIMIT_KEY: Final = "cimiento.body_limit"
+
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # same-origin, not no-referrer: with the latter browsers send "Origin: null" even to us
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+}
+
+
+class Edge:
+    """Wraps the application: nothing leaves without its headers, nothing fails without a trace."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._hosts = allowed_hosts(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, receive, send)
+        with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
+            if self._hosts is not None and _host_of(scope) not in self._hosts:
+                await self._refuse_host(exchange)
+            else:
+                await self._serve(exchange)
+            exchange.log()
+
+    async def _serve(self, exchange: "_Exchange") -> None:
+        try:
+            await self._app(exchange.scope, exchange.receive, exchange.send)
+        except Exception:
+            _log.exception("request_crashed", path=exchange.scope["path"])
+            if exchange.status:
+                # half an answer is out: let the server cut the connection
+                raise
+            response = problem_response(internal_problem(exchange.request_id))
+            await response(exchange.scope, exchange.receive, exchange.send)
+
+    async def _refuse_host(self, exchange: "_Exchange") -> None:
+        error = WrongHostError(
+            "this address is not one the server answers for; set CIMIENTO_SERVER__PUBLIC_URL "
+            "to the address people use"
+        )
+        response = problem_response(problem_of(error))
+        await response(exchange.scope, exchange.receive, exchange.send)
+
+
+class _Exchange:
+    """One request and its answer, as they pass the edge."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.request_id = new_id("req")
+        self.status = 0
+        self._receive = receive
+        self._send = send
+        self._num_bytes = 0
+        self._started_s = time.perf_counter()
+        scope[_LIMIT_KEY] = MAX_JSON_BYTES
+        scope["request_id"] = self.request_id
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._num_bytes += len(message.get("body", b""))
+        limit = self.scope[_LIMIT_KEY]
+        if limit is not None and self._num_bytes > limit:
+            raise HTTPException(
+                413,
+                f"The body is longer than {limit} bytes.",
+                headers={"Connection": "close"},
+            )
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self.request_id
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+    def log(self) -> None:
+        _log.info(
+            "request",
+            method=self.scope["method"],
+            path=self.scope["path"],
+            status=self.status,
+            duration_s=round(time.perf_counter() - self._started_s, 4),
+        )
+
+
+def lift_body_limit(scope: Scope) -> None:
+    """Let this request's body be of any length; whoever lifts the limit counts for itself."""
+    scope[_LIMIT_KEY] = None
+
+
+def allowed_hosts(settings: Settings) -> frozenset[str] | None:
+    """The names a loopback server answers to, or None for a server open to the network.
+
+    A page elsewhere can make its own name resolve to 127.0.0.1 (DNS rebinding); its requests
+    then carry that name.
+    """
+    if not _is_loopback(settings.server.host):
+        return None
+    public = urlsplit(settings.base_url).hostname
+    return frozenset({"localhost", "127.0.0.1", "::1", settings.server.host, public or ""}) - {""}
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _host_of(scope: Scope) -> str | None:
+    try:
+        return urlsplit(f"//{Headers(scope=scope).get('host', '')}").hostname
+    except ValueError:
+        return None

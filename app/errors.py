@@ -1,0 +1,234 @@
+"""Errors as problem+json. The one place that knows which domain error is which HTTP status."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final, cast
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from core.errors import CimientoError
+
+_log = structlog.get_logger()
+
+PROBLEM_TYPE: Final = "application/problem+json"
+
+
+class UnauthenticatedError(CimientoError):
+    """No valid key or session came with the request."""
+
+    code = "unauthenticated"
+
+
+class CrossOriginError(CimientoError):
+    """A browser sent a change from another site, or did not say from which one."""
+
+    code = "cross_origin"
+
+
+class WrongHostError(CimientoError):
+    """The request names a host that this server does not answer for."""
+
+    code = "wrong_host"
+
+
+class SignInLinkError(CimientoError):
+    """The sign-in link is unknown, used or expired."""
+
+    code = "sign_in_link_invalid"
+
+
+class BodyTooLargeError(CimientoError):
+    """The body of the request is longer than it may be."""
+
+    code = "body_too_large"
+
+
+class KeyNotFoundError(CimientoError):
+    """No API key has that id."""
+
+    code = "key_not_found"
+
+
+class NotReadyError(CimientoError):
+    """The service is starting, or a part of it is down; the message says which."""
+
+    code = "not_ready"
+    retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFault:
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
+class InvalidRequestError(CimientoError):
+    """One or more fields of the request are at fault."""
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, *faults: FieldFault) -> None:
+        super().__init__(message)
+        self.faults = faults
+
+
+STATUS_BY_CODE: Final[Mapping[str, int]] = {
+    # of the door
+    "unauthenticated": 401,
+    "cross_origin": 403,
+    "wrong_host": 421,
+    "sign_in_link_invalid": 403,
+    "body_too_large": 413,
+    "invalid_request": 422,
+    "not_ready": 503,
+    # of things that are not there
+    "not_found": 404,
+    "collection_not_found": 404,
+    "document_not_found": 404,
+    "job_not_found": 404,
+    "key_not_found": 404,
+    # of uploads and collections
+    "unsupported_media_type": 415,
+    "document_too_large": 413,
+    "empty_document": 422,
+    "password_required": 422,
+    "bad_collection_name": 422,
+    "bad_language": 422,
+    "bad_metadata": 422,
+    "bad_document_name": 422,
+    "collection_exists": 409,
+    "default_collection": 409,
+    "job_not_retryable": 409,
+    "job_finished": 409,
+    "already_running": 409,
+    "storage_full": 507,
+    # of answers
+    "prompt_too_long": 422,
+    "prompt_not_found": 422,
+    "bad_sampling": 422,
+    # of the service itself
+    "database_behind": 503,
+    "model_missing": 503,
+}
+
+_TITLES: Final = {
+    "unauthenticated": "Sign in first",
+    "cross_origin": "Request from another site",
+    "body_too_large": "Too large",
+    "invalid_request": "Invalid request",
+    "not_ready": "Not ready",
+    "internal_error": "Internal error",
+}
+
+
+def status_of(error: CimientoError) -> int:
+    """The HTTP status of a domain error; 500 for one that callers cannot cause."""
+    return STATUS_BY_CODE.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def build_problem(
+    status: int, code: str, detail: str, faults: Sequence[FieldFault] = ()
+) -> dict[str, object]:
+    """The body of a problem+json answer."""
+    problem: dict[str, object] = {
+        "type": f"urn:cimiento:problem:{code}",
+        "title": _TITLES.get(code, code.replace("_", " ").capitalize()),
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    if faults:
+        problem["errors"] = [{"field": fault.field, "message": fault.message} for fault in faults]
+    return problem
+
+
+def problem_of(error: CimientoError) -> dict[str, object]:
+    """The problem of a domain error, for an event stream that has begun."""
+    faults = error.faults if isinstance(error, InvalidRequestError) else ()
+    return build_problem(status_of(error), error.code, str(error), faults)
+
+
+def internal_problem(request_id: str) -> dict[str, object]:
+    """The problem of a bug: says where to look, and nothing else."""
+    return build_problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal_error",
+        f"Something went wrong on the server; its log has the details under {request_id}.",
+    )
+
+
+def problem_response(
+    problem: Mapping[str, object], headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Send a problem under its own status."""
+    status = cast(int, problem["status"])
+    return JSONResponse(problem, status, headers=headers, media_type=PROBLEM_TYPE)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Answer every error of the application as a problem."""
+    app.add_exception_handler(CimientoError, _on_domain_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_error)
+
+
+async def _on_domain_error(_request: Request, error: Exception) -> JSONResponse:
+    known = cast(CimientoError, error)
+    problem = problem_of(known)
+    if problem["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("request_failed", code=known.code, detail=str(known))
+    return problem_response(problem, _headers_of(known))
+
+
+def _headers_of(error: CimientoError) -> dict[str, str]:
+    if isinstance(error, UnauthenticatedError):
+        return {"WWW-Authenticate": "Bearer"}
+    if status_of(error) == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        # the rest of the body is not read, so the connection cannot carry another request
+        return {"Connection": "close"}
+    return {}
+
+
+async def _on_invalid_request(_request: Request, error: Exception) -> JSONResponse:
+    invalid = cast(RequestValidationError, error)
+    faults = [_fault(entry) for entry in invalid.errors()]
+    detail = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
+    problem = build_problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, InvalidRequestError.code, detail, faults
+    )
+    return problem_response(problem)
+
+
+def _fault(entry: Mapping[str, Any]) -> FieldFault:
+    # The first part says where the field was (body, query, path). What was sent is not repeated:
+    # it may be a document's text or a password.
+    place = [str(part) for part in entry["loc"][1:]] or ["body"]
+    if entry["type"] == "json_invalid":
+        return FieldFault("body", f"is not valid JSON: {entry['ctx']['error']}")
+    return FieldFault(".".join(place), str(entry["msg"]).removeprefix("Value error, "))
+
+
+_HTTP_CODES: Final = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+}
+
+
+async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
+    known = cast(HTTPException, error)
+    code = _HTTP_CODES.get(known.status_code, "http_error")
+    details = {
+        404: f"There is nothing at {request.url.path}.",
+        405: f"{request.url.path} does not take {request.method}.",
+    }
+    detail = details.get(known.status_code, str(known.detail))
+    return problem_response(build_problem(known.status_code, code, detail), known.headers)

@@ -1,0 +1,104 @@
+"""The HTTP application, put together. Constructs no adapter: it is handed the services."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import Depends, FastAPI
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import SQLAlchemyError
+
+import migrations
+from app.access import authenticate
+from app.api import answer, collections, documents, health, jobs, search, web
+from app.api.schemas import Problem
+from app.edge import Edge
+from app.errors import install_error_handlers
+from app.readiness import Condition, Readiness
+from app.services import Services
+from app.streams import WorkThreads
+from core.database import Database
+from core.errors import DatabaseBehindError
+
+_ROUTERS: Final = (
+    collections.router,
+    documents.router,
+    jobs.router,
+    search.router,
+    answer.router,
+    health.router,
+    web.router,
+)
+_DESCRIPTION: Final = (
+    "Answers from your own documents, with the exact place every sentence comes from. "
+    "Services send `Authorization: Bearer KEY`; `cimiento keys create` makes keys. "
+    "Errors are problem+json with a stable `code`."
+)
+
+
+def create_app(services: Services, *, conditions: Sequence[Condition] = ()) -> FastAPI:
+    """Build the application. `conditions` must hold, besides the usual ones, for it to be ready."""
+    app = FastAPI(
+        title="Cimiento",
+        version=version("cimiento"),
+        description=_DESCRIPTION,
+        # The usual pages load scripts from another host; /openapi.json is there for any viewer.
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        dependencies=[Depends(authenticate)],
+    )
+    app.state.services = services
+    app.state.threads = WorkThreads()
+    app.state.readiness = Readiness(
+        services.warm_ups, (_database_is_current(services.database), *conditions)
+    )
+    app.add_middleware(Edge, settings=services.settings)
+    install_error_handlers(app)
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=web.WEB_ROOT), name="static")
+    app.openapi = _openapi_of(app, app.openapi)  # type: ignore[method-assign] # FastAPI's own recipe
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.readiness.start()
+    yield
+
+
+def _database_is_current(database: Database) -> Condition:
+    def holds() -> bool:
+        try:
+            migrations.check(database)
+        except (DatabaseBehindError, SQLAlchemyError):
+            return False
+        return True
+
+    return Condition("the database cannot be used; run 'cimiento db upgrade'", holds)
+
+
+def _openapi_of(app: FastAPI, build: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """Add what FastAPI cannot know: the problem schema, and that every route wants a key."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = build()
+            components = schema.setdefault("components", {})
+            schemas = components.setdefault("schemas", {})
+            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= problem.pop("$defs", {})
+            schemas["Problem"] = problem
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+            components["securitySchemes"] = {
+                "key": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "cimiento_session"},
+            }
+            schema["security"] = [{"key": []}, {"session": []}]
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    return openapi

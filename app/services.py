@@ -1,0 +1,39 @@
+"""Everything the faces call, as one value. Holds; constructs nothing (`app.wiring` does)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from app.credentials import Credentials
+from core.blobs import FolderBlobStore
+from core.database import Database
+from core.embedding import Embedder
+from core.settings import Settings
+from generation.evidence import EvidenceRanker
+from generation.generator import Generator
+from ingestion.collections import Collections
+from ingestion.documents import Documents
+from ingestion.jobs import Jobs
+from ingestion.store import Store
+from ingestion.workflow import IngestionQueue
+from retrieval.retriever import Retriever
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The rooms behind the faces, wired together. Close it at the end of the process."""
+
+    settings: Settings
+    database: Database
+    blobs: FolderBlobStore
+    store: Store
+    embedder: Embedder
+    generator: Generator
+    ranker: EvidenceRanker
+    retriever: Retriever
+    collections: Collections
+    documents: Documents
+    jobs: Jobs
+    queue: IngestionQueue
+    credentials: Credentials
+    # What loads in the background before the service is ready: its name, and how.
+    warm_ups: Mapping[str, Callable[[], None]] = field(default_factory=dict)

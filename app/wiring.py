@@ -1,0 +1,133 @@
+"""The composition root: the only module that constructs adapters. Decides nothing else."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from app.credentials import Credentials
+from app.services import Services
+from core.blobs import FolderBlobStore
+from core.database import Database
+from core.embedding import Embedder, EmbedderSpec, SentenceTransformerEmbedder
+from core.errors import SettingsError
+from core.models import ModelKind, ModelSpec, ModelStore, get_spec
+from core.settings import Settings
+from generation.evidence import EvidenceRanker
+from generation.generator import Generator
+from generation.local import LocalGenerator
+from ingestion.collections import Collections
+from ingestion.documents import Documents
+from ingestion.jobs import Jobs
+from ingestion.parsing.document import ParseLimits
+from ingestion.parsing.sandbox import Sandbox
+from ingestion.pipeline import Stages
+from ingestion.store import Store
+from ingestion.workflow import IngestionQueue, IngestionWorker
+from retrieval.retriever import Retriever
+from retrieval.segments import SegmentReader
+
+_ANSWER_KEY: Final = "CIMIENTO_MODELS__ANSWER"
+_EMBEDDING_KEY: Final = "CIMIENTO_MODELS__EMBEDDING"
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The two models, and how to load them ahead of the first use."""
+
+    embedder: Embedder
+    generator: Generator
+    warm_ups: dict[str, Callable[[], None]]
+
+
+def build_database(settings: Settings) -> Database:
+    """The truth."""
+    return Database(settings.database_url)
+
+
+def build_models(settings: Settings) -> Models:
+    """The models that the settings name. Loads nothing yet.
+
+    Raises `ModelMissingError`, which names the command that fetches them, and `SettingsError`.
+    """
+    embedder = build_embedder(settings)
+    generator = build_generator(settings)
+    return Models(
+        embedder,
+        generator,
+        {"the embedding model": embedder.load, "the answering model": generator.load},
+    )
+
+
+def build_embedder(settings: Settings) -> SentenceTransformerEmbedder:
+    """The embedding model. Raises as `build_models` does."""
+    spec = _spec(settings.models.embedding, ModelKind.EMBEDDINGS, _EMBEDDING_KEY)
+    traits = spec.embedding
+    if traits is None:
+        raise SettingsError(f"{_EMBEDDING_KEY}: {spec.name!r} does not say how to embed with it")
+    return SentenceTransformerEmbedder(
+        ModelStore(settings.models_dir).get(spec.name),
+        EmbedderSpec(
+            model=spec.name,
+            num_dimensions=traits.dimensions,
+            query_prefix=traits.query_prefix,
+            passage_prefix=traits.passage_prefix,
+        ),
+        batch_size=settings.ingestion.embed_batch,
+    )
+
+
+def build_generator(settings: Settings) -> LocalGenerator:
+    """The model that answers, in this process. Raises as `build_models` does."""
+    spec = _spec(settings.models.answer, ModelKind.ANSWERS, _ANSWER_KEY)
+    folder = ModelStore(settings.models_dir).get(spec.name)
+    return LocalGenerator(folder / spec.files[0].path, settings.generation, model=spec.name)
+
+
+def build_services(settings: Settings, models: Models) -> Services:
+    """Everything the faces call. Raises nothing for models; tests pass fakes."""
+    database = build_database(settings)
+    blobs = FolderBlobStore(settings.data_dir / "blobs")
+    store = Store.below(settings.data_dir, database, blobs)
+    segments = SegmentReader(database, store.segments_root, embedding_model=models.embedder.model)
+    return Services(
+        settings=settings,
+        database=database,
+        blobs=blobs,
+        store=store,
+        embedder=models.embedder,
+        generator=models.generator,
+        ranker=EvidenceRanker(models.embedder),
+        retriever=Retriever(database, models.embedder, segments),
+        collections=Collections(store),
+        documents=Documents(store),
+        jobs=Jobs(store),
+        queue=IngestionQueue(settings.jobs_url),
+        credentials=Credentials.of(settings, database),
+        warm_ups=models.warm_ups,
+    )
+
+
+def build_worker(settings: Settings, store: Store, embedder: Embedder) -> IngestionWorker:
+    """What turns queued documents into searchable ones."""
+    ingestion = settings.ingestion
+    limits = ParseLimits(
+        timeout_s=ingestion.parse_timeout_s,
+        memory_bytes=ingestion.parse_memory_bytes,
+        max_text_chars=ingestion.max_text_chars,
+        max_pages=ingestion.max_pages,
+    )
+    stages = Stages(store, Sandbox(limits), embedder, ingestion)
+    return IngestionWorker(settings.jobs_url, store, stages)
+
+
+def build_store(settings: Settings, database: Database) -> Store:
+    """Where documents, their bytes and their segments are kept."""
+    blobs = FolderBlobStore(settings.data_dir / "blobs")
+    return Store.below(settings.data_dir, database, blobs)
+
+
+def _spec(name: str, kind: ModelKind, key: str) -> ModelSpec:
+    spec = get_spec(name)
+    if spec.kind is not kind:
+        raise SettingsError(f"{key}: {name!r} is a model for {spec.kind}, not for {kind}")
+    return spec

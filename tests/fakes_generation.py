@@ -1,0 +1,64 @@
+"""A generator without weights: it repeats the sentence of its prompt that fits the question."""
+
+import re
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from generation.generator import Cancelled
+from generation.types import Message, Sampling
+
+
+class FakeGenerator:
+    """Repeats, word by word, the sentence of the prompt that shares most words with its last line.
+
+    `reply` is written instead where it is given, `error` raised. `pause_s` is waited before every
+    word. `was_cancelled` is set when a stream ended early because its caller had gone.
+    """
+
+    def __init__(
+        self, *, reply: str | None = None, pause_s: float = 0.0, error: Exception | None = None
+    ) -> None:
+        self.model = "fake-generator"
+        self.model_sha256 = "f" * 64
+        self.max_context = 4096
+        self.reply = reply
+        self.pause_s = pause_s
+        self.error = error
+        self.is_writing = threading.Event()
+        self.was_cancelled = threading.Event()
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """One token a word."""
+        return sum(len(message.content.split()) for message in messages)
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        cancelled: Cancelled,
+        choices: Sequence[str] = (),
+    ) -> Iterator[str]:
+        """Yield the text a word at a time; with `choices`, the first of them."""
+        text = choices[0] if choices else self.reply or _best_sentence(messages[-1].content)
+        for word in re.findall(r"\s*\S+", text):
+            self.is_writing.set()
+            time.sleep(self.pause_s)
+            if self.error is not None:
+                raise self.error
+            if cancelled():
+                self.was_cancelled.set()
+                return
+            yield word
+
+    def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+        """Shorter is likelier."""
+        return [-float(len(text)) for text in continuations]
+
+
+def _best_sentence(prompt: str) -> str:
+    *lines, question = prompt.strip().splitlines()
+    asked = set(re.findall(r"\w+", question.lower()))
+    sentences = re.split(r"(?<=[.!?])\s+|\n+", "\n".join(lines))
+    return max(sentences, key=lambda text: len(asked & set(re.findall(r"\w+", text.lower()))))
