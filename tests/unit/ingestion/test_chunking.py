@@ -2,7 +2,7 @@
 
 import itertools
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.chunking import chunk, embedding_text
@@ -30,6 +30,7 @@ def documents(draw: st.DrawFn) -> ParsedDocument:
     return ParsedDocument(text, tuple(starts), headings)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(documents(), st.integers(20, 120))
 def test_every_chunk_is_a_slice_within_its_limits(parsed: ParsedDocument, max_chars: int) -> None:
     for span in chunk(parsed, max_chars=max_chars, overlap_chars=max_chars // 4):
@@ -43,6 +44,7 @@ def test_every_chunk_is_a_slice_within_its_limits(parsed: ParsedDocument, max_ch
             assert parsed.page_starts[span.page - 1] <= span.start < span.end <= following
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(documents())
 def test_no_word_is_lost(parsed: ParsedDocument) -> None:
     covered: set[int] = set()

@@ -6,7 +6,7 @@ import pytest
 
 from core.access import Access
 from core.errors import SegmentCorruptError
-from tests.unit.retrieval.conftest import Library
+from tests.library import Library
 
 EVERYTHING = Access.to_everything()
 

@@ -1,14 +1,12 @@
-"""A small library: a migrated database and a way to publish and delete without the pipeline."""
+"""A small library: documents as publishing leaves them, without running the pipeline."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pytest
 from sqlalchemy import delete, select, update
 
-import migrations
+from core.blobs import FolderBlobStore
 from core.database import Database
 from core.ids import CollectionId, DocumentId, SegmentId, VersionId, new_id
 from core.segments import SegmentContent, write_segment
@@ -21,6 +19,7 @@ from core.tables import (
     ManifestRow,
     SegmentRow,
     VersionRow,
+    VersionTextRow,
 )
 from retrieval.retriever import Retriever
 from retrieval.segments import SegmentReader
@@ -34,6 +33,7 @@ class Library:
     database: Database
     root: Path
     embedder: FakeEmbedder
+    blobs: FolderBlobStore
 
     def retriever(self) -> Retriever:
         """A retriever as a fresh process would build it."""
@@ -54,6 +54,9 @@ class Library:
 
     def publish(self, collection: CollectionId, name: str, texts: list[str]) -> DocumentId:
         """Make a document of these chunks searchable."""
+        with self.blobs.begin() as blob:
+            blob.write("\n".join(texts).encode())
+            blob.keep()
         document, version, segment = new_id("doc"), new_id("ver"), SegmentId(new_id("seg"))
         vectors = self.embedder.embed_passages(texts).astype(np.float16)
         with self.database.session_scope() as session:
@@ -71,12 +74,15 @@ class Library:
                     document_id=document,
                     number=1,
                     state="searchable",
-                    sha256="0" * 64,
-                    num_bytes=1,
+                    sha256=blob.sha256,
+                    num_bytes=blob.num_bytes,
+                    num_chunks=len(texts),
+                    embedding_model=self.embedder.model,
                     media_type="text/plain",
                 )
             )
             session.flush()
+            session.add(VersionTextRow(version_id=version, text="\n".join(texts)))
             start = 0
             for ordinal, text in enumerate(texts):
                 session.add(
@@ -115,12 +121,3 @@ class Library:
                     DeletedChunkRow(chunk_id=chunk_id, generation=generation) for chunk_id in ids
                 )
             session.execute(delete(DocumentRow).where(DocumentRow.id == document))
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    """An empty library."""
-    database = Database(f"sqlite:///{tmp_path / 'test.db'}")
-    migrations.upgrade(database)
-    yield Library(database, tmp_path / "segments", FakeEmbedder())
-    database.close()

@@ -1,0 +1,151 @@
+"""The dense index against the rows: every live chunk once, its very vector, and nothing else."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from core.errors import SegmentCorruptError
+from core.ids import CollectionId, SegmentId, new_id
+from core.segments import Segment, SegmentContent, list_segments, load_segment, write_segment
+from core.tables import ChunkRow, DeletedChunkRow, ManifestRow, SegmentRow, VersionRow
+from core.verify.report import Finding
+
+_BATCH: Final = 2_000
+
+
+@dataclass(slots=True)
+class IndexCheck:
+    """What was seen of the index."""
+
+    num_segments: int = 0
+    num_vectors: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    # Folders that no manifest names; they may be a publication that is under way.
+    unnamed: set[SegmentId] = field(default_factory=set)
+
+
+def check_index(session: Session, root: Path) -> IndexCheck:
+    """Compare every segment with the rows. Holds one segment in memory at a time."""
+    check = IndexCheck()
+    rows = session.scalars(select(SegmentRow).order_by(SegmentRow.id)).all()
+    deleted = np.array(session.scalars(select(DeletedChunkRow.chunk_id)).all(), dtype=np.int64)
+    check.unnamed = list_segments(root) - {SegmentId(row.id) for row in rows}
+    seen: dict[str, list[npt.NDArray[np.int64]]] = {}
+    for row in rows:
+        check.num_segments += 1
+        try:
+            segment = load_segment(root, SegmentId(row.id), num_vectors=row.num_vectors)
+        except SegmentCorruptError as error:
+            check.findings.append(Finding("segment", row.id, str(error)))
+            continue
+        check.num_vectors += row.num_vectors
+        live = ~np.isin(segment.chunk_ids, deleted)
+        check.findings += _check_segment(session, segment, live)
+        seen.setdefault(row.embedding_model, []).append(segment.chunk_ids[live])
+    check.findings += _check_coverage(session, seen)
+    return check
+
+
+def rebuild_index(session: Session, root: Path) -> list[SegmentId]:
+    """Write every live vector into one new segment a model; return the segments that it replaces.
+
+    The vectors in SQL are the truth, so no model is needed. The old folders are the caller's to
+    remove once the transaction has committed.
+    """
+    old = [SegmentId(name) for name in session.scalars(select(SegmentRow.id))]
+    session.execute(delete(SegmentRow))
+    session.execute(delete(DeletedChunkRow))
+    models = session.scalars(
+        select(VersionRow.embedding_model).where(VersionRow.state == "searchable").distinct()
+    ).all()
+    for model in models:
+        if model is not None:
+            _rebuild_model(session, root, model)
+    session.execute(update(ManifestRow).values(generation=ManifestRow.generation + 1))
+    return old
+
+
+def _rebuild_model(session: Session, root: Path, model: str) -> None:
+    rows = session.execute(
+        select(ChunkRow.id, ChunkRow.collection_id, ChunkRow.vector)
+        .join(VersionRow, VersionRow.id == ChunkRow.version_id)
+        .where(VersionRow.embedding_model == model)
+        .order_by(ChunkRow.id)
+    ).all()
+    if not rows:
+        return
+    vectors = np.stack([np.frombuffer(row.vector, dtype="<f2") for row in rows])
+    segment_id = SegmentId(new_id("seg"))
+    content = SegmentContent(
+        np.array([row.id for row in rows], dtype=np.int64),
+        [CollectionId(row.collection_id) for row in rows],
+        vectors.astype(np.float32),
+    )
+    write_segment(root, segment_id, content)
+    session.execute(
+        insert(SegmentRow).values(
+            id=segment_id,
+            embedding_model=model,
+            num_vectors=len(rows),
+            num_dimensions=vectors.shape[1],
+        )
+    )
+
+
+def _check_segment(
+    session: Session, segment: Segment, live: npt.NDArray[np.bool_]
+) -> Iterator[Finding]:
+    positions = np.flatnonzero(live)
+    for start in range(0, len(positions), _BATCH):
+        yield from _check_batch(session, segment, positions[start : start + _BATCH])
+
+
+def _check_batch(
+    session: Session, segment: Segment, positions: npt.NDArray[np.intp]
+) -> Iterator[Finding]:
+    ids = [int(chunk_id) for chunk_id in segment.chunk_ids[positions]]
+    rows = {
+        row.id: row
+        for row in session.execute(
+            select(ChunkRow.id, ChunkRow.collection_id, ChunkRow.vector).where(ChunkRow.id.in_(ids))
+        )
+    }
+    for position, chunk_id in zip(positions, ids, strict=True):
+        row = rows.get(chunk_id)
+        place = f"segment {segment.id}"
+        if row is None:
+            detail = f"{place} holds a vector of a chunk that does not exist"
+            yield Finding("orphan_vector", str(chunk_id), detail)
+            continue
+        stored = np.frombuffer(row.vector, dtype="<f2").astype(np.float32)
+        held = segment.index.reconstruct(int(position))
+        if stored.shape != held.shape or not np.array_equal(stored, held):
+            yield Finding("vector", str(chunk_id), f"vector in {place} is not the one in the row")
+        if segment.collection_ids[segment.collection_codes[position]] != row.collection_id:
+            yield Finding("vector_place", str(chunk_id), f"{place} has another collection for it")
+
+
+def _check_coverage(
+    session: Session, seen: dict[str, list[npt.NDArray[np.int64]]]
+) -> Iterator[Finding]:
+    rows = session.execute(
+        select(VersionRow.embedding_model, ChunkRow.id).join(
+            VersionRow, VersionRow.id == ChunkRow.version_id
+        )
+    )
+    due: dict[str, list[int]] = {}
+    for model, chunk_id in rows:
+        due.setdefault(model or "", []).append(chunk_id)
+    for model, ids in due.items():
+        held = np.concatenate(seen.get(model) or [np.zeros(0, dtype=np.int64)])
+        for chunk_id in np.setdiff1d(np.array(ids, dtype=np.int64), held):
+            yield Finding("missing_vector", str(chunk_id), "a live chunk is in no segment")
+        unique, counts = np.unique(held, return_counts=True)
+        for chunk_id in unique[counts > 1]:
+            yield Finding("double_vector", str(chunk_id), "a chunk is in two segments")
