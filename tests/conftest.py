@@ -7,7 +7,9 @@ import pytest
 
 from core.errors import CimientoError
 from core.models import ModelStore
-from core.settings import load_settings
+from core.settings import load_settings, tame_idle_threads
+
+tame_idle_threads()
 
 
 @dataclass(frozen=True, slots=True)

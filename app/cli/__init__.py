@@ -11,6 +11,9 @@ from app.cli.search import search
 from app.cli.serve import serve
 from app.cli.sign_in import sign_in
 from app.cli.worker import worker_app
+from core.settings import tame_idle_threads
+
+tame_idle_threads()
 
 main = typer.Typer(
     name="cimiento",
