@@ -93,6 +93,12 @@ class Jobs:
             rows = session.execute(query.order_by(JobRow.created_at, JobRow.id)).all()
         return [Attempt(VersionId(row.id), row.attempt) for row in rows]
 
+    def is_open(self, version_id: VersionId) -> bool:
+        """Whether any attempt at the version is queued or running."""
+        query = select(JobRow.id).where(JobRow.id == version_id, JobRow.state.in_(OPEN_STATES))
+        with self._store.database.read_scope() as session:
+            return session.scalar(query) is not None
+
     def begin(self, attempt: Attempt) -> None:
         """Mark the attempt as running. Raises `NoLongerWantedError`."""
         with self._store.database.session_scope() as session:

@@ -150,7 +150,7 @@ class Stages:
     def clean(self, attempt: Attempt) -> None:
         """Remove what was staged for work that came to its end."""
         # A retry may have been queued meanwhile; what is staged is its own then.
-        if attempt.version_id not in {other.version_id for other in self._jobs.list_open()}:
+        if not self._jobs.is_open(attempt.version_id):
             self._store.staging.of(attempt.version_id).remove()
 
     @contextlib.contextmanager

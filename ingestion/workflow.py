@@ -5,7 +5,7 @@ in one process a data folder. Neither touches the network: no conductor, no tele
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -35,6 +35,7 @@ _POLL_S: Final = 0.2
 _RECONCILE_EVERY_S: Final = 5.0
 _STOP_WITHIN_S: Final = 5.0
 _TRIES: Final = 5
+_STATUS_BATCH: Final = 500
 _FIRST_RETRY_S: Final = 0.5
 _ENDED: Final = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
@@ -55,12 +56,22 @@ class IngestionQueue:
         }
         self._client.enqueue(options, attempt.version_id, attempt.number)
 
-    def status(self, attempt: Attempt) -> str | None:
-        """State of the durable workflow in DBOS's words, or None where there is none."""
-        try:
-            return self._client.retrieve_workflow(attempt.workflow_id).get_status().status
-        except dbos_error.DBOSNonExistentWorkflowError:
-            return None
+    def statuses(self, attempts: Sequence[Attempt]) -> dict[Attempt, str]:
+        """State of each durable workflow in DBOS's words; attempts that have none are left out."""
+        found: dict[str, str] = {}
+        for start in range(0, len(attempts), _STATUS_BATCH):
+            batch = attempts[start : start + _STATUS_BATCH]
+            workflows = self._client.list_workflows(
+                workflow_ids=[attempt.workflow_id for attempt in batch],
+                load_input=False,
+                load_output=False,
+            )
+            found |= {workflow.workflow_id: workflow.status for workflow in workflows}
+        return {
+            attempt: found[attempt.workflow_id]
+            for attempt in attempts
+            if attempt.workflow_id in found
+        }
 
     def close(self) -> None:
         """Close every connection."""
@@ -133,8 +144,10 @@ class IngestionWorker:
 
     def _reconcile(self) -> None:
         """Make the queue agree with the truth: no open job without a workflow that works on it."""
-        for attempt in self._jobs.list_open():
-            status = self._queue.status(attempt)
+        attempts = self._jobs.list_open()
+        statuses = self._queue.statuses(attempts)
+        for attempt in attempts:
+            status = statuses.get(attempt)
             if status is None:
                 # The upload was committed, and the process died before it enqueued.
                 self._queue.enqueue(attempt)

@@ -350,7 +350,7 @@ def test_a_job_whose_workflow_was_lost_ends_as_interrupted(
     house.jobs.fail(attempt, JobError("x", "x", retryable=True))
     queue.enqueue(attempt)
     with _worker(house):
-        _until(lambda: queue.status(attempt) == "SUCCESS")
+        _until(lambda: queue.statuses([attempt]) == {attempt: "SUCCESS"})
     with house.database.session_scope() as session:
         session.connection().exec_driver_sql("UPDATE jobs SET state = 'running'")
     with _worker(house):
