@@ -97,7 +97,9 @@ class SentenceTransformerEmbedder:
         if self._loaded is None:
             # Imported late: it takes seconds, and `cimiento --help` must not wait for it.
             from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+            from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
+            disable_progress_bar()  # type: ignore[no-untyped-call]  # it has no types
             self._loaded = SentenceTransformer(
                 str(self._folder), device="cpu", local_files_only=True
             )

@@ -28,6 +28,7 @@ from generation.types import (
     Cited,
     Delta,
     Finished,
+    Message,
     Sampling,
     Usage,
 )
@@ -65,11 +66,11 @@ def answer(
     writing = _Writing(question, generator, options, cancelled)
     evidence = ranker.rank(question, passages[: options.max_passages])
     confidence = evidence_confidence(evidence)
-    if confidence < options.min_confidence:
+    if not evidence or confidence < options.min_confidence:
         yield Finished(writing.refusal(passages, confidence))
         return
 
-    context = writing.build_context(passages)
+    context = writing.build_context(passages, quote=evidence[0].text)
     text = ""
     for piece in writing.write(context, evidence):
         text += piece
@@ -96,14 +97,19 @@ class _Writing:
         self._template = load_prompt(options.prompt)
         self._num_written = 0
 
-    def build_context(self, passages: Sequence[Passage]) -> Context:
+    def build_context(self, passages: Sequence[Passage], *, quote: str) -> Context:
+        # `max_tokens` does not cut a quote, so the end of the window must not either
+        num_quote_tokens = self._generator.count_tokens([Message("user", quote)])
         return build_context(
             self._question,
             passages,
             generator=self._generator,
             template=self._template,
             language=question_language(self._question),
-            budget=Budget(self._options.max_passages, self._options.sampling.max_tokens),
+            budget=Budget(
+                self._options.max_passages,
+                max(self._options.sampling.max_tokens, num_quote_tokens),
+            ),
         )
 
     def write(self, context: Context, evidence: Sequence[Evidence]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Tie every sentence of an answer to the exact span it rests on. The spans are given, not made."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,7 +31,7 @@ def check_text(text: str, spans: Sequence[Evidence]) -> CheckedText:
     """Cite the best span for each sentence; a place that is cited twice keeps its number."""
     cited: dict[tuple[str, int, int], Citation] = {}
     sentences = []
-    for start, end in split_sentences(text):
+    for start, end in _bounds(text, spans):
         support, span = best_span(text[start:end], spans)
         numbers: tuple[int, ...] = ()
         if span is not None:
@@ -50,7 +50,15 @@ def best_span(sentence: str, spans: Sequence[Evidence]) -> tuple[float, Evidence
 
 
 def _support(sentence: str, span: str) -> float:
-    return 1.0 if sentence in span else lexical_support(sentence, span)
+    # equal, not contained: "5 km" is in "15 km", and "it is" is in almost anything
+    return 1.0 if sentence == span else lexical_support(sentence, span)
+
+
+def _bounds(text: str, spans: Sequence[Evidence]) -> Iterator[tuple[int, int]]:
+    # a quote is one sentence, also where the lines of the document break it
+    if any(text == span.text for span in spans):
+        return iter([(0, len(text))])
+    return split_sentences(text, wrapped=False)
 
 
 def _cite(cited: dict[tuple[str, int, int], Citation], span: Evidence, support: float) -> Citation:

@@ -14,25 +14,14 @@ _MIN_DRAFT_SUPPORT: Final = 0.75
 
 
 def draft_checked(pieces: Iterable[str], is_good: Callable[[str], bool]) -> Iterator[str]:
-    """Pass pieces on, a whole sentence at a time, until one is not good; the rest is dropped.
+    """Pass a text on, a whole sentence at a time, until one is not good; the rest is dropped.
 
-    A sentence is judged once the next one has begun, or at the end: only then is it complete.
+    White space between sentences is kept, before the first and after the last it is dropped.
     """
-    held: list[str] = []
-    for piece in pieces:
-        held.append(piece)
-        bounds = list(split_sentences("".join(held)))
-        if len(bounds) < 2:
-            continue
-        start = bounds[1][0]
-        sentence, rest = _split_pieces(held, start)
-        if not is_good("".join(sentence).strip()):
+    for index, sentence in enumerate(_whole_sentences(pieces)):
+        if not is_good(sentence.strip()):
             return
-        yield from sentence
-        held = rest
-    last = "".join(held).strip()
-    if last and is_good(last):
-        yield from held
+        yield sentence if index else sentence.lstrip()
 
 
 def is_worth_showing(sentence: str, question: str, spans: Sequence[Evidence]) -> bool:
@@ -42,13 +31,16 @@ def is_worth_showing(sentence: str, question: str, spans: Sequence[Evidence]) ->
     return support >= _MIN_DRAFT_SUPPORT and bool(says_more)
 
 
-def _split_pieces(pieces: Sequence[str], at: int) -> tuple[list[str], list[str]]:
-    # cut the pieces at a character offset of the text they make
-    before: list[str] = []
-    for index, piece in enumerate(pieces):
-        if at < len(piece):
-            head = [piece[:at]] if at else []
-            return before + head, [piece[at:], *pieces[index + 1 :]]
-        before.append(piece)
-        at -= len(piece)
-    return before, []
+def _whole_sentences(pieces: Iterable[str]) -> Iterator[str]:
+    # each with the white space before it; it is whole once the next has begun, or at the end
+    held = ""
+    for piece in pieces:
+        held += piece
+        bounds = list(split_sentences(held, wrapped=False))
+        start = 0
+        for _start, end in bounds[:-1]:
+            yield held[start:end]
+            start = end
+        held = held[start:]
+    if held.strip():
+        yield held.rstrip()

@@ -1,7 +1,8 @@
 """Sentences of the passages, ranked by how well they answer a question. Writes nothing."""
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,8 +14,13 @@ from generation.words import content_stems, stems
 # Fitted on XQuAD questions with their paragraph: the best sentence holds the answer for 0.88
 # (English) and 0.85 (Spanish); cosine alone 0.82 and 0.80, words alone 0.84 and 0.83.
 _COVERAGE_WEIGHT: Final = 0.25
-# Shorter ones are headings, list bullets and page furniture.
+# Shorter ones are list bullets and page furniture.
 _MIN_STEMS: Final = 3
+# A line without a stop and with so few words is a heading or a name: it says what the text is
+# about, so it is near to every question, and answers none.
+_MIN_UNSTOPPED_STEMS: Final = 8
+_STOPS: Final = (".", "!", "?", "…", ".)", '."', ".”", ".»", ";", ":")
+_LIST_ITEM: Final = re.compile(r"[-*•+|]|\d{1,3}[.)]\s")
 _MAX_SENTENCE_CHARS: Final = 1200
 
 
@@ -62,16 +68,41 @@ class EvidenceRanker:
 
 
 def find_sentences(passages: Sequence[Passage]) -> list[Evidence]:
-    """The sentences of the passages, once each: chunks that overlap share some."""
+    """The sentences of the passages, once each and whole where some passage holds the whole.
+
+    Chunks that overlap share sentences, and may begin or end inside one.
+    """
     found: dict[tuple[str, int, int], Evidence] = {}
     for passage in passages:
         for start, end in split_sentences(passage.text):
             text = passage.text[start:end]
-            if len(text) > _MAX_SENTENCE_CHARS or len(stems(text)) < _MIN_STEMS:
+            if not _can_answer(text):
                 continue
             place = (passage.version_id, passage.start + start, passage.start + end)
             found.setdefault(place, Evidence(passage, place[1], place[2], text))
-    return list(found.values())
+    fragments = _fragments(found)
+    return [evidence for place, evidence in found.items() if place not in fragments]
+
+
+def _fragments(places: Collection[tuple[str, int, int]]) -> set[tuple[str, int, int]]:
+    # in this order, what lies inside another place comes after it
+    ordered = sorted(places, key=lambda place: (place[0], place[1], -place[2]))
+    fragments = set()
+    reached = ("", 0)  # version, and how far the places so far go in it
+    for version, start, end in ordered:
+        if version == reached[0] and end <= reached[1]:
+            fragments.add((version, start, end))
+        else:
+            reached = (version, end)
+    return fragments
+
+
+def _can_answer(text: str) -> bool:
+    num_stems = len(stems(text))
+    if len(text) > _MAX_SENTENCE_CHARS or num_stems < _MIN_STEMS or text.startswith("#"):
+        return False
+    says_something = text.endswith(_STOPS) or num_stems >= _MIN_UNSTOPPED_STEMS
+    return says_something or _LIST_ITEM.match(text) is not None
 
 
 def _coverages(question: str, sentences: Sequence[str]) -> list[float]:
@@ -80,7 +111,7 @@ def _coverages(question: str, sentences: Sequence[str]) -> list[float]:
     weights = {
         word: math.log(1 + len(held) / (1 + sum(word in words for words in held))) for word in asked
     }
-    total = sum(weights.values())
+    total = math.fsum(weights.values())  # exact: a set has no order, and a whole must be 1
     if total == 0:
         return [0.0] * len(held)
-    return [sum(weights[word] for word in asked & words) / total for words in held]
+    return [math.fsum(weights[word] for word in asked & words) / total for words in held]

@@ -9,8 +9,9 @@ Language = Literal["en", "es"]
 
 
 def question_language(text: str) -> Language:
-    """Tell Spanish from English; text that could be either counts as English."""
-    if any(char in "¿¡ñ" for char in text.lower()):
+    """Tell Spanish from English; text without letters counts as English."""
+    # only at the beginning: English questions name El Niño, or ask what "¿Qué tal?" means
+    if text.lstrip().startswith(("¿", "¡")):
         return "es"
     code, _score = _identifier().classify(text)
     return "es" if code == "es" else "en"

@@ -14,6 +14,8 @@ _TEXTS: Final[dict[Language, dict[str, str]]] = {
         "question.",
         "not_found": "I did not find the answer in your documents. I searched {count} passages; "
         "the nearest are in {nearest}.",
+        "not_found_one": "I did not find the answer in your documents. I searched one passage, in "
+        "{nearest}.",
         "page": "{name} (page {page})",
         "joint": " and ",
     },
@@ -21,6 +23,8 @@ _TEXTS: Final[dict[Language, dict[str, str]]] = {
         "nothing": "No hay de dónde responder: ningún documento está al alcance de esta pregunta.",
         "not_found": "No encontré la respuesta en tus documentos. Busqué en {count} pasajes; los "
         "más cercanos están en {nearest}.",
+        "not_found_one": "No encontré la respuesta en tus documentos. Busqué en un solo pasaje, de "
+        "{nearest}.",
         "page": "{name} (página {page})",
         "joint": " y ",
     },
@@ -60,4 +64,5 @@ def _text(texts: dict[str, str], passages: Sequence[Passage]) -> str:
     nearest = list(dict.fromkeys(places))[:_NUM_NEAREST]
     listed = ", ".join(nearest[:-1])
     joined = listed + texts["joint"] + nearest[-1] if listed else nearest[-1]
-    return texts["not_found"].format(count=len(passages), nearest=joined)
+    text = texts["not_found_one"] if len(passages) == 1 else texts["not_found"]
+    return text.format(count=len(passages), nearest=joined)

@@ -7,6 +7,10 @@ from itertools import pairwise
 from typing import Final
 
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
+# 1.234.567,8 and 1,234,567.8: groups of three behind one mark, decimals behind the other.
+_GROUPED = re.compile(
+    r"(?P<whole>[1-9]\d{0,2}(?P<mark>[.,])\d{3}(?:(?P=mark)\d{3})*)(?P<rest>(?!(?P=mark))[.,]\d+)?"
+)
 # Cutting words to their first letters stands in for a stemmer: it joins "interceptions" to
 # "intercepted" and "ganaron" to "ganar" in both languages, needs no dictionary and no language.
 _STEM_CHARS: Final = 6
@@ -34,12 +38,13 @@ _FUNCTION_WORDS: Final = frozenset(_FUNCTION_TEXT.split())
 
 def fold(text: str) -> str:
     """Lower case without accents; the length may change."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
+    decomposed = unicodedata.normalize("NFKD", text)
+    # case last: decomposing can bring capitals back, as in "™"
+    return "".join(char for char in decomposed if not unicodedata.combining(char)).casefold()
 
 
 def stems(text: str) -> list[str]:
-    """Every word of the text, folded and cut to its stem; numbers lose their separators."""
+    """Every word of the text, folded and cut to its stem; numbers in one spelling."""
     return [_stem(word) for word in _TOKEN.findall(fold(text))]
 
 
@@ -54,11 +59,20 @@ def bigrams(words: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def numbers(text: str) -> set[str]:
-    """The numbers of the text, without their separators."""
+    """The numbers of the text: 1.000 is 1,000 and 1.5 is 1,5, but 1.5 is not 15."""
     return {stem for stem in stems(text) if stem[0].isdigit()}
 
 
 def _stem(word: str) -> str:
     if word[0].isdigit():
-        return word.replace(",", "").replace(".", "")
+        return _plain_number(word)
     return word[:_STEM_CHARS]
+
+
+def _plain_number(number: str) -> str:
+    # 1.234 can only be guessed at: it counts as a thousand, not as a decimal
+    grouped = _GROUPED.fullmatch(number)
+    if grouped is None:
+        return number.replace(",", ".")
+    whole = grouped["whole"].replace(grouped["mark"], "")
+    return whole + (grouped["rest"] or "").replace(",", ".")
