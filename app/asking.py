@@ -232,6 +232,8 @@ def default_options(settings: GenerationSettings) -> AnswerOptions:
     return AnswerOptions(
         sampling=Sampling(max_tokens=settings.max_tokens),
         min_confidence=settings.min_confidence,
+        style=settings.style,
+        max_passages=settings.max_passages,
     )
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import WrongHostError, internal_problem, problem_of, problem_response
@@ -59,6 +60,8 @@ class Edge:
     async def _serve(self, exchange: "_Exchange") -> None:
         try:
             await self._app(exchange.scope, exchange.receive, exchange.send)
+        except ClientDisconnect:
+            _log.info("client_left", path=exchange.scope["path"])
         except Exception:
             _log.exception("request_crashed", path=exchange.scope["path"])
             if exchange.status:

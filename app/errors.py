@@ -102,7 +102,6 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "bad_collection_name": 422,
     "bad_language": 422,
     "bad_metadata": 422,
-    "bad_document_name": 422,
     "collection_exists": 409,
     "default_collection": 409,
     "job_not_retryable": 409,
@@ -110,9 +109,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "already_running": 409,
     "storage_full": 507,
     # of answers
-    "prompt_too_long": 422,
     "prompt_not_found": 422,
-    "bad_sampling": 422,
     # of the service itself
     "database_behind": 503,
     "model_missing": 503,

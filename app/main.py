@@ -48,6 +48,8 @@ def create_app(services: Services, *, conditions: Sequence[Condition] = ()) -> F
         redoc_url=None,
         lifespan=_lifespan,
         dependencies=[Depends(authenticate)],
+        # operation ids are what generated clients call their functions
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = services
     app.state.threads = WorkThreads()

@@ -63,6 +63,7 @@ def cancel_job(job_id: str, services: TheServices, access: CallerAccess) -> JobO
 @router.get(
     "/v1/jobs/{job_id}/events",
     summary="Follow a job",
+    status_code=200,
     response_class=EventStreamResponse,
     responses={
         200: {"content": {"text/event-stream": {}}, "description": "Events until the job ends."},

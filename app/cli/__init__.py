@@ -10,6 +10,7 @@ from app.cli.models import models_app
 from app.cli.search import search
 from app.cli.serve import serve
 from app.cli.sign_in import sign_in
+from app.cli.verify import verify
 from app.cli.worker import worker_app
 from core.settings import tame_idle_threads
 
@@ -22,7 +23,7 @@ main = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (serve, add, search, ask):
+for command in (serve, add, search, ask, verify):
     main.command()(command)
 main.command("sign-in")(sign_in)
 for group in (models_app, db_app, keys_app, worker_app):

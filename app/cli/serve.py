@@ -82,6 +82,7 @@ def _print_address(services: "Services") -> None:
 def _listen(settings: Settings) -> socket.socket:
     """Take the port before anything else is started."""
     host, port = settings.server.host, settings.server.port
+    listener = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -91,6 +92,8 @@ def _listen(settings: Settings) -> socket.socket:
         listener.bind(address)
         listener.listen(_BACKLOG)
     except OSError as error:
+        if listener is not None:
+            listener.close()
         typer.echo(f"error: {_explain(error, host, port)}", err=True)
         raise typer.Exit(FAILED) from error
     return listener

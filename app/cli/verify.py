@@ -1,0 +1,64 @@
+"""`cimiento verify`: prove that what was deleted is gone, and that what is there is whole."""
+
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.context import FAILED, AsJson, errors_to_exit, load_cli_settings, print_json
+from core.errors import AlreadyRunningError
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from core.verify import VerifyReport
+
+
+def verify(
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the database, the stored documents and the index; safe beside a running service."""
+    settings = load_cli_settings()
+    with errors_to_exit():
+        report = _verify(settings, repair=repair)
+    if as_json:
+        print_json({**asdict(report), "ok": report.is_ok})
+    else:
+        _print(report)
+    if not report.is_ok:
+        raise typer.Exit(FAILED)
+
+
+def _verify(settings: Settings, *, repair: bool) -> "VerifyReport":
+    # Late: see app.cli.context.
+    import migrations  # noqa: PLC0415
+    from app.wiring import build_database, build_store  # noqa: PLC0415
+    from core.verify import Premises  # noqa: PLC0415
+    from core.verify import verify as verify_premises  # noqa: PLC0415
+    from ingestion.worker_lock import WorkerLock  # noqa: PLC0415
+
+    database = build_database(settings)
+    with ExitStack() as stack:
+        stack.callback(database.close)
+        migrations.check(database)
+        store = build_store(settings, database)
+        try:
+            stack.enter_context(WorkerLock(settings.data_dir).held())
+            alone = True
+        except AlreadyRunningError:
+            alone = False
+        premises = Premises(database, store.blobs, store.segments_root, alone)
+        return verify_premises(premises, repair=repair)
+
+
+def _print(report: "VerifyReport") -> None:
+    counts = ", ".join(f"{count} {name}" for name, count in report.checked.items())
+    typer.echo(f"checked {counts}")
+    for finding in report.findings:
+        state = "mended" if finding.mended else "WRONG "
+        typer.echo(f"{state}  {finding.kind} {finding.subject}: {finding.detail}")
+    if report.is_ok:
+        typer.echo("everything agrees")
+    else:
+        typer.echo("'cimiento verify --repair' mends what can be mended", err=True)

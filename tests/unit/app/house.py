@@ -1,0 +1,107 @@
+"""The service under test: real rooms over a temporary folder, fake models, no process, no port."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import httpx2
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+import migrations
+from app.main import create_app
+from app.readiness import Condition
+from app.services import Services
+from app.wiring import Models, build_services
+from core.settings import GenerationSettings, ServerSettings, Settings
+from ingestion.jobs import Attempt
+from ingestion.pipeline import Stages, ingest_document
+from tests.fakes import FakeEmbedder
+from tests.fakes_generation import FakeGenerator
+from tests.unit.ingestion.house import LIMITS, DirectSandbox
+
+MAX_UPLOAD_BYTES = 1024 * 1024
+POOL = (
+    "The swimming pool opens at nine in the morning. It closes at eight in the evening.\n\n"
+    "Dogs are not allowed inside the swimming pool area. Visitors bring their own towels."
+)
+
+
+class House:
+    """A service; `client` is a calling service with a key, `stranger` has none."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        generator: FakeGenerator | None = None,
+        server: ServerSettings | None = None,
+        style: Literal["draft", "quote"] = "quote",
+    ) -> None:
+        self.generator = generator or FakeGenerator()
+        server = server or ServerSettings(max_upload_bytes=MAX_UPLOAD_BYTES)
+        settings = Settings(
+            data_dir=data_dir, server=server, generation=GenerationSettings(style=style)
+        )
+        models = Models(FakeEmbedder(), self.generator, {})
+        self.services: Services = build_services(settings, models)
+        migrations.upgrade(self.services.database)
+        self.is_worker_alive = True
+        alive = Condition("the ingestion worker is not running", lambda: self.is_worker_alive)
+        self.app: FastAPI = create_app(self.services, conditions=(alive,))
+        _, self.key = self.services.credentials.create_key("tests")
+        self.stranger = self.new_client()
+        self.client = self.new_client(headers={"Authorization": f"Bearer {self.key}"})
+
+    def new_client(self, headers: dict[str, str] | None = None) -> TestClient:
+        """A client with a cookie jar of its own. Redirects are not followed."""
+        return TestClient(
+            self.app,
+            base_url=self.services.settings.base_url,
+            headers=headers,
+            follow_redirects=False,
+        )
+
+    def sign_in(self) -> TestClient:
+        """A browser that has used a sign-in link."""
+        browser = self.new_client()
+        token = self.services.credentials.create_link()
+        assert browser.post("/sign-in", data={"token": token}).status_code == 303
+        return browser
+
+    def upload(self, name: str, data: str | bytes, collection: str = "default") -> httpx2.Response:
+        """Upload a document, as a service does."""
+        files = {"file": (name, data.encode() if isinstance(data, str) else data)}
+        return self.client.post(f"/v1/collections/{collection}/documents", files=files)
+
+    def ingest(self) -> None:
+        """Work off whatever is queued, here and now."""
+        services = self.services
+        stages = Stages(
+            services.store, DirectSandbox(LIMITS), services.embedder, services.settings.ingestion
+        )
+        for attempt in services.jobs.list_open():
+            ingest_document(attempt, stages)
+
+    def add(self, name: str, data: str | bytes, collection: str = "default") -> str:
+        """Upload and ingest; returns the document's id."""
+        accepted = self.upload(name, data, collection).json()
+        self.ingest()
+        document_id: str = accepted["document_id"]
+        return document_id
+
+    def with_settings(self, **server: object) -> FastAPI:
+        """The same rooms behind other server settings."""
+        settings = self.services.settings
+        changed = settings.model_copy(update={"server": settings.server.model_copy(update=server)})
+        return create_app(replace(self.services, settings=changed))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.services.queue.close()
+        self.services.database.close()
+
+
+def attempt_of(job_id: str) -> Attempt:
+    """The first attempt of a job."""
+    return Attempt(job_id, 1)  # type: ignore[arg-type] # tests hold ids as plain text

@@ -1,0 +1,88 @@
+"""Adding files without HTTP: what is found in folders, what is refused, what is waited for."""
+
+from pathlib import Path
+
+import pytest
+
+from app.adding import Added, find_files, is_foreign, see_through, upload
+from core.access import Access
+from core.ids import CollectionId
+from ingestion.worker_lock import WorkerLock
+from ingestion.workflow import IngestionWorker
+from tests.unit.app.house import MAX_UPLOAD_BYTES, POOL, House
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder such as people have."""
+    root = tmp_path / "papers"
+    (root / "inner").mkdir(parents=True)
+    (root / ".git").mkdir()
+    (root / "pool.txt").write_text(POOL)
+    (root / "inner" / "empty.txt").write_text("")
+    (root / "inner" / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\x00" * 64)
+    (root / ".git" / "config").write_text("hidden")
+    (root / ".hidden").write_text("hidden")
+    return root
+
+
+def add(house: House, path: Path) -> Added:
+    """Upload one file into `default`."""
+    default: CollectionId = house.services.collections.get("default", Access.to_everything()).id
+    return upload(house.services, path, default)
+
+
+def refuse_to_work() -> IngestionWorker:
+    """Stands for a worker that must not be needed."""
+    raise AssertionError("a worker was built")
+
+
+def test_hidden_files_are_left_out(folder: Path) -> None:
+    names = [path.name for path in find_files([folder, folder / ".hidden"])]
+    assert names == ["empty.txt", "picture.png", "pool.txt", ".hidden"]
+
+
+def test_every_file_has_its_own_outcome(house: House, folder: Path) -> None:
+    outcomes = {path.name: add(house, path) for path in find_files([folder])}
+    assert outcomes["pool.txt"].state == "queued"
+    assert outcomes["empty.txt"].state == "failed"
+    assert is_foreign(outcomes["picture.png"])
+    assert not is_foreign(outcomes["empty.txt"])
+
+
+def test_a_file_over_the_limit_or_out_of_reach_is_an_outcome(house: House, folder: Path) -> None:
+    (folder / "big.txt").write_bytes(b"a " * MAX_UPLOAD_BYTES)
+    error = add(house, folder / "big.txt").error
+    assert error is not None
+    assert error.code == "document_too_large"
+    error = add(house, folder / "gone.txt").error
+    assert error is not None
+    assert error.code == "unreadable_file"
+
+
+def test_work_of_another_process_is_waited_for(house: House, folder: Path) -> None:
+    added = add(house, folder / "pool.txt")
+    with WorkerLock(house.services.settings.data_dir).held():
+        done = see_through(
+            house.services, [added], refuse_to_work, show=lambda _added: house.ingest()
+        )
+    assert [item.state for item in done] == ["searchable"]
+
+
+def test_a_document_deleted_meanwhile_ends_the_wait(house: House, folder: Path) -> None:
+    added = add(house, folder / "pool.txt")
+    assert added.accepted is not None
+    house.client.delete(f"/v1/documents/{added.accepted.document_id}")
+    with WorkerLock(house.services.settings.data_dir).held():
+        done = see_through(house.services, [added], refuse_to_work, show=lambda _added: None)
+    assert [item.state for item in done] == ["failed"]
+
+
+def test_nothing_open_needs_no_worker(house: House, folder: Path) -> None:
+    add(house, folder / "pool.txt")
+    house.ingest()
+    again = add(house, folder / "pool.txt")
+    assert again.accepted is not None
+    assert again.accepted.deduplicated
+    done = see_through(house.services, [again], refuse_to_work, show=lambda _added: None)
+    assert [item.state for item in done] == ["searchable"]

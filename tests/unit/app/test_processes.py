@@ -1,0 +1,78 @@
+"""What runs beside the server: the supervised child, the warm-up, the lock of receivers."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from app.readiness import Condition, Readiness
+from app.receiving import receiving
+from app.supervisor import Supervisor
+from core.models import ModelMissingError
+
+
+def eventually(holds: Callable[[], bool], *, within_s: float = 10.0) -> bool:
+    """Whether something comes to hold."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def child(source: str) -> list[str]:
+    """A child process that runs a few lines."""
+    return [sys.executable, "-c", source]
+
+
+def test_a_child_that_dies_is_started_again(tmp_path: Path) -> None:
+    births = tmp_path / "births"
+    source = f"open({str(births)!r}, 'a').write('x')"
+    with Supervisor(child(source), first_pause_s=0.01):
+        assert eventually(lambda: births.exists() and len(births.read_text()) >= 2)
+
+
+def test_a_child_is_stopped_with_its_parent() -> None:
+    with Supervisor(child("import time; time.sleep(60)")) as supervisor:
+        assert eventually(supervisor.is_alive)
+    assert not supervisor.is_alive()
+
+
+def test_ready_says_what_is_loading_and_what_failed() -> None:
+    may_load = threading.Event()
+
+    def missing() -> None:
+        raise ModelMissingError("run 'cimiento models pull'")
+
+    def slow() -> None:
+        may_load.wait(10)
+
+    readiness = Readiness({"the first": slow, "the second": missing}, ())
+    assert readiness.missing() == ["the first is loading", "the second is loading"]
+    readiness.start()
+    may_load.set()
+    failed = "the second could not be loaded: run 'cimiento models pull'"
+    assert eventually(lambda: readiness.missing() == [failed])
+
+
+def test_conditions_are_asked_every_time() -> None:
+    state = {"alive": True}
+    readiness = Readiness({}, (Condition("it is dead", lambda: state["alive"]),))
+    assert readiness.missing() == []
+    state["alive"] = False
+    assert readiness.missing() == ["it is dead"]
+
+
+def test_only_the_first_receiver_sweeps(tmp_path: Path) -> None:
+    swept = []
+
+    def sweep() -> int:
+        swept.append(True)
+        return 1
+
+    with receiving(tmp_path, sweep=sweep), receiving(tmp_path, sweep=sweep):
+        assert len(swept) == 1
+    with receiving(tmp_path, sweep=sweep):
+        assert len(swept) == 2

@@ -1,0 +1,148 @@
+"""The bridge from threads to clients: order, back pressure, heartbeats, and nobody left waiting."""
+
+import threading
+import time
+from collections.abc import Awaitable, Callable
+
+import anyio
+import pytest
+from anyio.streams.memory import MemoryObjectSendStream
+from starlette.types import Message
+
+from app.streams import EventStreamResponse, ServerEvent, WorkThreads, run_task
+
+Numbers = MemoryObjectSendStream[int]
+Events = MemoryObjectSendStream[ServerEvent]
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The event loop that uvicorn uses."""
+    return "asyncio"
+
+
+async def test_everything_emitted_arrives_in_order() -> None:
+    def work(emit: Callable[[int], None], _cancelled: Callable[[], bool]) -> None:
+        for number in range(200):
+            emit(number)
+
+    async with WorkThreads().run(work) as numbers:
+        assert [number async for number in numbers] == list(range(200))
+
+
+async def test_work_waits_for_a_slow_reader() -> None:
+    emitted = []
+
+    def work(emit: Callable[[int], None], _cancelled: Callable[[], bool]) -> None:
+        for number in range(200):
+            emit(number)
+            emitted.append(number)
+
+    async with WorkThreads().run(work) as numbers:
+        await anyio.sleep(0.2)
+        assert len(emitted) < 50
+        assert len([number async for number in numbers]) == 200
+
+
+async def test_leaving_early_cancels_the_work_and_waits_for_its_end() -> None:
+    ended = threading.Event()
+
+    def work(emit: Callable[[int], None], cancelled: Callable[[], bool]) -> None:
+        while not cancelled():
+            emit(1)
+        time.sleep(0.05)
+        ended.set()
+
+    async with WorkThreads().run(work) as numbers:
+        assert await numbers.receive() == 1
+    assert ended.is_set()
+
+
+async def test_being_cancelled_cancels_the_work() -> None:
+    ended = threading.Event()
+
+    def work(_emit: Callable[[int], None], cancelled: Callable[[], bool]) -> None:
+        while not cancelled():
+            time.sleep(0.01)
+        ended.set()
+
+    with anyio.move_on_after(0.1):
+        async with WorkThreads().run(work) as numbers:
+            await numbers.receive()
+    assert ended.is_set()
+
+
+async def test_a_task_is_cancelled_when_its_reader_leaves() -> None:
+    ended = []
+
+    async def produce(send: Numbers) -> None:
+        try:
+            while True:
+                await send.send(1)
+        finally:
+            ended.append(True)
+
+    async with run_task(produce) as numbers:
+        assert await numbers.receive() == 1
+    assert ended == [True]
+
+
+class Client:
+    """What an event stream is sent to."""
+
+    def __init__(self, *, stays_s: float = 5.0) -> None:
+        self.body = b""
+        self.is_over = False
+        self._stays_s = stays_s
+
+    async def receive(self) -> Message:
+        """Blocks until the client leaves."""
+        await anyio.sleep(self._stays_s)
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """Takes what the server sends."""
+        self.body += message.get("body", b"")
+        if message["type"] == "http.response.body":
+            self.is_over = not message["more_body"]
+
+
+async def serve(
+    produce: Callable[[Events], Awaitable[None]], client: Client, *, heartbeat_s: float = 5.0
+) -> None:
+    """Run an event stream to its end."""
+    response = EventStreamResponse(lambda: run_task(produce), heartbeat_s=heartbeat_s)
+    with anyio.fail_after(4):
+        await response({"type": "http"}, client.receive, client.send)
+
+
+async def test_every_event_has_its_name_data_and_id() -> None:
+    async def produce(send: Events) -> None:
+        await send.send(ServerEvent("delta", '{"text": "a\\nb"}', "1"))
+
+    client = Client()
+    await serve(produce, client)
+    assert client.body == b'event: delta\ndata: {"text": "a\\nb"}\nid: 1\n\n'
+    assert client.is_over
+
+
+async def test_an_idle_stream_beats_and_loses_nothing() -> None:
+    async def produce(send: Events) -> None:
+        await anyio.sleep(0.3)
+        await send.send(ServerEvent("done", "{}", "1"))
+
+    client = Client()
+    await serve(produce, client, heartbeat_s=0.05)
+    assert client.body.count(b": ping\n\n") >= 3
+    assert client.body.endswith(b"event: done\ndata: {}\nid: 1\n\n")
+
+
+async def test_a_client_that_leaves_ends_the_stream_at_once() -> None:
+    async def produce(_send: Events) -> None:
+        await anyio.sleep_forever()
+
+    client = Client(stays_s=0.05)
+    await serve(produce, client)
+    assert not client.is_over
