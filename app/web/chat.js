@@ -1,9 +1,9 @@
 // Questions and answers: ask, show the answer as it is written, tie its sentences to their sources.
 
 import { events } from "/static/api.js";
-import { announce, byId, el, icon, slice } from "/static/dom.js";
+import { announce, byId, el, icon, sentenceCase, slice } from "/static/dom.js";
 import { showEvidence } from "/static/evidence.js";
-import { t } from "/static/strings.js";
+import { currentLanguage, t } from "/static/strings.js";
 
 const MAX_SHOWN_PASSAGES = 4;
 const SNIPPET_CHARS = 220;
@@ -115,13 +115,15 @@ class Exchange {
     if (full.status === "refused") this.answer.replaceWith(...refusal(full));
     else this.answer.replaceWith(...answered(full));
     announce(`${t("answered")} ${full.answer}`);
-    if (near) scrollToEnd();
+    // back to the question: what was followed to its end is now read from its beginning
+    if (near) this.node.scrollIntoView({ block: "start" });
   }
 
   fail(message) {
     this.end();
     this.status.remove();
-    this.node.append(el("p", { class: "notice", role: "alert" }, message));
+    this.answer.classList.add("unchecked");
+    this.node.append(el("p", { class: "notice", role: "alert" }, sentenceCase(message)));
   }
 
   stop() {
@@ -144,7 +146,9 @@ function answered(full) {
   const text = el("div", { class: "answer over" });
   let at = 0;
   for (const sentence of full.sentences) {
-    text.append(slice(full.answer, at, sentence.start));
+    const words = slice(full.answer, sentence.start, sentence.end);
+    const indent = words.length - words.trimStart().length;
+    text.append(slice(full.answer, at, sentence.start), words.slice(0, indent));
     text.append(sentenceOf(full, sentence, cited));
     at = sentence.end;
   }
@@ -155,7 +159,7 @@ function answered(full) {
 }
 
 function sentenceOf(full, sentence, cited) {
-  const words = slice(full.answer, sentence.start, sentence.end);
+  const words = slice(full.answer, sentence.start, sentence.end).trim();
   const citations = sentence.citations.map((n) => cited.get(n)).filter(Boolean);
   if (!citations.length) {
     return el(
@@ -237,7 +241,8 @@ function nearest(passages) {
 }
 
 function snippet(text) {
-  const line = text.replace(/\s+/g, " ").trim();
+  // headings and quotes of Markdown: marks for a parser, noise for a reader
+  const line = text.replace(/^\s*(#{1,6}|>)\s+/gm, "").replace(/\s+/g, " ").trim();
   const chars = Array.from(line);
   return chars.length > SNIPPET_CHARS ? `${chars.slice(0, SNIPPET_CHARS).join("")}…` : line;
 }
@@ -249,7 +254,8 @@ function foot(full) {
     copy.lastChild.textContent = t("copied");
     setTimeout(() => (copy.lastChild.textContent = t("copy")), 2000);
   });
-  const seconds = (full.timings.total_ms / 1000).toFixed(1);
+  const format = new Intl.NumberFormat(currentLanguage(), { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  const seconds = format.format(full.timings.total_ms / 1000);
   // the clipboard is there on https and on localhost only
   return el(
     "div",

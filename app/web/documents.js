@@ -1,7 +1,7 @@
 // The list of documents: add, follow until searchable, delete.
 
 import { events, getJson, post, remove, upload } from "/static/api.js";
-import { announce, byId, el, icon, iconButton } from "/static/dom.js";
+import { announce, byId, el, icon, iconButton, sentenceCase } from "/static/dom.js";
 import { currentLanguage, t } from "/static/strings.js";
 
 // Browsers keep few connections to one host; questions need some of them.
@@ -283,7 +283,7 @@ function documentRow(item) {
   return row({
     name: item.name,
     failed,
-    status: open ? stageText(job) : facts(item),
+    status: open ? stageText(job) : failed ? null : facts(item),
     meter: open ? { done: job?.done ?? 0, total: job?.total ?? null } : null,
     error: failed ? (job?.error?.message ?? t("failed")) : null,
     buttons,
@@ -305,7 +305,7 @@ function row({ name, failed, status, meter, error, buttons }) {
       { class: "document-words" },
       el("span", { class: "document-name", title: name }, name),
       status ? el("span", { class: "quiet small" }, status) : null,
-      error ? el("span", { class: "document-error small" }, error) : null,
+      error ? el("span", { class: "document-error small" }, sentenceCase(error)) : null,
       meter ? meterOf(meter, name) : null,
     ),
     el("span", { class: "document-buttons" }, ...buttons),
@@ -342,7 +342,7 @@ function sizeText(bytes) {
 function showProblem(error) {
   const node = byId("library-problem");
   node.hidden = error === null || error.status === 401;
-  node.textContent = error?.message ?? "";
+  node.textContent = sentenceCase(error?.message ?? "");
 }
 
 function acceptDrops() {

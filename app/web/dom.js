@@ -46,3 +46,8 @@ export function announce(text) {
 export function slice(text, start, end) {
   return Array.from(text).slice(start, end).join("");
 }
+
+// Messages of the service begin in lower case, as parts of a longer line; on a page they stand alone.
+export function sentenceCase(text) {
+  return text.charAt(0).toLocaleUpperCase() + text.slice(1);
+}

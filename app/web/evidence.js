@@ -1,7 +1,7 @@
 // The side panel: the passage a sentence rests on, with the quoted words marked.
 
 import { getJson } from "/static/api.js";
-import { byId, el } from "/static/dom.js";
+import { byId, el, sentenceCase } from "/static/dom.js";
 import { t } from "/static/strings.js";
 
 const CONTEXT_CHARS = 1500;
@@ -99,7 +99,7 @@ function tools(span, marked) {
       scrollToMark();
     } catch (error) {
       problem.hidden = false;
-      problem.textContent = error.message;
+      problem.textContent = sentenceCase(error.message);
     }
   });
   const download = el("a", { class: "link", href: `${path}/content?version=${span.version}`, download: "" }, t("download"));

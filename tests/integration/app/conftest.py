@@ -1,0 +1,58 @@
+"""The running service: uvicorn on a free port of this machine, real rooms, fake models."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+import structlog
+import uvicorn
+
+from core.settings import ServerSettings
+from tests.fakes_generation import FakeGenerator
+from tests.unit.app.house import MAX_UPLOAD_BYTES, House
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service that listens, and a client with a key."""
+
+    house: House
+    url: str
+    client: httpx2.Client
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    """A service with a model that takes its time."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        settings = ServerSettings(port=port, max_upload_bytes=MAX_UPLOAD_BYTES)
+        house = House(tmp_path / "data", generator=FakeGenerator(pause_s=0.05), server=settings)
+        server = uvicorn.Server(uvicorn.Config(house.app, log_config=None, access_log=False))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        headers = {"Authorization": f"Bearer {house.key}"}
+        url = f"http://127.0.0.1:{port}"
+        with httpx2.Client(base_url=url, headers=headers, timeout=20) as client:
+            yield Running(house, url, client)
+        server.should_exit = True
+        thread.join(20)
+        house.close()
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """No log lines."""
+    structlog.configure(processors=[_drop])
+    yield
+    structlog.reset_defaults()
+
+
+def _drop(_logger: object, _method: str, _event: structlog.typing.EventDict) -> str:
+    raise structlog.DropEvent

@@ -1,0 +1,165 @@
+"""The service over a real socket: streams that stream, uploads that stop, clients that leave."""
+
+import json
+import socket
+import threading
+import time
+from urllib.parse import urlsplit
+
+from core.ids import VersionId
+from ingestion.jobs import Attempt
+from tests.integration.app.conftest import Running
+from tests.unit.app.house import POOL
+
+QUESTION = {"question": "When does the swimming pool open?", "min_confidence": 0, "stream": True}
+
+
+def connect(running: Running) -> socket.socket:
+    """A plain connection to the service."""
+    address = urlsplit(running.url)
+    assert address.hostname is not None
+    return socket.create_connection((address.hostname, address.port or 80), timeout=10)
+
+
+def head(running: Running, path: str, **headers: str) -> bytes:
+    """The head of a POST."""
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: localhost",
+        f"Authorization: Bearer {running.house.key}",
+    ]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def test_an_answer_arrives_as_it_is_written(running: Running) -> None:
+    running.house.add("pool.txt", POOL)
+    with running.client.stream("POST", "/v1/answer", json=QUESTION) as response:
+        arrivals = [
+            (line.removeprefix("event: "), time.monotonic())
+            for line in response.iter_lines()
+            if line.startswith("event: ")
+        ]
+    deltas = [moment for name, moment in arrivals if name == "delta"]
+    assert arrivals[0][0] == "passages"
+    assert arrivals[-1][0] == "done"
+    assert deltas[-1] - deltas[0] > 0.2
+
+
+def test_a_browser_that_closes_the_tab_stops_the_model(running: Running) -> None:
+    running.house.add("pool.txt", POOL)
+    with running.client.stream("POST", "/v1/answer", json=QUESTION) as response:
+        assert "event: delta" in response.iter_lines()
+    assert running.house.generator.was_cancelled.wait(10)
+
+
+def test_a_service_that_hangs_up_stops_the_model(running: Running) -> None:
+    running.house.add("pool.txt", POOL)
+    body = json.dumps({**QUESTION, "stream": False}).encode()
+    with connect(running) as connection:
+        kind, length = "application/json", str(len(body))
+        connection.sendall(
+            head(running, "/v1/answer", Content_Type=kind, Content_Length=length) + body
+        )
+        assert running.house.generator.is_writing.wait(10)
+    assert running.house.generator.was_cancelled.wait(10)
+
+
+def test_an_upload_over_the_limit_is_refused_while_it_is_sent(running: Running) -> None:
+    path = "/v1/collections/default/documents"
+    start = (
+        b'--edge\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+        + b"a" * 1000
+    )
+    with connect(running) as connection:
+        connection.sendall(
+            head(
+                running,
+                path,
+                Content_Type="multipart/form-data; boundary=edge",
+                Transfer_Encoding="chunked",
+            )
+        )
+        sending = threading.Thread(target=send_for_ever, args=(connection, start), daemon=True)
+        sending.start()
+        answer = connection.recv(4096)
+    assert b" 413 " in answer.split(b"\r\n")[0]
+    assert b"connection: close" in answer.lower()
+    sending.join(10)
+    assert not sending.is_alive()
+
+
+def send_for_ever(connection: socket.socket, start: bytes) -> None:
+    """Send chunk after chunk until the server hangs up."""
+    data = start
+    try:
+        while True:
+            connection.sendall(b"%x\r\n%b\r\n" % (len(data), data))
+            data = b"a" * 65536
+    except OSError:
+        return
+
+
+def test_a_declared_length_over_the_limit_is_refused_before_the_body(running: Running) -> None:
+    path = "/v1/collections/default/documents"
+    kind = "multipart/form-data; boundary=edge"
+    with connect(running) as connection:
+        connection.sendall(
+            head(
+                running,
+                path,
+                Content_Type=kind,
+                Content_Length=str(10**12),
+                Expect="100-continue",
+            )
+        )
+        assert b" 413 " in connection.recv(4096).split(b"\r\n")[0]
+
+
+def test_a_job_is_followed_to_its_end(running: Running) -> None:
+    house = running.house
+    job_id = house.upload("pool.txt", POOL).json()["job_id"]
+    states = []
+    with running.client.stream("GET", f"/v1/jobs/{job_id}/events") as response:
+        for line in response.iter_lines():
+            if not line.startswith("data: "):
+                continue
+            job = json.loads(line.removeprefix("data: "))
+            states.append((job["state"], job["stage"]))
+            if job["state"] == "queued":
+                attempt = Attempt(VersionId(job_id), 1)
+                house.services.jobs.begin(attempt)
+                house.services.jobs.report(attempt, "parsing", done=1, total=2, unit="pages")
+            elif job["stage"] == "parsing" and job["done"] == 1:
+                house.ingest()
+    assert states[0] == ("queued", None)
+    assert ("running", "parsing") in states
+    assert states[-1] == ("searchable", "publishing")
+
+
+def test_a_job_whose_document_is_deleted_ends_with_an_error(running: Running) -> None:
+    accepted = running.house.upload("pool.txt", POOL).json()
+    names = []
+    with running.client.stream("GET", f"/v1/jobs/{accepted['job_id']}/events") as response:
+        for line in response.iter_lines():
+            if line.startswith("event: "):
+                names.append(line.removeprefix("event: "))
+                running.client.delete(f"/v1/documents/{accepted['document_id']}")
+    assert names == ["progress", "error"]
+
+
+def test_many_streams_leave_room_for_short_requests(running: Running) -> None:
+    running.house.add("pool.txt", POOL)
+
+    def ask() -> None:
+        running.client.post("/v1/answer", json=QUESTION)
+
+    asking = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in asking:
+        thread.start()
+    running.house.generator.is_writing.wait(10)
+    started = time.monotonic()
+    assert running.client.get("/v1/collections").status_code == 200
+    assert time.monotonic() - started < 3
+    for thread in asking:
+        thread.join()
