@@ -205,11 +205,12 @@ function confirmDelete(name) {
   });
 }
 
-function retry(job) {
+function retry(item) {
   return change(async () => {
-    const response = await post(`/v1/jobs/${encodeURIComponent(job.id)}/retry`);
-    jobs.set(job.id, await response.json());
-    await refresh(job.document_id);
+    const id = item.newest.job_id;
+    const response = await post(`/v1/jobs/${encodeURIComponent(id)}/retry`);
+    jobs.set(id, await response.json());
+    await refresh(item.id);
   });
 }
 
@@ -272,8 +273,8 @@ function documentRow(item) {
   const open = OPEN.has(item.state);
   const failed = item.state === "failed";
   const buttons = [];
-  if (failed && job?.error?.retryable) {
-    buttons.push(keyed(`retry-${item.id}`, iconButton("retry", t("retry"), () => retry(job))));
+  if (item.state === "cancelled" || (failed && job?.error?.retryable)) {
+    buttons.push(keyed(`retry-${item.id}`, iconButton("retry", t("retry"), () => retry(item))));
   }
   buttons.push(
     open
