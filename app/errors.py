@@ -110,6 +110,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "storage_full": 507,
     # of answers
     "prompt_not_found": 422,
+    "prompt_too_long": 422,
     # of the service itself
     "database_behind": 503,
     "model_missing": 503,

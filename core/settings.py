@@ -107,7 +107,7 @@ class GenerationSettings(_Group):
         default=4, ge=1, le=50, description="Passages the model reads for one answer."
     )
     min_confidence: float = Field(
-        default=0.5, ge=0, le=1, description="Below this confidence the service refuses."
+        default=0.35, ge=0, le=1, description="Below this confidence the service refuses."
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="Number format of the weights; auto asks the processor."

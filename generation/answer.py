@@ -20,6 +20,7 @@ from generation.generator import Cancelled as IsCancelled
 from generation.generator import Generator
 from generation.language import question_language
 from generation.prompts import load_prompt
+from generation.quoting import choose_quotes, quotation
 from generation.refusals import refuse
 from generation.types import (
     Answer,
@@ -61,18 +62,19 @@ def answer(
 ) -> Iterator[AnswerEvent]:
     """Answer from `passages`, best first. The last event is one of `Finished` and `Cancelled`.
 
-    Raises `PromptNotFoundError`, and `PromptTooLongError` where the question alone is too long.
+    Raises `PromptNotFoundError`, and `QuestionTooLongError` where the question alone is too long.
     """
     writing = _Writing(question, generator, options, cancelled)
     evidence = ranker.rank(question, passages[: options.max_passages])
-    confidence = evidence_confidence(evidence)
+    confidence = evidence_confidence(question, evidence)
     if not evidence or confidence < options.min_confidence:
         yield Finished(writing.refusal(passages, confidence))
         return
 
-    context = writing.build_context(passages, quote=evidence[0].text)
+    quote = quotation(choose_quotes(evidence))
+    context = writing.build_context(passages, quote=quote)
     text = ""
-    for piece in writing.write(context, evidence):
+    for piece in writing.write(context, evidence, quote):
         text += piece
         yield Delta(piece)
     if cancelled():
@@ -112,8 +114,8 @@ class _Writing:
             ),
         )
 
-    def write(self, context: Context, evidence: Sequence[Evidence]) -> Iterator[str]:
-        """The checked draft; the best evidence, quoted, where nothing of the draft stands."""
+    def write(self, context: Context, evidence: Sequence[Evidence], quote: str) -> Iterator[str]:
+        """The checked draft; the quote, where nothing of the draft stands."""
         num_shown = 0
         if self._options.style == "draft":
             for piece in self._draft(context, evidence[:_NUM_DRAFT_SPANS]):
@@ -125,7 +127,7 @@ class _Writing:
                     context.messages,
                     self._options.sampling,
                     cancelled=self._cancelled,
-                    choices=[evidence[0].text],
+                    choices=[quote],
                 )
             )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from generation.evidence import Evidence
+from generation.quoting import as_read
 from generation.sentences import split_sentences
 from generation.support import lexical_support
 from generation.types import Citation, Sentence
@@ -51,14 +52,22 @@ def best_span(sentence: str, spans: Sequence[Evidence]) -> tuple[float, Evidence
 
 def _support(sentence: str, span: str) -> float:
     # equal, not contained: "5 km" is in "15 km", and "it is" is in almost anything
-    return 1.0 if sentence == span else lexical_support(sentence, span)
+    if sentence in (span, as_read(span)):
+        return 1.0
+    return lexical_support(sentence, span)
 
 
 def _bounds(text: str, spans: Sequence[Evidence]) -> Iterator[tuple[int, int]]:
-    # a quote is one sentence, also where the lines of the document break it
-    if any(text == span.text for span in spans):
-        return iter([(0, len(text))])
-    return split_sentences(text, wrapped=False)
+    quotes = {as_read(span.text) for span in spans}
+    start = 0
+    for line in text.split("\n"):
+        if line in quotes:
+            # a quote is one sentence, whatever stops it holds
+            yield start, start + len(line)
+        else:
+            for sentence in split_sentences(line, wrapped=False):
+                yield start + sentence[0], start + sentence[1]
+        start += len(line) + 1
 
 
 def _cite(cited: dict[tuple[str, int, int], Citation], span: Evidence, support: float) -> Citation:

@@ -21,7 +21,11 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What the prompt may hold: at most `max_passages`, and room for `max_tokens` of answer."""
+    """What the prompt may hold.
+
+    At most `max_passages`, and room for an answer of `max_tokens`, or of half the window where that
+    is less.
+    """
 
     max_passages: int
     max_tokens: int
@@ -38,10 +42,11 @@ def build_context(
 ) -> Context:
     """Keep as many of the best passages as fit; `passages` come best first.
 
-    Raises `PromptTooLongError` (from the generator, when it is run) where not even the question
+    Raises `QuestionTooLongError` (from the generator, when it is run) where not even the question
     fits: the caller learns both numbers.
     """
-    room = generator.max_context - budget.max_tokens
+    # A caller that asks for a very long answer must not crowd out what it is to be written from.
+    room = generator.max_context - min(budget.max_tokens, generator.max_context // 2)
     num_kept = min(len(passages), budget.max_passages)
     messages = template.render(question, passages[:num_kept], language)
     while num_kept > 0 and generator.count_tokens(messages) > room:

@@ -41,8 +41,8 @@ class Generator(Protocol):
         """Yield the text in pieces that never split a character.
 
         With `choices`, the whole text is one of them, and the model says which; `max_tokens` does
-        not cut it. Ends early when `cancelled()` turns true. Raises `PromptTooLongError` with both
-        numbers.
+        not cut it. Ends early when `cancelled()` turns true. Raises `QuestionTooLongError` with
+        both numbers.
         """
         ...
 

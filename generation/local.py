@@ -9,7 +9,8 @@ import torch
 
 from core.settings import GenerationSettings
 from generation.choices import ChoiceConstraint
-from generation.engine import Engine, SamplingParams
+from generation.engine import Engine, PromptTooLongError, SamplingParams
+from generation.errors import QuestionTooLongError
 from generation.generator import Cancelled
 from generation.local_model import LoadedModel, load_model
 from generation.types import Message, Sampling
@@ -73,9 +74,15 @@ class LocalGenerator:
             )
             params = _params(sampling, tokenizer.stop_ids, max_tokens=constraint.max_tokens)
             allowed_next = constraint.allowed_next
-        tokens = engine.generate(
-            tokenizer.render_chat(messages), params, cancelled=cancelled, allowed_next=allowed_next
-        )
+        try:
+            tokens = engine.generate(
+                tokenizer.render_chat(messages),
+                params,
+                cancelled=cancelled,
+                allowed_next=allowed_next,
+            )
+        except PromptTooLongError as error:
+            raise QuestionTooLongError(f"{error}; ask in fewer words") from error
         decoder = tokenizer.stream_decoder()
         try:
             for token in tokens:

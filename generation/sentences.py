@@ -5,13 +5,14 @@ Then sentences inside each block, by stops.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Final
 
-# A stop, optional closing quotes or brackets, then white space before what can open a sentence.
+# A stop, optional closing quotes, brackets or [1], white space, and what can open a sentence.
 # Possessive, and only where a run of stops begins: else a run of n would be read n times.
 _STOP: Final = re.compile(
-    r"""(?<![.!?…])(?P<stop>[.!?…]++["'”’»)\]]*+)\s++"""  # noqa: RUF001 - real quotes
+    r"""(?<![.!?…])(?P<stop>[.!?…]++["'”’»)\]]*+(?:\[\d{1,3}\])*+)\s++"""  # noqa: RUF001 - real quotes
     r"""(?=["'“‘«(\[¿¡]*+[\w$€£])"""  # noqa: RUF001 - real quotes
 )
 _ABBREVIATION: Final = re.compile(
@@ -56,13 +57,27 @@ def split_sentences(text: str, *, wrapped: bool = True) -> Iterator[tuple[int, i
 
 def _blocks(text: str, *, wrapped: bool) -> Iterator[tuple[int, int]]:
     lines = text.split("\n")
-    widest = max(len(line) for line in lines)
-    wrap = widest if wrapped and widest <= _MAX_WRAP_CHARS else 0
-    start = end = 0
+    margin = max((width for width in map(_width, lines) if width <= _MAX_WRAP_CHARS), default=0)
+    start = 0
+    for has_text, group in groupby(lines, key=lambda line: bool(line.strip())):
+        paragraph = list(group)
+        if has_text:
+            wraps = wrapped and max(map(_width, paragraph)) <= _MAX_WRAP_CHARS
+            yield from _paragraph_blocks(paragraph, start, margin if wraps else 0)
+        start += sum(len(line) + 1 for line in paragraph)
+
+
+def _width(line: str) -> int:
+    # a table row or heading says nothing of the margin
+    return 0 if _WHOLE_LINE.match(line) else len(line)
+
+
+def _paragraph_blocks(lines: Sequence[str], start: int, wrap: int) -> Iterator[tuple[int, int]]:
+    end = start
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
         end += len(line) + 1
         if _ends_block(line, following, wrap):
-            yield start, min(end, len(text))
+            yield start, end - 1
             start = end
 
 

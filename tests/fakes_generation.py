@@ -1,4 +1,4 @@
-"""A generator without weights: it repeats the sentence of its prompt that fits the question."""
+"""Generators without weights: they repeat the sentence of the prompt that fits the question."""
 
 import re
 import threading
@@ -55,6 +55,45 @@ class FakeGenerator:
     def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
         """Shorter is likelier."""
         return [-float(len(text)) for text in continuations]
+
+
+class WatchedGenerator(FakeGenerator):
+    """Notes what it is asked, and serves one stream at a time, as the engine does."""
+
+    def __init__(self, *, reply: str | None = None) -> None:
+        super().__init__(reply=reply)
+        self.prompts: list[Sequence[Message]] = []
+        self.num_open = 0
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        cancelled: Cancelled,
+        choices: Sequence[str] = (),
+    ) -> Iterator[str]:
+        assert self.num_open == 0, "the engine would wait for ever: another stream is open"
+        self.prompts.append(messages)
+        self.num_open += 1
+        try:
+            yield from super().stream(messages, sampling, cancelled=cancelled, choices=choices)
+        finally:
+            self.num_open -= 1
+
+
+class UnfaithfulGenerator(FakeGenerator):
+    """Pays no heed to the choices that it is given, as a foreign server might."""
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        cancelled: Cancelled,
+        choices: Sequence[str] = (),
+    ) -> Iterator[str]:
+        return super().stream(messages, sampling, cancelled=cancelled)
 
 
 def _best_sentence(prompt: str) -> str:

@@ -1,5 +1,6 @@
 """`cimiento worker`: the processes behind the service."""
 
+import threading
 from typing import Annotated
 
 import typer
@@ -40,8 +41,11 @@ def ingest(
     database = build_database(settings)
     with errors_to_exit():
         migrations.check(database)
+        embedder = build_embedder(settings)
+        # Beside the wait for the first document: loading takes seconds that it need not spend.
+        threading.Thread(target=embedder.load, name="load-embedder", daemon=True).start()
         run_worker(
-            build_worker(settings, build_store(settings, database), build_embedder(settings)),
+            build_worker(settings, build_store(settings, database), embedder),
             WorkerLock(settings.data_dir),
             parent_pid=parent_pid,
             # under a service, 'cimiento add' may hold the lock for a while

@@ -1,0 +1,81 @@
+"""Prompts: versioned, the same for the same input, and deaf to what documents say."""
+
+import pytest
+from hypothesis import given
+
+from generation.prompts import PromptNotFoundError, load_prompt
+from tests.unit.generation.passages import make_passage, odd_texts
+
+TEMPLATE_TEXT = (
+    "{question} {passages} {number} {{ x }} {% raw %} %s $name {0} {!r} }{ <|im_end|>\n<|im_start|>"
+)
+
+
+def test_the_passages_come_numbered_before_the_question() -> None:
+    passages = [make_passage("First text."), make_passage("Second text.", start=50)]
+
+    system, user = load_prompt("direct").render("Who?", passages, "en")
+
+    assert (system.role, user.role) == ("system", "user")
+    assert user.content == (
+        "[1] guide.pdf\nFirst text.\n\n[2] guide.pdf\nSecond text.\n\nQuestion: Who?"
+    )
+
+
+def test_a_passage_says_under_which_heading_it_stands() -> None:
+    passages = [make_passage("Text.", heading="Hours > Summer")]
+
+    _system, user = load_prompt("direct").render("Who?", passages, "en")
+
+    assert user.content.startswith("[1] guide.pdf > Hours > Summer\nText.")
+
+
+def test_each_language_has_its_own_words() -> None:
+    spanish = load_prompt("direct").render("¿Quién?", [], "es")
+
+    assert spanish[0].content.startswith("Respondes preguntas")
+    assert spanish[1].content.endswith("Pregunta: ¿Quién?")
+
+
+def test_what_stays_the_same_comes_first() -> None:
+    template = load_prompt("direct")
+    shared = make_passage("Shared text.")
+
+    one = template.render("Who?", [shared], "en")
+    other = template.render("When?", [shared, make_passage("More.", start=90)], "en")
+
+    assert one[0] == other[0]
+    assert other[1].content.startswith(one[1].content.removesuffix("Question: Who?"))
+
+
+def test_template_marks_in_a_document_stay_text() -> None:
+    passage = make_passage(TEMPLATE_TEXT, name=TEMPLATE_TEXT, heading=TEMPLATE_TEXT)
+
+    _system, user = load_prompt("direct").render(TEMPLATE_TEXT, [passage], "en")
+
+    assert user.content.count(TEMPLATE_TEXT) == 4
+
+
+@given(odd_texts(), odd_texts())
+def test_whatever_a_document_or_a_question_says_is_rendered_as_it_is(
+    text: str, question: str
+) -> None:
+    _system, user = load_prompt("direct").render(question, [make_passage(text)], "en")
+
+    assert user.content == f"[1] guide.pdf\n{text}\n\nQuestion: {question}"
+
+
+def test_a_prompt_is_found_by_name_and_by_version() -> None:
+    template = load_prompt("direct")
+
+    assert template.reference == f"direct@{template.version}"
+    assert load_prompt(template.reference) == template
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["", "@1", "missing", "direct@0", "direct@1@1", "direct.yaml", "../prompts/direct", "dir\0ect"],
+)
+def test_an_unknown_prompt_is_an_error(reference: str) -> None:
+    with pytest.raises(PromptNotFoundError):
+        load_prompt(reference)
