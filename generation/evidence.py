@@ -14,6 +14,7 @@ from generation.words import content_stems, stems
 # Fitted on XQuAD questions with their paragraph: the best sentence holds the answer for 0.88
 # (English) and 0.85 (Spanish); cosine alone 0.82 and 0.80, words alone 0.84 and 0.83.
 _COVERAGE_WEIGHT: Final = 0.25
+_HEADING_SHARE: Final = 0.8
 # Shorter ones are list bullets and page furniture.
 _MIN_STEMS: Final = 3
 # A line without a stop and with so few words is a heading or a name: it says what the text is
@@ -29,7 +30,8 @@ class Evidence:
     """A sentence of a passage. `start` and `end` are offsets into the version's stored text.
 
     `similarity` is the cosine of question and sentence; `coverage` (0 to 1) is the share of the
-    question's words, weighed by rarity among the candidates, that the sentence holds.
+    question's words, weighed by rarity among the candidates, that the sentence holds; what only its
+    heading holds counts a little less.
     """
 
     passage: Passage
@@ -57,9 +59,9 @@ class EvidenceRanker:
         if not found:
             return []
         query = self._embedder.embed_queries([question])[0]  # (D,)
-        vectors = self._embedder.embed_passages([item.text for item in found])  # (N, D)
+        vectors = self._embedder.embed_passages([_in_place(item) for item in found])  # (N, D)
         similarities = vectors @ query  # (N,)
-        coverages = _coverages(question, [item.text for item in found])
+        coverages = _coverages(question, found)
         ranked = [
             Evidence(item.passage, item.start, item.end, item.text, float(similarity), coverage)
             for item, similarity, coverage in zip(found, similarities, coverages, strict=True)
@@ -105,13 +107,34 @@ def _can_answer(text: str) -> bool:
     return says_something or _LIST_ITEM.match(text) is not None
 
 
-def _coverages(question: str, sentences: Sequence[str]) -> list[float]:
+def _in_place(item: Evidence) -> str:
+    # "it lasts three months" says little without the heading it stands under
+    heading = _nearest_heading(item)
+    return f"{heading}: {item.text}" if heading else item.text
+
+
+def _nearest_heading(item: Evidence) -> str:
+    return item.passage.heading.rpartition(" > ")[2]
+
+
+def _coverages(question: str, found: Sequence[Evidence]) -> list[float]:
     asked = set(content_stems(question))
-    held = [set(stems(sentence)) for sentence in sentences]
+    own = [set(stems(item.text)) for item in found]
+    above = [
+        set(stems(_nearest_heading(item))) - words for item, words in zip(found, own, strict=True)
+    ]
     weights = {
-        word: math.log(1 + len(held) / (1 + sum(word in words for words in held))) for word in asked
+        word: math.log(1 + len(own) / (1 + sum(word in words for words in own))) for word in asked
     }
-    total = math.fsum(weights.values())  # exact: a set has no order, and a whole must be 1
+    total = sum(weights.values())
     if total == 0:
-        return [0.0] * len(held)
-    return [math.fsum(weights[word] for word in asked & words) / total for words in held]
+        return [0.0] * len(own)
+
+    def weigh(words: set[str]) -> float:
+        return sum(weights[word] for word in asked & words) / total
+
+    # A heading is shared by all that stands below it, so it tells less.
+    return [
+        weigh(words) + _HEADING_SHARE * weigh(heading)
+        for words, heading in zip(own, above, strict=True)
+    ]

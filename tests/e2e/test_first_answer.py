@@ -12,8 +12,7 @@ pytestmark = pytest.mark.weights
 QUESTIONS = [
     ("Who created Hug?", "fastapi-alternatives.pdf", 7, "Timothy Crosley"),
     ("What is Uvicorn built on?", "fastapi-alternatives.pdf", 10, "uvloop and httptools"),
-    ("¿Qué proyecto de la Linux Foundation da certificados gratuitos?", "sobre-https.md", None,
-     "certificados HTTPS de forma gratuita"),
+    ("¿Qué permite la extensión SNI?", "sobre-https.md", None, "varios certificados HTTPS"),
     ("¿Cuánto duran los certificados de Let's Encrypt?", "sobre-https.md", None, "3 meses"),
 ]  # fmt: skip
 
@@ -25,9 +24,13 @@ def test_answer_cites_the_page_and_the_words_that_answer(
     answer = library.ask(question)
 
     assert answer["status"] == "answered", answer
-    citation = answer["citations"][0]
+    quotes = {
+        " ".join(citation["quote"].replace("**", "").split()): citation
+        for citation in answer["citations"]
+    }
+    citation = next((quotes[quote] for quote in quotes if words in quote), None)
+    assert citation is not None, answer
     assert (citation["document_name"], citation["page"]) == (document, page), answer
-    assert words in " ".join(citation["quote"].split()), answer
     assert all(sentence["citations"] for sentence in answer["sentences"])
 
 

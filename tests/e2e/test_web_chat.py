@@ -56,7 +56,7 @@ def test_first_visit_from_the_sign_in_link_to_a_cited_answer(place: Place, page:
         answer = page.locator(".answer", has_text="Timothy Crosley")
         expect(answer).to_be_visible(timeout=_WAIT_MS)
         page.locator(".chip[aria-label]").first.click()
-        evidence = page.get_by_role("complementary", name="Evidence")
+        evidence = page.get_by_role("complementary", name="Source")
         expect(evidence.locator("mark")).to_contain_text("Hug was created by Timothy Crosley")
         expect(evidence).to_contain_text("fastapi-alternatives.pdf")
         page.screenshot(path=ARTIFACTS / "chat.png")
