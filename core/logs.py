@@ -27,5 +27,6 @@ def configure_logs(settings: LogSettings) -> None:
             logging.getLevelNamesMapping()[settings.level.upper()]
         ),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        # Not cached: a logger that was used once would never notice a new configuration.
+        cache_logger_on_first_use=False,
     )
