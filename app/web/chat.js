@@ -114,9 +114,22 @@ class Exchange {
     this.status.remove();
     if (full.status === "refused") this.answer.replaceWith(...refusal(full));
     else this.answer.replaceWith(...answered(full));
+    this.withdrawWith(full.status === "refused" ? full.passages : full.citations);
     announce(`${t("answered")} ${full.answer}`);
     // back to the question: what was followed to its end is now read from its beginning
     if (near) this.node.scrollIntoView({ block: "start" });
+  }
+
+  // once a document is deleted, no answer that shows its words stays
+  withdrawWith(spans) {
+    const documents = new Set(spans.map((span) => span.document_id));
+    const withdraw = ({ detail }) => {
+      if (!documents.has(detail)) return;
+      removeEventListener("document-deleted", withdraw);
+      const question = this.node.querySelector(".asked");
+      this.node.replaceChildren(question, el("p", { class: "quiet" }, t("withdrawn")));
+    };
+    addEventListener("document-deleted", withdraw);
   }
 
   fail(message) {

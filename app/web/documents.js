@@ -189,6 +189,8 @@ async function deleteDocument(item) {
   await change(async () => {
     await remove(`/v1/documents/${encodeURIComponent(item.id)}`);
     shown.delete(item.id);
+    // what is on the page already rests on it too
+    dispatchEvent(new CustomEvent("document-deleted", { detail: item.id }));
     announce(t("deleted", { name: item.name }));
   });
   render();

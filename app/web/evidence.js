@@ -6,9 +6,13 @@ import { t } from "/static/strings.js";
 
 const CONTEXT_CHARS = 1500;
 let opener = null;
+let openDocument = null;
 
 export function startEvidence() {
   byId("evidence-close").addEventListener("click", closeEvidence);
+  addEventListener("document-deleted", ({ detail }) => {
+    if (detail === openDocument) closeEvidence();
+  });
   addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !byId("evidence").hidden && !byId("confirm").open) closeEvidence();
   });
@@ -20,12 +24,15 @@ export function closeEvidence() {
   opener?.removeAttribute("aria-current");
   opener?.focus();
   opener = null;
+  openDocument = null;
+  byId("evidence-body").replaceChildren();
 }
 
 // `span` is a citation or a passage: document_id, document_name, version, page, start, end.
 export function showEvidence(span, { passages = [], number = null, from }) {
   opener?.removeAttribute("aria-current");
   opener = from;
+  openDocument = span.document_id;
   opener.setAttribute("aria-current", "true");
   const holder = passages.find((passage) => holds(passage, span));
   const text = holder?.text ?? span.quote ?? span.text;

@@ -62,13 +62,20 @@ def test_first_visit_from_the_sign_in_link_to_a_cited_answer(place: Place, page:
         page.screenshot(path=ARTIFACTS / "chat.png")
 
         ask(page, "¿Quién pintó Las Meninas?")
-        expect(page.get_by_text("No encontré la respuesta")).to_be_visible(timeout=_WAIT_MS)
+        expect(page.locator(".answer", has_text="No encontré la respuesta")).to_be_visible(
+            timeout=_WAIT_MS
+        )
 
         page.get_by_role("button", name="Delete fastapi-alternatives.pdf").click()
         page.get_by_role("button", name="Delete", exact=True).click()
         expect(deletes).to_have_count(1)
+        # the page forgets it too: the answer that quoted it, and the open source
+        expect(page.get_by_text("A document that this answer showed was deleted")).to_be_visible()
+        expect(page.get_by_text("Timothy Crosley")).to_have_count(0)
         ask(page, "And who created Hug?")
-        expect(page.get_by_text("I did not find the answer")).to_be_visible(timeout=_WAIT_MS)
+        expect(page.locator(".answer", has_text="I did not find the answer")).to_be_visible(
+            timeout=_WAIT_MS
+        )
         page.screenshot(path=ARTIFACTS / "refusal.png")
 
 
