@@ -175,13 +175,15 @@ class Settings(BaseSettings):
 
 
 def tame_idle_threads() -> None:
-    """Let idle compute threads sleep instead of spin. Call before torch or FAISS is imported.
+    """Let idle compute threads spin briefly, then sleep. Call before torch or FAISS is imported.
 
-    GNU OpenMP's threads spin while they wait for work. As soon as two processes compute at once,
-    as the worker that embeds and the model that answers do, a decoding step on two cores was
-    measured at 1,184 ms with spinning and 50 ms without. A value that the user has set stays.
+    GNU OpenMP's threads spin for long while they wait for work. As soon as two processes compute at
+    once, as the worker that embeds and the model that answers do, a decoding step on two cores was
+    measured at 1,184 ms; sleeping at once costs a third of the speed of an idle machine. What the
+    user has set stays. benchmarks/LOG.md has the figures between.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 
 def setting_names() -> dict[str, str]:

@@ -22,7 +22,7 @@ class Weights:
 
 
 # Fitted by `python -m benchmarks.confidence` on XQuAD, 1,575 questions asked with and without
-# their articles in reach; docs/decisions/0004-when-to-refuse.md has the figures.
+# their articles in reach; docs/decisions/0005-when-to-refuse.md has the figures.
 SAME_LANGUAGE: Final = Weights(-29.7, 31.3, 5.6, 11.4)
 # Words cannot match across languages, and similarities lie closer together.
 ACROSS_LANGUAGES: Final = Weights(-51.0, 60.4, 4.3, 18.3)

@@ -36,7 +36,6 @@ class Place:
             "CIMIENTO_DATA_DIR": str(self.data_dir),
             "CIMIENTO_MODELS__DIR": str(self.models_dir),
             "CIMIENTO_SERVER__PORT": str(self.port),
-            "OMP_WAIT_POLICY": "passive",
         }
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
