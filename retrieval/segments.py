@@ -66,7 +66,9 @@ class SegmentReader:
         if self.generation() == self._snapshot.generation:
             return self._snapshot
         with self._lock:
-            self._snapshot = self._load()
+            # another thread may have loaded it while this one waited
+            if self.generation() != self._snapshot.generation:
+                self._snapshot = self._load()
             return self._snapshot
 
     def _load(self) -> Snapshot:

@@ -46,10 +46,10 @@ def _add(
     settings: Settings, paths: list[Path], collection: str
 ) -> tuple[list["Added"], list["Added"]]:
     # Late: see app.cli.context.
-    from app.adding import find_files, is_foreign, see_through, upload  # noqa: PLC0415
-    from app.receiving import receiving  # noqa: PLC0415
-    from app.wiring import build_worker  # noqa: PLC0415
-    from core.access import Access  # noqa: PLC0415
+    from app.adding import find_files, is_foreign, see_through, upload
+    from app.receiving import receiving
+    from app.wiring import build_worker
+    from core.access import Access
 
     with open_services(settings, upgrade=True) as services:
         target = services.collections.get(collection, Access.to_everything()).id

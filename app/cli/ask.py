@@ -28,11 +28,11 @@ def ask(
         raise typer.BadParameter("the question is empty")
     settings = load_cli_settings()
     # Late: see app.cli.context.
-    from app.api.answer_schemas import AnswerOut  # noqa: PLC0415
-    from app.asking import FullAnswer, Question, default_options, narrow  # noqa: PLC0415
-    from app.asking import ask as ask_services  # noqa: PLC0415
-    from core.access import Access  # noqa: PLC0415
-    from generation.types import Delta  # noqa: PLC0415
+    from app.api.answer_schemas import AnswerOut
+    from app.asking import FullAnswer, Question, default_options, narrow
+    from app.asking import ask as ask_services
+    from core.access import Access
+    from generation.types import Delta
 
     with errors_to_exit(), open_services(settings, upgrade=False) as services:
         asked = Question(

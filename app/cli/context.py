@@ -48,8 +48,8 @@ def errors_to_exit() -> Iterator[None]:
 def open_services(settings: Settings, *, upgrade: bool) -> Iterator["Services"]:
     """The services, closed at the end. Commands that may come first upgrade the database."""
     # Late: the models' libraries take seconds to import, and `cimiento --help` must not wait.
-    import migrations  # noqa: PLC0415
-    from app.wiring import build_models, build_services  # noqa: PLC0415
+    import migrations
+    from app.wiring import build_models, build_services
 
     services = build_services(settings, build_models(settings))
     try:

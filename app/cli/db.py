@@ -17,8 +17,8 @@ def upgrade() -> None:
     """Bring the database to this version's schema. Safe to run again."""
     settings = load_cli_settings()
     # Late: SQLAlchemy takes longer to import than --help may take.
-    import migrations  # noqa: PLC0415
-    from core.database import Database  # noqa: PLC0415
+    import migrations
+    from core.database import Database
 
     database = Database(settings.database_url)
     with errors_to_exit():

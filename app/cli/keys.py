@@ -55,9 +55,9 @@ def open_credentials() -> Iterator["Credentials"]:
     """Keys, links and sessions, without anything else of the service."""
     settings = load_cli_settings()
     # Late: these take longer to import than --help may take.
-    import migrations  # noqa: PLC0415
-    from app.credentials import Credentials  # noqa: PLC0415
-    from core.database import Database  # noqa: PLC0415
+    import migrations
+    from app.credentials import Credentials
+    from core.database import Database
 
     database = Database(settings.database_url)
     try:

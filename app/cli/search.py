@@ -31,9 +31,9 @@ def search(
         raise typer.BadParameter("the query is empty")
     settings = load_cli_settings()
     # Late: see app.cli.context.
-    from app.api.schemas import PassageOut  # noqa: PLC0415
-    from app.asking import narrow, place_passages  # noqa: PLC0415
-    from core.access import Access  # noqa: PLC0415
+    from app.api.schemas import PassageOut
+    from app.asking import narrow, place_passages
+    from core.access import Access
 
     with errors_to_exit(), open_services(settings, upgrade=False) as services:
         access = narrow(services.collections, Access.to_everything(), collections)

@@ -33,12 +33,12 @@ def serve() -> None:
 
 def _serve(services: "Services", listener: socket.socket) -> None:
     # Late: see app.cli.context.
-    import uvicorn  # noqa: PLC0415
+    import uvicorn
 
-    from app.main import create_app  # noqa: PLC0415
-    from app.readiness import Condition  # noqa: PLC0415
-    from app.receiving import receiving  # noqa: PLC0415
-    from app.supervisor import Supervisor  # noqa: PLC0415
+    from app.main import create_app
+    from app.readiness import Condition
+    from app.receiving import receiving
+    from app.supervisor import Supervisor
 
     settings = services.settings
     signal.signal(signal.SIGTERM, _exit)

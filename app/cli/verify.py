@@ -32,11 +32,11 @@ def verify(
 
 def _verify(settings: Settings, *, repair: bool) -> "VerifyReport":
     # Late: see app.cli.context.
-    import migrations  # noqa: PLC0415
-    from app.wiring import build_database, build_store  # noqa: PLC0415
-    from core.verify import Premises  # noqa: PLC0415
-    from core.verify import verify as verify_premises  # noqa: PLC0415
-    from ingestion.worker_lock import WorkerLock  # noqa: PLC0415
+    import migrations
+    from app.wiring import build_database, build_store
+    from core.verify import Premises
+    from core.verify import verify as verify_premises
+    from ingestion.worker_lock import WorkerLock
 
     database = build_database(settings)
     with ExitStack() as stack:

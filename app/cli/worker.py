@@ -24,17 +24,17 @@ def ingest(
     """Make queued documents searchable until told to stop; one process a data folder."""
     settings = load_cli_settings(logs=True)
     # Late: the models' libraries take seconds to import, and `cimiento --help` must not wait.
-    import torch  # noqa: PLC0415
+    import torch
 
-    import migrations  # noqa: PLC0415
-    from app.wiring import (  # noqa: PLC0415
+    import migrations
+    from app.wiring import (
         build_database,
         build_embedder,
         build_store,
         build_worker,
     )
-    from ingestion.worker import run_worker  # noqa: PLC0415
-    from ingestion.worker_lock import WorkerLock  # noqa: PLC0415
+    from ingestion.worker import run_worker
+    from ingestion.worker_lock import WorkerLock
 
     if settings.ingestion.num_threads:
         torch.set_num_threads(settings.ingestion.num_threads)

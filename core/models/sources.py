@@ -64,8 +64,8 @@ class LocalFolder:
         self,
         spec: ModelSpec,
         *,
-        into: Path,  # noqa: ARG002
-        progress: ProgressListener,  # noqa: ARG002
+        into: Path,  # noqa: ARG002 - the signature of every source
+        progress: ProgressListener,  # noqa: ARG002 - likewise
     ) -> Path | None:
         if not self.folder.is_dir():
             raise ModelPullError(f"{self.folder} is not a folder")
