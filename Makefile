@@ -30,6 +30,10 @@ $(VENV)/.torch:
 
 $(VENV)/.installed: $(VENV)/.torch $(LOCK) pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $(LOCK)
+	@# An index that supplies the GPU build needs the libraries that this build names.
+	@$(BIN)/python -c 'import torch' 2>/dev/null || { \
+		echo "this index supplies the GPU build of torch: installing its libraries too (several GB)"; \
+		$(BIN)/python -m pip install torch==$(TORCH_VERSION); }
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
