@@ -1,5 +1,6 @@
 """Logging as events with fields. Never a document's text, never a key."""
 
+import io
 import logging
 import sys
 
@@ -26,7 +27,21 @@ def configure_logs(settings: LogSettings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=_CurrentStderr()),
         # Not cached: a logger that was used once would never notice a new configuration.
         cache_logger_on_first_use=False,
     )
+
+
+class _CurrentStderr(io.TextIOBase):
+    """Standard error as it is when a line is written, not as it was when logs were configured.
+
+    Whoever replaced it for a while (a test runner, a supervisor) may have closed theirs since, and
+    a line of log that cannot be written must not end the work that it tells of.
+    """
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
