@@ -3,6 +3,7 @@
 import io
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
 
@@ -27,7 +28,8 @@ def configure_logs(settings: LogSettings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(file=_CurrentStderr()),
+        # the logger writes and flushes, and asks no more of a TextIO
+        logger_factory=structlog.PrintLoggerFactory(file=cast("TextIO", _CurrentStderr())),
         # Not cached: a logger that was used once would never notice a new configuration.
         cache_logger_on_first_use=False,
     )
