@@ -46,6 +46,8 @@ def test_first_visit_from_the_sign_in_link_to_a_cited_answer(place: Place, page:
     with serving(place, with_key=False) as service:
         page.goto(service.sign_in_link())
         page.get_by_role("button", name="Sign in").click()
+        # the rooms open once the page has started; before, nobody could choose a file either
+        expect(page.locator("#question")).to_be_visible()
         page.locator("#files").set_input_files(
             [DOCUMENTS / "fastapi-alternatives.pdf", DOCUMENTS / "sobre-https.md"]
         )
