@@ -1,18 +1,59 @@
-"""The numbers that describe a Llama-architecture model. Refuses numbers that do not agree."""
+"""The numbers and switches that describe a transformer. Refuses numbers that do not agree.
+
+One block serves every family; a family is a set of values here, read from its files by
+`huggingface_config` and `gguf_config`.
+"""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Final, Literal
 
-from generation.engine.errors import ModelConfigError, UnsupportedModelError
-from generation.engine.gguf_file import GgufFile
+from generation.engine.errors import ModelConfigError
 
-SUPPORTED_ARCHITECTURES = ("llama",)
 # tables are built for every position: a damaged file must not ask for more memory than there is
-MAX_POSITIONS = 1 << 20
+MAX_POSITIONS: Final = 1 << 20
+
+Norm = Literal["rms", "layer"]
+Activation = Literal["silu", "gelu", "gelu_tanh"]
+Positions = Literal["rope", "learned"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RopeScaling:
+    """Stretch rotary frequencies beyond the length a model was first trained on.
+
+    kind "linear" divides every frequency by `factor`; "llama3" divides the slow ones, keeps the
+    fast ones and blends between (Llama 3.1 model card; the four numbers are its own names).
+    """
+
+    kind: Literal["linear", "llama3"]
+    factor: float
+    low_freq_factor: float = 1.0
+    high_freq_factor: float = 4.0
+    original_max_positions: int = 8192
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "factor", "low_freq_factor", "high_freq_factor")
+        _check_positive(self, "original_max_positions")
+        if self.kind == "llama3" and self.high_freq_factor <= self.low_freq_factor:
+            raise ModelConfigError(
+                f"high_freq_factor ({self.high_freq_factor}) must be above "
+                f"low_freq_factor ({self.low_freq_factor})"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
+    """A decoder-only transformer. The defaults of the switches are Llama's.
+
+    sliding_layers: see at most the last `sliding_window` tokens, and turn by `local_rope_theta`
+        where that is given. unrotated_layers: have no positions at all (SmolLM3).
+    qk_norm: an RMS norm over each query and key head. sandwich_norms: a norm also after attention
+        and after the feed-forward. embedding_scale: multiplies token embeddings.
+    attention_scale: of scores; None is head_dim ** -0.5.
+    """
+
+    architecture: str = "llama"
     vocab_size: int
     d_model: int
     num_layers: int
@@ -20,16 +61,35 @@ class ModelConfig:
     num_kv_heads: int
     head_dim: int
     d_ff: int
-    rope_theta: float
-    rms_norm_eps: float
+    norm_eps: float
     max_positions: int
     tie_embeddings: bool
+    norm: Norm = "rms"
+    activation: Activation = "silu"
+    gated: bool = True
+    qkv_bias: bool = False
+    out_bias: bool = False
+    ff_bias: bool = False
+    qk_norm: bool = False
+    sandwich_norms: bool = False
+    embedding_scale: float = 1.0
+    attention_scale: float | None = None
+    positions: Positions = "rope"
+    rope_theta: float = 10_000.0
+    rope_scaling: RopeScaling | None = None
+    local_rope_theta: float | None = None
+    sliding_window: int | None = None
+    sliding_layers: frozenset[int] = frozenset()
+    unrotated_layers: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name != "tie_embeddings" and not 0 < value < math.inf:
-                raise ModelConfigError(f"{field.name} must be above zero and finite, got {value}")
+        _check_positive(
+            self, "vocab_size", "d_model", "num_layers", "num_heads", "num_kv_heads", "head_dim"
+        )
+        _check_positive(self, "d_ff", "norm_eps", "max_positions", "embedding_scale", "rope_theta")
+        for name in ("attention_scale", "local_rope_theta", "sliding_window"):
+            if getattr(self, name) is not None:
+                _check_positive(self, name)
         if self.max_positions > MAX_POSITIONS:
             raise ModelConfigError(
                 f"max_positions must be at most {MAX_POSITIONS}, got {self.max_positions}"
@@ -39,8 +99,10 @@ class ModelConfig:
                 f"num_heads ({self.num_heads}) must be a multiple of "
                 f"num_kv_heads ({self.num_kv_heads})"
             )
-        if self.head_dim % 2:
+        if self.head_dim % 2 and self.positions == "rope":
             raise ModelConfigError(f"head_dim must be even for RoPE, got {self.head_dim}")
+        if self.sliding_layers and self.sliding_window is None:
+            raise ModelConfigError("sliding_layers needs a sliding_window")
 
     @property
     def q_size(self) -> int:
@@ -55,53 +117,17 @@ class ModelConfig:
         """Query heads that share one key/value head."""
         return self.num_heads // self.num_kv_heads
 
+    @property
+    def score_scale(self) -> float:
+        return self.head_dim**-0.5 if self.attention_scale is None else self.attention_scale
 
-def load_config(file: GgufFile) -> ModelConfig:
-    """Read a model's description from GGUF metadata.
-
-    Raises UnsupportedModelError for another architecture or a RoPE variant not computed here,
-    ModelConfigError for contradictory numbers, GgufError for a missing or mistyped key.
-    """
-    arch = file.get_str("general.architecture")
-    if arch not in SUPPORTED_ARCHITECTURES:
-        raise UnsupportedModelError(
-            f"{file.path.name} holds a {arch!r} model; this engine runs "
-            f"{', '.join(SUPPORTED_ARCHITECTURES)}"
-        )
-    _refuse_rope_scaling(file, arch)
-    d_model = file.get_int(f"{arch}.embedding_length")
-    num_heads = file.get_int(f"{arch}.attention.head_count")
-    head_dim = d_model // num_heads if num_heads > 0 else 0
-    config = ModelConfig(
-        vocab_size=len(file.get_strings("tokenizer.ggml.tokens")),
-        d_model=d_model,
-        num_layers=file.get_int(f"{arch}.block_count"),
-        num_heads=num_heads,
-        num_kv_heads=file.get_int(f"{arch}.attention.head_count_kv", default=num_heads),
-        head_dim=file.get_int(f"{arch}.attention.key_length", default=head_dim),
-        d_ff=file.get_int(f"{arch}.feed_forward_length"),
-        rope_theta=file.get_float(f"{arch}.rope.freq_base", default=10_000.0),
-        rms_norm_eps=file.get_float(f"{arch}.attention.layer_norm_rms_epsilon"),
-        max_positions=file.get_int(f"{arch}.context_length"),
-        tie_embeddings="output.weight" not in file.tensors,
-    )
-    _refuse_partial_rope(file, arch, config)
-    return config
+    def window_of(self, layer: int) -> int | None:
+        """How many of the last tokens, itself included, a token sees in this layer; None: all."""
+        return self.sliding_window if layer in self.sliding_layers else None
 
 
-def _refuse_rope_scaling(file: GgufFile, arch: str) -> None:
-    scaling = file.get_str(f"{arch}.rope.scaling.type", default="none")
-    if scaling != "none":
-        raise UnsupportedModelError(
-            f"{file.path.name} scales its RoPE by {scaling!r}; only unscaled RoPE is computed here"
-        )
-
-
-def _refuse_partial_rope(file: GgufFile, arch: str, config: ModelConfig) -> None:
-    rotated = file.get_int(f"{arch}.rope.dimension_count", default=config.head_dim)
-    value_dim = file.get_int(f"{arch}.attention.value_length", default=config.head_dim)
-    if (rotated, value_dim) != (config.head_dim, config.head_dim):
-        raise UnsupportedModelError(
-            f"{file.path.name} rotates {rotated} of {config.head_dim} dimensions and has values of "
-            f"{value_dim}; this engine needs all three equal"
-        )
+def _check_positive(record: object, *names: str) -> None:
+    for name in names:
+        value = getattr(record, name)
+        if not 0 < value < math.inf:
+            raise ModelConfigError(f"{name} must be above zero and finite, got {value}")

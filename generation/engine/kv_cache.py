@@ -1,69 +1,97 @@
-"""Keys and values of one sequence in static contiguous buffers. Refuses to write past its end."""
+"""Keys and values of every page, in one tensor a layer. Knows slots, not who owns them.
+
+A page is `page_size` neighbouring slots. Where the pages of a sequence lie one after the other,
+attention reads them as a slice; else it gathers them first. The scheduler's pool prefers runs, so
+gathering is the exception. Shapes: S slots in all, Hkv key/value heads, D = head_dim.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from generation.engine.attention import LayerAttention, attend
 from generation.engine.config import ModelConfig
 from generation.engine.errors import ContextOverflowError
 
+Slots = slice | Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """New tokens [start, end) of a sequence that owns `pages`; what lies before is computed."""
+
+    pages: Sequence[int]
+    start: int
+    end: int
+
 
 class KVCache:
-    """Room for `max_tokens` tokens in every layer; `length` of them are computed.
-
-    Each layer writes its new tokens after `length` with `append`; `advance` makes them count once
-    all layers have written, so a forward pass that dies half way leaves the cache as it was.
-    """
+    """Memory is not touched until written: a large cache costs nothing until it is used."""
 
     def __init__(
         self,
         config: ModelConfig,
         *,
-        max_tokens: int,
+        num_pages: int,
+        page_size: int,
         dtype: torch.dtype,
         device: torch.device | None = None,
     ) -> None:
-        shape = (config.num_kv_heads, max_tokens, config.head_dim)
-        # memory is not touched until written: a long context costs nothing until it is used
-        self._keys = [
-            torch.empty(shape, dtype=dtype, device=device) for _ in range(config.num_layers)
+        shape = (config.num_kv_heads, num_pages * page_size, config.head_dim)
+        layers = range(config.num_layers)
+        # a tensor for each layer: one stacked tensor was slower, eager and compiled
+        self.keys = [torch.empty(shape, dtype=dtype, device=device) for _ in layers]
+        self.values = [torch.empty(shape, dtype=dtype, device=device) for _ in layers]
+        self.num_pages = num_pages
+        self.page_size = page_size
+
+    def context(self, spans: Sequence[Span]) -> "PagedContext":
+        """Attention for one batch; `spans` lie in the batch one after the other."""
+        return PagedContext(self, spans)
+
+    def slots(self, pages: Sequence[int], start: int, end: int) -> Slots:
+        """Where tokens [start, end) of a sequence lie: a slice if they are neighbours."""
+        size = self.page_size
+        if end > len(pages) * size:
+            raise ContextOverflowError(f"{end} tokens do not fit into {len(pages)} pages of {size}")
+        first, last = start // size, (end - 1) // size
+        offset = pages[first] * size - first * size
+        if pages[last] - pages[first] == last - first and all(
+            pages[i + 1] - pages[i] == 1 for i in range(first, last)
+        ):
+            return slice(offset + start, offset + end)
+        tokens = torch.arange(start, end)
+        own = torch.tensor(pages, dtype=torch.int64)
+        slots = own[tokens // size] * size + tokens % size
+        return slots.to(self.keys[0].device)
+
+
+class PagedContext:
+    """Attention of one batch over the pages of its sequences."""
+
+    def __init__(self, cache: KVCache, spans: Sequence[Span]) -> None:
+        self._cache = cache
+        self._parts: list[tuple[int, Slots, Slots]] = [
+            (
+                span.end - span.start,
+                cache.slots(span.pages, span.start, span.end),
+                cache.slots(span.pages, 0, span.end),
+            )
+            for span in spans
         ]
-        self._values = [torch.empty_like(buffer) for buffer in self._keys]
-        self._max_tokens = max_tokens
-        self._length = 0
 
-    @property
-    def length(self) -> int:
-        return self._length
-
-    @property
-    def max_tokens(self) -> int:
-        return self._max_tokens
-
-    def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Write (Hkv, T, D) after the computed tokens; return all of the layer, (Hkv, L, D)."""
-        end = self._length + keys.shape[1]
-        if end > self._max_tokens:
-            raise ContextOverflowError(
-                f"{end} tokens do not fit into a cache of {self._max_tokens}; truncate it first"
-            )
-        all_keys = self._keys[layer][:, :end]
-        all_values = self._values[layer][:, :end]
-        all_keys[:, self._length :] = keys
-        all_values[:, self._length :] = values
-        return all_keys, all_values
-
-    def advance(self, num_tokens: int) -> None:
-        """Count `num_tokens` written by every layer as computed."""
-        if not 0 <= num_tokens <= self._max_tokens - self._length:
-            raise ContextOverflowError(
-                f"cannot advance {num_tokens} tokens from {self._length} of {self._max_tokens}"
-            )
-        self._length += num_tokens
-
-    def truncate(self, length: int) -> None:
-        """Forget every token after the first `length`."""
-        if not 0 <= length <= self._length:
-            raise ContextOverflowError(
-                f"cannot truncate to {length}: only {self._length} tokens are computed"
-            )
-        self._length = length
+    def attend(self, layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """q (N, H, D); k, v (N, Hkv, D) -> (N, H * D); keeps k and v."""
+        keys, values = self._cache.keys[layer.index], self._cache.values[layer.index]
+        k, v = k.transpose(0, 1), v.transpose(0, 1)  # (Hkv, N, D)
+        outs: list[Tensor] = []
+        at = 0
+        for num_new, new, seen in self._parts:
+            to = at + num_new
+            keys[:, new] = k[:, at:to]
+            values[:, new] = v[:, at:to]
+            outs.append(attend(q[at:to], keys[:, seen], values[:, seen], layer))  # (T, H * D)
+            at = to
+        return torch.cat(outs) if len(outs) > 1 else outs[0]  # (N, H * D)

@@ -1,0 +1,93 @@
+"""Run the model over one batch of scheduled work. Decides nothing: no sampling, no scheduling."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from generation.engine.attention import AttentionContext
+from generation.engine.config import ModelConfig
+from generation.engine.kv_cache import KVCache, Span
+
+# a row of logits is as long as the vocabulary: scoring a long text must not hold all of them
+_ROWS_AT_ONCE = 64
+
+
+class CausalModel(Protocol):
+    """What a runner needs of a model; `Transformer` is one, a test's fake another."""
+
+    config: ModelConfig
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def __call__(self, tokens: Tensor, positions: Tensor, context: AttentionContext) -> Tensor: ...
+
+    def logits(self, hidden: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """New tokens of one sequence, which follow `start` computed ones in `pages`.
+
+    first_row: the first of the chunk's tokens whose hidden state is wanted, to its end.
+    """
+
+    tokens: Sequence[int]
+    start: int
+    pages: Sequence[int]
+    first_row: int
+
+
+class Runner:
+    """Holds the model and its cache."""
+
+    def __init__(self, model: CausalModel, *, num_pages: int, page_size: int) -> None:
+        self._model = model
+        self._cache = KVCache(
+            model.config,
+            num_pages=num_pages,
+            page_size=page_size,
+            dtype=model.dtype,
+            device=model.device,
+        )
+
+    def run(self, chunks: Sequence[Chunk]) -> Tensor:
+        """Compute and cache every chunk; the hidden states (R, C) that were asked for, in order."""
+        tokens: list[int] = []
+        positions: list[int] = []
+        rows: list[int] = []
+        spans: list[Span] = []
+        for chunk in chunks:
+            rows += range(len(tokens) + chunk.first_row, len(tokens) + len(chunk.tokens))
+            tokens += chunk.tokens
+            end = chunk.start + len(chunk.tokens)
+            positions += range(chunk.start, end)
+            spans.append(Span(chunk.pages, chunk.start, end))
+        device = self._model.device
+        hidden = self._model(
+            torch.tensor(tokens, device=device),
+            torch.tensor(positions, device=device),
+            self._cache.context(spans),
+        )  # (N, C)
+        return hidden if len(rows) == len(tokens) else hidden[rows]
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """hidden (R, C) -> float32 logits (R, V)."""
+        return self._model.logits(hidden)
+
+    def log_likelihoods(self, hidden: Tensor, targets: Sequence[int]) -> Tensor:
+        """Of each target after its hidden state: hidden (R, C), R targets -> (R,)."""
+        wanted = torch.tensor(targets, device=hidden.device)
+        parts = [
+            self.logits(part).log_softmax(-1).gather(1, ids[:, None])[:, 0]
+            for part, ids in zip(
+                hidden.split(_ROWS_AT_ONCE), wanted.split(_ROWS_AT_ONCE), strict=True
+            )
+        ]
+        return torch.cat(parts)
