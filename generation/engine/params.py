@@ -1,4 +1,4 @@
-"""How to choose tokens and when to stop: the options of one request. Refuses what is out of range."""
+"""How to choose tokens and when to stop: one request's options. Refuses what is out of range."""
 
 import math
 from collections.abc import Mapping
@@ -36,12 +36,24 @@ class SamplingParams:
     repetition_penalty: float = 1.0
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
-    logit_bias: Mapping[int, float] = _NO_BIAS
+    logit_bias: Mapping[int, float] = field(default_factory=lambda: _NO_BIAS)
     seed: int = 0
     max_tokens: int = 256
     stop_ids: frozenset[int] = field(default_factory=frozenset)
     num_logprobs: int | None = None
     lookup: bool = True
+
+    @property
+    def has_penalties(self) -> bool:
+        """Whether what was said before bears on what comes next."""
+        return bool(self.repetition_penalty != 1 or self.presence_penalty or self.frequency_penalty)
+
+    def check_vocabulary(self, size: int) -> None:
+        """Raise SamplingParamsError where a bias is for a token that the model does not have."""
+        if self.logit_bias and max(self.logit_bias) >= size:
+            raise SamplingParamsError(
+                f"logit_bias names token {max(self.logit_bias)}, the vocabulary has {size}"
+            )
 
     def __post_init__(self) -> None:
         _check("temperature", self.temperature, 0, math.inf)
@@ -67,6 +79,8 @@ class SamplingParams:
                 f"logit_bias may name {MAX_LOGIT_BIASES} tokens, got {len(self.logit_bias)}"
             )
         for token, bias in self.logit_bias.items():
+            if token < 0:
+                raise SamplingParamsError(f"logit_bias must name token ids, got {token}")
             _check(f"logit_bias of token {token}", bias, -100, 100)
 
 

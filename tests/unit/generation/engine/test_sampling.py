@@ -8,8 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.engine import SamplingParams, SamplingParamsError, sample
-from generation.engine.sampling import unit_noise
+from generation.engine.errors import SamplingParamsError
+from generation.engine.params import SamplingParams
+from generation.engine.sampling import sample, unit_noise
 
 LOGITS = torch.tensor([1.0, 3.0, 2.0, 0.0, -1.0])
 
