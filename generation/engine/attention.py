@@ -37,7 +37,7 @@ class PackedContext:
         self._lengths = list(lengths)
 
     def attend(self, layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        parts = zip(*(t.split(self._lengths) for t in (q, k, v)), strict=True)
+        parts = zip(*(torch.split(t, self._lengths) for t in (q, k, v)), strict=True)
         outs = [
             attend(q, k.transpose(0, 1), v.transpose(0, 1), layer)  # (T, H * D)
             for q, k, v in parts

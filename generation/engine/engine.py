@@ -1,250 +1,293 @@
-"""Run requests over one model: token ids in, token ids out. Refuses prompts that do not fit whole.
+"""The engine on a thread of its own: requests in, events out. Refuses what cannot fit.
 
-Requests run one at a time, first come, first served, over one KV cache. The cache keeps the last
-request's tokens, so the longest prefix that the next one shares with it is not computed again.
+A request's life in full: `submit` checks it where the caller can still be told, and leaves it in
+the inbox; the engine's thread takes it in, and from then on only that thread touches it
+(`EngineCore.step`: schedule, run, choose, tell); its listener hears of every token and, once for
+each sample and last, how it ended.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Protocol
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from collections.abc import Sequence as Items
+from dataclasses import dataclass, fields
 
-import torch
-from torch import Tensor
-
-from generation.engine.config import ModelConfig
-from generation.engine.errors import InvalidPromptError, PromptTooLongError
-from generation.engine.kv_cache import KVCache
-from generation.engine.request import (
-    AllowedNext,
-    FinishReason,
-    Request,
-    anything_allowed,
-    never_cancelled,
+from generation.engine.core import Counters, EngineCore, Listener
+from generation.engine.errors import (
+    EngineBusyError,
+    EngineClosedError,
+    InvalidPromptError,
+    PromptTooLongError,
 )
-from generation.engine.sampling import SamplingParams, sample
-from generation.engine.turnstile import Turnstile
+from generation.engine.events import Finished
+from generation.engine.generation import Generation, never_cancelled
+from generation.engine.pages import PAGE_SIZE, PagePool
+from generation.engine.params import SamplingParams
+from generation.engine.runner import CausalModel, Runner
+from generation.engine.scheduler import Scheduler, SchedulerLimits
+from generation.engine.sequence import FinishReason, Request, Sequence, TokenConstraint
+from generation.engine.threads import ThreadChooser
 
-# small enough to notice a cancelled request soon, large enough to keep matrix products efficient
-PREFILL_CHUNK_TOKENS = 512
+_log = logging.getLogger(__name__)
 
-TokenStream = Generator[int, None, None]
-
-
-class CausalModel(Protocol):
-    """What the engine needs of a model; `Transformer` is one, a test's fake another."""
-
-    config: ModelConfig
-
-    def __call__(self, tokens: Tensor, cache: KVCache, *, last_only: bool = False) -> Tensor: ...
-
-    def new_cache(self, max_tokens: int) -> KVCache: ...
+MAX_SAMPLES = 16
+# how long the thread sleeps where there is work that cannot be scheduled yet
+_BLOCKED_S = 0.005
 
 
-class Generation(Iterator[int]):
-    """The tokens of one request as they come. `finish_reason` is set once they are exhausted.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """max_context: tokens of prompt and output together; None takes the model's own limit.
 
-    Close it (or drop it) to end early: the next request waits until then.
+    kv_bytes: room for keys and values; at least one whole context is always given.
+    max_batch_tokens: most tokens computed in a step; a longer prompt is computed in parts, between
+        which the others go on. max_sequences, max_waiting: running at once, and queued behind.
+    num_threads: of the CPU; None measures as it goes. lookup: guess tokens from the prompt.
     """
 
-    def __init__(self, request: Request, tokens: TokenStream) -> None:
-        self._request = request
-        self._tokens = tokens
+    max_context: int | None = None
+    kv_bytes: int = 256 << 20
+    max_batch_tokens: int = 512
+    max_sequences: int = 64
+    max_waiting: int = 256
+    num_threads: int | None = None
+    lookup: bool = True
 
-    def __next__(self) -> int:
-        return next(self._tokens)
 
-    def close(self) -> None:
-        self._tokens.close()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineStats:
+    """The present and the past of an engine; counts are since its start."""
 
-    @property
-    def finish_reason(self) -> FinishReason | None:
-        return self._request.finish_reason
+    num_running: int
+    num_waiting: int
+    kv_usage: float  # share of pages that sequences hold, 0 to 1
+    num_threads: int
+    num_steps: int
+    num_prompt_tokens: int
+    num_reused_tokens: int
+    num_generated_tokens: int
+    num_preemptions: int
+    num_guessed: int
+    num_accepted: int
 
-    @property
-    def num_reused_tokens(self) -> int:
-        """Prompt tokens whose keys and values were still there from the request before."""
-        return self._request.num_reused_tokens
+
+class Ticket:
+    """A submitted request. Cancelling it twice, or after its end, does nothing."""
+
+    def __init__(self, cancel: Callable[["Ticket"], None]) -> None:
+        self.sequences: list[Sequence] = []
+        self.is_cancelled = False
+        self._cancel = cancel
+
+    def cancel(self) -> None:
+        self._cancel(self)
 
 
 class Engine:
-    """Thread-safe. `max_context` bounds prompt and output together; None takes the model's limit.
+    """Thread-safe. Its thread starts with the first request and ends with `close`."""
 
-    `num_threads` sets torch's CPU threads for the whole process; None leaves them as they are.
-    """
-
-    def __init__(
-        self,
-        model: CausalModel,
-        *,
-        max_context: int | None = None,
-        num_threads: int | None = None,
-        prefill_chunk: int = PREFILL_CHUNK_TOKENS,
-    ) -> None:
-        if num_threads is not None:
-            torch.set_num_threads(num_threads)
+    def __init__(self, model: CausalModel, settings: EngineSettings | None = None) -> None:
+        settings = settings or EngineSettings()
         limit = model.config.max_positions
-        self._max_context = limit if max_context is None else min(max_context, limit)
-        self._model = model
-        self._prefill_chunk = prefill_chunk
-        self._turnstile = Turnstile()
-        self._cache = model.new_cache(self._max_context)
-        self._cached_ids: list[int] = []  # the tokens whose keys and values the cache holds
+        self._max_context = min(settings.max_context or limit, limit)
+        self._vocab_size = model.config.vocab_size
+        num_pages = _num_pages(model, settings.kv_bytes, self._max_context)
+        self._pool = PagePool(num_pages)
+        limits = SchedulerLimits(
+            max_batch_tokens=settings.max_batch_tokens,
+            max_sequences=settings.max_sequences,
+            max_waiting=settings.max_waiting,
+            max_context=self._max_context,
+        )
+        self._scheduler = Scheduler(self._pool, limits)
+        runner = Runner(model, num_pages=num_pages, page_size=PAGE_SIZE)
+        self._core = EngineCore(
+            runner, self._scheduler, max_context=self._max_context, lookup=settings.lookup
+        )
+        self._max_waiting = settings.max_waiting
+        self._threads = ThreadChooser(settings.num_threads)
+        self._changed = threading.Condition()
+        self._inbox: deque[Callable[[], None]] = deque()
+        self._num_arriving = 0  # sequences in the inbox
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
 
     @property
     def max_context(self) -> int:
+        """Tokens of prompt and output together."""
         return self._max_context
 
-    @property
-    def num_requests(self) -> int:
-        """Requests running or waiting."""
-        return self._turnstile.num_inside
+    def submit(self, request: Request, listen: Listener) -> Ticket:
+        """Check a request and queue it; `listen` is called on the engine's thread, never blocks.
+
+        Every sample ends in exactly one `Finished`. Raises PromptTooLongError, InvalidPromptError,
+        EngineBusyError where too many wait, EngineClosedError.
+        """
+        self._check(request)
+        ticket = Ticket(self._cancel)
+        with self._changed:
+            if self._is_closed:
+                raise EngineClosedError("the engine is shutting down; send the request elsewhere")
+            num_waiting = self._scheduler.num_waiting + self._num_arriving
+            if num_waiting + request.num_samples > self._max_waiting:
+                raise EngineBusyError(num_waiting=num_waiting, max_waiting=self._max_waiting)
+            self._num_arriving += request.num_samples
+            self._inbox.append(lambda: self._take_in(ticket, request, listen))
+            self._wake()
+        return ticket
 
     def generate(
         self,
-        prompt_ids: Sequence[int],
+        prompt_ids: Items[int],
         params: SamplingParams,
         *,
         cancelled: Callable[[], bool] = never_cancelled,
-        allowed_next: AllowedNext = anything_allowed,
+        build_constraint: Callable[[], TokenConstraint] | None = None,
+        tenant: str = "",
     ) -> Generation:
-        """Check a prompt now and return its tokens, computed as they are read.
-
-        cancelled: asked before every chunk and token, and while waiting for a turn.
-        allowed_next: given the tokens so far, the ids that may follow; None for any, empty to stop.
-            Where only one may follow it is taken without computing anything.
-        Raises PromptTooLongError, InvalidPromptError.
-        """
-        self._check_prompt(prompt_ids)
+        """One sample as an iterator of tokens, for callers that wait. Raises as `submit` does."""
+        generation = Generation(cancelled)
         request = Request(
-            prompt_ids=list(prompt_ids),
+            prompt_ids=tuple(prompt_ids),
             params=params,
-            cancelled=cancelled,
-            allowed_next=allowed_next,
+            tenant=tenant,
+            build_constraint=build_constraint,
         )
-        return Generation(request, self._serve(request))
+        generation.attach(self.submit(request, generation.hear))
+        return generation
 
     def score(
-        self, prompt_ids: Sequence[int], continuations: Sequence[Sequence[int]]
+        self, prompt_ids: Items[int], continuations: Items[Items[int]], *, tenant: str = ""
     ) -> list[float]:
         """The log-likelihood of each continuation after the prompt, summed over its tokens.
 
-        The prompt is computed once for all. An empty continuation scores 0.
-        Raises PromptTooLongError when the prompt and its longest continuation do not fit together.
+        The prompt is computed once, with the first; the others share its pages in one batch. An
+        empty continuation scores 0. Raises as `submit` does, for the longest of them.
         """
-        longest = max((len(ids) for ids in continuations), default=0)
-        self._check_prompt(prompt_ids, room=max(1, longest))
-        for ids in continuations:
-            self._check_ids(ids)
-        with self._turnstile.turn(never_cancelled):
-            return self._score(list(prompt_ids), continuations)
-
-    def _serve(self, request: Request) -> TokenStream:
-        with self._turnstile.turn(request.cancelled) as granted:
-            if not granted:
-                request.finish_reason = FinishReason.CANCELLED
-                return
-            request.num_reused_tokens = self._reuse_prefix(request.prompt_ids)
-            while request.finish_reason is None:
-                token = self.step(request)
-                if token is not None:
-                    yield token
-
-    @torch.inference_mode()
-    def step(self, request: Request) -> int | None:
-        """One turn of the engine: schedule, run, sample, postprocess.
-
-        None while the prompt is still being read, and when the request ends without another token.
-        """
-        if request.cancelled():
-            request.finish_reason = FinishReason.CANCELLED
-            return None
-        allowed = request.allowed_next(request.output_ids)
-        if allowed is not None and len(allowed) < 2:
-            # Nothing to choose, so no logits are needed; the tokens that were skipped are computed
-            # in one chunk when there is something to choose again.
-            return self._postprocess(request, allowed[0] if allowed else None)
-        logits = self._run(self._schedule(request))  # (V,)
-        if len(self._cached_ids) < request.num_tokens:
-            return None
-        return self._postprocess(request, self._sample(request, logits, allowed))
-
-    def _schedule(self, request: Request) -> list[int]:
-        """The next tokens to compute: a chunk of the prompt, or what was chosen since."""
-        return request.tokens_from(len(self._cached_ids), at_most=self._prefill_chunk)
-
-    def _run(self, ids: list[int]) -> Tensor:
-        """Compute `ids` after the cached tokens; logits (V,) for what follows the last of them."""
-        logits = self._model(torch.tensor([ids]), self._cache, last_only=True)  # (1, 1, V)
-        self._cached_ids += ids
-        return logits[0, -1]
-
-    def _sample(self, request: Request, logits: Tensor, allowed: Sequence[int] | None) -> int:
-        if allowed is None:
-            return sample(logits, request.params, request.num_tokens)
-        choice = sample(logits[torch.tensor(allowed)], request.params, request.num_tokens)
-        return allowed[choice]
-
-    def _postprocess(self, request: Request, token: int | None) -> int | None:
-        if token is None or token in request.params.stop_ids:
-            request.finish_reason = FinishReason.STOP
-            return None
-        request.output_ids.append(token)
-        full = request.num_tokens >= self._max_context
-        if full or len(request.output_ids) >= request.params.max_tokens:
-            request.finish_reason = FinishReason.LENGTH
-        return token
-
-    def _reuse_prefix(self, prompt_ids: list[int]) -> int:
-        """Keep what the cache shares with a prompt, less one: its last token must yield logits."""
-        num_shared = 0
-        for cached, wanted in zip(self._cached_ids, prompt_ids[:-1], strict=False):
-            if cached != wanted:
-                break
-            num_shared += 1
-        self._rewind(num_shared)
-        return num_shared
-
-    def _rewind(self, length: int) -> None:
-        self._cache.truncate(length)
-        del self._cached_ids[length:]
-
-    @torch.inference_mode()
-    def _score(self, prompt_ids: list[int], continuations: Sequence[Sequence[int]]) -> list[float]:
-        start = self._reuse_prefix(prompt_ids)
-        first = torch.empty(0)
-        for at in range(start, len(prompt_ids), self._prefill_chunk):
-            first = self._run(prompt_ids[at : at + self._prefill_chunk])  # (V,)
-        scores = []
-        for ids in continuations:
-            self._rewind(len(prompt_ids))
-            scores.append(self._score_one(first, list(ids)))
+        prompt = tuple(prompt_ids)
+        requests = [
+            Request(
+                prompt_ids=(*prompt, *ids),
+                params=SamplingParams(),
+                tenant=tenant,
+                score_from=len(prompt),
+            )
+            for ids in continuations
+        ]
+        for request in requests or [Request(prompt_ids=prompt, params=SamplingParams())]:
+            self._check(request)
+        scores = [0.0] * len(requests)
+        wanted = [index for index, ids in enumerate(continuations) if ids]
+        for batch in (wanted[:1], wanted[1:]):
+            ends = [Generation(never_cancelled) for _ in batch]
+            for index, end in zip(batch, ends, strict=True):
+                end.attach(self.submit(requests[index], end.hear))
+            for index, end in zip(batch, ends, strict=True):
+                scores[index] = end.wait_for_score()
         return scores
 
-    def _score_one(self, first: Tensor, ids: list[int]) -> float:
-        """`first` (V,) are the logits after the prompt, which are shared by all continuations."""
-        if not ids:
-            return 0.0
-        logits = first[None]  # (1, V)
-        if len(ids) > 1:
-            rest = self._model(torch.tensor([ids[:-1]]), self._cache)[0]  # (N - 1, V)
-            self._cached_ids += ids[:-1]
-            logits = torch.cat((logits, rest))  # (N, V)
-        chosen = logits.log_softmax(-1).gather(1, torch.tensor(ids)[:, None])  # (N, 1)
-        return float(chosen.sum())
+    def stats(self) -> EngineStats:
+        counters = self._core.counters
+        return EngineStats(
+            num_running=self._scheduler.num_running,
+            num_waiting=self._scheduler.num_waiting + self._num_arriving,
+            kv_usage=self._pool.usage,
+            num_threads=self._threads.current,
+            **{field.name: getattr(counters, field.name) for field in fields(Counters)},
+        )
 
-    def _check_prompt(self, prompt_ids: Sequence[int], *, room: int = 1) -> None:
-        if not prompt_ids:
+    def close(self, *, drain_s: float = 0.0) -> None:
+        """Refuse new work, give what runs `drain_s` to end, and cancel the rest."""
+        with self._changed:
+            self._is_closed = True
+            thread = self._thread
+            self._wake()
+        if thread is None:
+            return
+        deadline = time.monotonic() + drain_s
+        while thread.is_alive() and time.monotonic() < deadline:
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
+        with self._changed:
+            self._inbox.append(self._core.cancel_all)
+            self._wake()
+        thread.join()
+
+    def _check(self, request: Request) -> None:
+        num_prompt = len(request.prompt_ids)
+        if not num_prompt:
             raise InvalidPromptError("the prompt is empty; send at least one token")
-        if len(prompt_ids) + room > self._max_context:
-            raise PromptTooLongError(
-                num_tokens=len(prompt_ids), max_tokens=self._max_context - room
+        room = 1 if request.score_from is None else 0
+        if num_prompt + room > self._max_context:
+            raise PromptTooLongError(num_tokens=num_prompt, max_tokens=self._max_context - room)
+        if not 1 <= request.num_samples <= min(MAX_SAMPLES, self._max_waiting):
+            raise InvalidPromptError(
+                f"{request.num_samples} samples were asked for; 1 to {MAX_SAMPLES} can be had"
             )
-        self._check_ids(prompt_ids)
+        if request.score_from is not None and request.score_from < 1:
+            raise InvalidPromptError("a continuation can be scored only after at least one token")
+        request.params.check_vocabulary(self._vocab_size)
+        least, most = min(request.prompt_ids), max(request.prompt_ids)
+        if least < 0 or most >= self._vocab_size:
+            raise InvalidPromptError(
+                f"token {least if least < 0 else most} is outside the vocabulary of "
+                f"{self._vocab_size}; encode with the model's own tokenizer"
+            )
 
-    def _check_ids(self, ids: Sequence[int]) -> None:
-        vocab_size = self._model.config.vocab_size
-        for token in ids:
-            if not 0 <= token < vocab_size:
-                raise InvalidPromptError(
-                    f"token {token} is outside the vocabulary of {vocab_size}; "
-                    "encode with the model's own tokenizer"
-                )
+    def _take_in(self, ticket: Ticket, request: Request, listen: Listener) -> None:
+        with self._changed:
+            self._num_arriving -= request.num_samples
+        if ticket.is_cancelled:
+            for index in range(request.num_samples):
+                listen(Finished(index, FinishReason.CANCELLED))
+            return
+        self._core.add(request, listen, ticket.sequences)
+
+    def _cancel(self, ticket: Ticket) -> None:
+        with self._changed:
+            ticket.is_cancelled = True
+            self._inbox.append(lambda: self._core.cancel(ticket.sequences))
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._thread is None and not self._is_closed:
+            self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _serve(self) -> None:
+        while self._wait_for_work():
+            while self._inbox:
+                self._guard(self._inbox.popleft())
+            if self._core.has_work:
+                self._guard(self._step)
+
+    def _wait_for_work(self) -> bool:
+        """Sleep until there is something to do; False where there is not and will not be."""
+        with self._changed:
+            while not self._inbox and not self._core.has_work:
+                if self._is_closed:
+                    return False
+                self._changed.wait()
+            return True
+
+    def _step(self) -> None:
+        if self._threads.run(self._core.step) == 0:
+            time.sleep(_BLOCKED_S)
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        """A fault in one step must end its requests, not the thread that all later ones need."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  # whatever it is, its requests must end
+            _log.exception("an engine step failed")
+            self._core.fail(f"{type(error).__name__}: {error}")
+
+
+def _num_pages(model: CausalModel, kv_bytes: int, max_context: int) -> int:
+    config = model.config
+    element_bytes = model.dtype.itemsize
+    token_bytes = 2 * config.num_layers * config.kv_size * element_bytes
+    page_bytes = PAGE_SIZE * token_bytes
+    return max(kv_bytes // page_bytes, -(-max_context // PAGE_SIZE))

@@ -9,6 +9,10 @@ class GgufError(EngineError):
     """A GGUF file is truncated, malformed or hostile: fetch it again, retrying cannot help."""
 
 
+class WeightsFileError(EngineError):
+    """A model folder is incomplete, malformed or hostile: fetch it again, retrying cannot help."""
+
+
 class UnsupportedModelError(EngineError):
     """A sound file holds something this engine does not run; the message names it."""
 
@@ -39,3 +43,19 @@ class PromptTooLongError(EngineError):
         )
         self.num_tokens = num_tokens
         self.max_tokens = max_tokens
+
+
+class EngineBusyError(EngineError):
+    """As many requests wait as may: try again later, nothing is wrong with this one."""
+
+    def __init__(self, *, num_waiting: int, max_waiting: int) -> None:
+        super().__init__(
+            f"{num_waiting} requests are waiting and at most {max_waiting} may; try again shortly"
+        )
+        self.num_waiting = num_waiting
+        self.max_waiting = max_waiting
+        self.retry_after_s = 1.0
+
+
+class EngineClosedError(EngineError):
+    """The engine has been told to shut down and takes nothing new."""

@@ -87,7 +87,7 @@ class Runner:
         parts = [
             self.logits(part).log_softmax(-1).gather(1, ids[:, None])[:, 0]
             for part, ids in zip(
-                hidden.split(_ROWS_AT_ONCE), wanted.split(_ROWS_AT_ONCE), strict=True
+                torch.split(hidden, _ROWS_AT_ONCE), torch.split(wanted, _ROWS_AT_ONCE), strict=True
             )
         ]
         return torch.cat(parts)
