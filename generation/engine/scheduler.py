@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from generation.engine.errors import EngineError
-from generation.engine.fairness import FairQueue
 from generation.engine.pages import PagePool
 from generation.engine.sequence import Priority, Sequence
+from generation.engine.waiting import WaitingRoom
 
 
 class SchedulerLimitsError(EngineError):
@@ -98,20 +98,15 @@ class Scheduler:
             )
         self._pool = pool
         self._limits = limits
-        self._waiting = {priority: FairQueue() for priority in Priority}
+        self._waiting = WaitingRoom()
         # in order of admission; tokens computed since, which are given back if it is preempted
         self._running: dict[Sequence, int] = {}
-        # by the identity of their request: which sample computes the prompt, and who waits for it
-        self._leaders: dict[int, Sequence] = {}
-        self._followers: dict[int, list[Sequence]] = {}
-        self._unbegun: set[Sequence] = set()  # nothing of their request was computed yet
         self._next_deadline = math.inf  # no deadline passes before
         self._step = _Step(0)
 
     @property
     def num_waiting(self) -> int:
-        held = sum(map(len, self._followers.values()))
-        return held + sum(map(len, self._waiting.values()))
+        return len(self._waiting)
 
     @property
     def num_running(self) -> int:
@@ -131,37 +126,17 @@ class Scheduler:
         return list(self._all())
 
     def add(self, sequence: Sequence) -> None:
-        """Let a new sequence wait its turn.
-
-        Of a request's samples the first computes the prompt; the others are held back until it
-        has, and then find it in the cache.
-        """
-        key = id(sequence.request)
-        leader = self._leaders.get(key)
-        if leader is None or leader in self._unbegun:
-            self._unbegun.add(sequence)
-        if leader is not None:
-            self._followers.setdefault(key, []).append(sequence)
-        else:
-            if sequence.request.num_samples > 1 and sequence.sample == 0:
-                self._leaders[key] = sequence
-            self._queue_of(sequence).push(sequence)
+        """Let a new sequence wait its turn."""
+        self._waiting.add(sequence)
         self._next_deadline = min(self._next_deadline, self._deadline(sequence))
 
     def remove(self, sequence: Sequence) -> None:
         """Forget a sequence, wherever it is, and release its pages. Gone already: does nothing."""
-        key = id(sequence.request)
         if sequence in self._running:
             del self._running[sequence]
             self._step.drop(sequence)
             self._release(sequence)
-        elif sequence in self._followers.get(key, ()):
-            self._followers[key].remove(sequence)
-        elif sequence in self._queue_of(sequence):
-            self._queue_of(sequence).remove(sequence)
-        self._unbegun.discard(sequence)
-        if self._leaders.get(key) is sequence:
-            self._replace_leader(sequence)
+        self._waiting.forget(sequence)
 
     def expired(self, now: float) -> list[Sequence]:
         """Sequences with a deadline that has passed, for the caller to remove.
@@ -198,7 +173,7 @@ class Scheduler:
         sequence.guesses.clear()
         self._register_full_pages(sequence, before)
         if sequence.num_computed >= sequence.num_prompt:
-            self._free_followers(sequence)
+            self._waiting.prompt_computed(sequence)
 
     def check(self) -> None:
         """Raise PageAccountingError where pages are held by others than the running sequences."""
@@ -225,13 +200,10 @@ class Scheduler:
 
     def _admit(self, priority: Priority) -> None:
         """Let those waiting run, in turn, as long as there are tokens, seats and pages."""
-        if any(self._waiting[higher] for higher in Priority if higher < priority):
-            return
-        queue = self._waiting[priority]
-        while self._step.num_left > 0 and (sequence := queue.next()) is not None:
+        while self._step.num_left > 0 and (sequence := self._waiting.next(priority)):
             if not self._seat(sequence):
                 return
-            queue.take(sequence)
+            self._waiting.take(sequence)
             self._compute(sequence, self._step.num_left)
 
     def _compute(self, sequence: Sequence, max_tokens: int) -> int:
@@ -244,7 +216,7 @@ class Scheduler:
         num_tokens += num_guesses
         self._step.add(Work(sequence, sequence.num_computed, num_tokens, num_guesses, completes))
         self._running[sequence] += num_tokens
-        self._queue_of(sequence).charge(sequence.request.tenant, num_tokens)
+        self._waiting.charge(sequence, num_tokens)
         return num_tokens
 
     def _trim_guesses(self, sequence: Sequence, max_guesses: int) -> int:
@@ -272,7 +244,6 @@ class Scheduler:
             self._release(sequence)
             return False
         self._running[sequence] = 0
-        self._unbegun.difference_update((sequence, *self._followers.get(id(sequence.request), ())))
         sequence.num_computed = len(prefix) * self._pool.page_size
         if sequence.num_preemptions == 0:
             sequence.num_reused = sequence.num_computed
@@ -338,14 +309,13 @@ class Scheduler:
 
     def _preempt(self, sequence: Sequence) -> None:
         # not billed for what it will have to compute again
-        queue = self._queue_of(sequence)
-        queue.charge(sequence.request.tenant, -self._running.pop(sequence))
+        self._waiting.charge(sequence, -self._running.pop(sequence))
         self._step.drop(sequence)
         self._release(sequence)
         sequence.guesses.clear()
         sequence.num_computed = 0
         sequence.num_preemptions += 1
-        queue.push_front(sequence)
+        self._waiting.put_back(sequence)
 
     def _release(self, sequence: Sequence) -> None:
         self._pool.release(sequence.pages)
@@ -361,35 +331,9 @@ class Scheduler:
                 tenant=sequence.request.tenant,
             )
 
-    # who waits for whom
-
-    def _free_followers(self, leader: Sequence) -> None:
-        """Let a request's other samples wait for a seat, now that the prompt is in the cache."""
-        key = id(leader.request)
-        if self._leaders.get(key) is leader:
-            del self._leaders[key]
-            for follower in reversed(self._followers.pop(key, [])):
-                self._queue_of(follower).push_front(follower)
-
-    def _replace_leader(self, gone: Sequence) -> None:
-        """Let the next sample compute the prompt."""
-        key = id(gone.request)
-        del self._leaders[key]
-        followers = self._followers.pop(key, [])
-        if followers:
-            self._leaders[key], *rest = followers
-            self._queue_of(gone).push_front(self._leaders[key])
-            self._followers[key] = rest
-
-    def _queue_of(self, sequence: Sequence) -> FairQueue:
-        return self._waiting[sequence.request.priority]
-
     def _all(self) -> Iterator[Sequence]:
         yield from self._running
-        for queue in self._waiting.values():
-            yield from queue
-        for followers in self._followers.values():
-            yield from followers
+        yield from self._waiting
 
     def _by_priority(self) -> list[Sequence]:
         """Running sequences, highest priority first, then earliest admitted."""
@@ -401,7 +345,7 @@ class Scheduler:
         durations = [
             limits.total_s,
             None if sequence.output_ids else limits.first_token_s,
-            limits.queue_s if sequence in self._unbegun else None,
+            None if self._waiting.has_begun(sequence) else limits.queue_s,
         ]
         shortest = min((limit for limit in durations if limit is not None), default=math.inf)
         return sequence.request.submitted_at + shortest
