@@ -12,6 +12,8 @@ from generation.engine.errors import ModelConfigError
 
 # tables are built for every position: a damaged file must not ask for more memory than there is
 MAX_POSITIONS: Final = 1 << 20
+MAX_TABLE_VALUES: Final = 1 << 27
+MAX_LAYERS: Final = 1 << 12
 
 Norm = Literal["rms", "layer"]
 Activation = Literal["silu", "gelu", "gelu_tanh"]
@@ -23,16 +25,20 @@ class RopeScaling:
     """Stretch rotary frequencies beyond the length a model was first trained on.
 
     kind "linear" divides every frequency by `factor`; "llama3" divides the slow ones, keeps the
-    fast ones and blends between (Llama 3.1 model card; the four numbers are its own names).
+    fast ones and blends between (Llama 3.1 model card; the four numbers are its own names);
+    "divisors" divides each by its own, which is how GGUF files hold llama3's.
     """
 
-    kind: Literal["linear", "llama3"]
-    factor: float
+    kind: Literal["linear", "llama3", "divisors"]
+    factor: float = 1.0
     low_freq_factor: float = 1.0
     high_freq_factor: float = 4.0
     original_max_positions: int = 8192
+    divisors: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        if not all(0 < divisor < math.inf for divisor in self.divisors):
+            raise ModelConfigError("every divisor of RoPE's frequencies must be above zero")
         _check_positive(self, "factor", "low_freq_factor", "high_freq_factor")
         _check_positive(self, "original_max_positions")
         if self.kind == "llama3" and self.high_freq_factor <= self.low_freq_factor:
@@ -90,10 +96,9 @@ class ModelConfig:
         for name in ("attention_scale", "local_rope_theta", "sliding_window"):
             if getattr(self, name) is not None:
                 _check_positive(self, name)
-        if self.max_positions > MAX_POSITIONS:
-            raise ModelConfigError(
-                f"max_positions must be at most {MAX_POSITIONS}, got {self.max_positions}"
-            )
+        for name, most in (("max_positions", MAX_POSITIONS), ("num_layers", MAX_LAYERS)):
+            if getattr(self, name) > most:
+                raise ModelConfigError(f"{name} must be at most {most}, got {getattr(self, name)}")
         if self.num_heads % self.num_kv_heads:
             raise ModelConfigError(
                 f"num_heads ({self.num_heads}) must be a multiple of "
@@ -103,6 +108,21 @@ class ModelConfig:
             raise ModelConfigError(f"head_dim must be even for RoPE, got {self.head_dim}")
         if self.sliding_layers and self.sliding_window is None:
             raise ModelConfigError("sliding_layers needs a sliding_window")
+        self._check_tables()
+
+    def _check_tables(self) -> None:
+        if self.positions != "rope":
+            return
+        if self.max_positions * self.head_dim > MAX_TABLE_VALUES:
+            raise ModelConfigError(
+                f"RoPE tables of {self.max_positions} positions by head_dim {self.head_dim} are "
+                f"over {MAX_TABLE_VALUES} values"
+            )
+        scaling = self.rope_scaling
+        if scaling and scaling.kind == "divisors" and len(scaling.divisors) != self.head_dim // 2:
+            raise ModelConfigError(
+                f"RoPE has {len(scaling.divisors)} divisors for {self.head_dim // 2} frequencies"
+            )
 
     @property
     def q_size(self) -> int:

@@ -5,12 +5,12 @@ class EngineError(Exception):
     """Any refusal by the engine; catching it catches all of them."""
 
 
-class GgufError(EngineError):
-    """A GGUF file is truncated, malformed or hostile: fetch it again, retrying cannot help."""
-
-
 class WeightsFileError(EngineError):
-    """A model folder is incomplete, malformed or hostile: fetch it again, retrying cannot help."""
+    """A model's files are incomplete, malformed or hostile: fetch them again."""
+
+
+class GgufError(WeightsFileError):
+    """A GGUF file is truncated, malformed or hostile."""
 
 
 class UnsupportedModelError(EngineError):

@@ -16,7 +16,7 @@ from typing import Final, Self, TypeVar
 import numpy as np
 
 from generation.engine.errors import GgufError
-from generation.engine.ggml_types import FloatArray, GgmlType, dequantize, get_ggml_type
+from generation.engine.ggml_types import ByteArray, FloatArray, GgmlType, dequantize, get_ggml_type
 
 Scalar = int | float | bool | str
 Value = Scalar | list[Scalar]
@@ -47,6 +47,15 @@ class TensorInfo:
     ggml_type: GgmlType
     offset: int  # from the start of the file
     num_bytes: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blocks:
+    """A tensor as it lies in the file, for those who repack it without loss."""
+
+    rows: ByteArray  # (rows of all leading dimensions, bytes of a row's blocks); read-only
+    ggml_type: GgmlType
+    shape: tuple[int, ...]
 
 
 class GgufFile:
@@ -85,12 +94,17 @@ class GgufFile:
 
     def load_tensor(self, name: str) -> FloatArray:
         """Dequantise one tensor to float32 in its row-major shape; the caller owns the memory."""
+        blocks = self.load_blocks(name)
+        values = dequantize(blocks.rows, blocks.ggml_type).reshape(blocks.shape)
+        return np.array(values, dtype=np.float32, copy=not values.flags.writeable)
+
+    def load_blocks(self, name: str) -> Blocks:
+        """One tensor's bytes, still quantised."""
         info = self.tensors.get(name)
         if info is None:
             raise GgufError(f"{self.path.name} has no tensor {name!r}")
         raw = np.frombuffer(self._map[info.offset : info.offset + info.num_bytes], dtype=np.uint8)
-        values = dequantize(raw.reshape(*info.shape[:-1], -1), info.ggml_type)
-        return np.array(values, dtype=np.float32, copy=not values.flags.writeable)
+        return Blocks(raw.reshape(math.prod(info.shape[:-1]), -1), info.ggml_type, info.shape)
 
     def get_int(self, key: str, *, default: int | None = None) -> int:
         return self._get(key, int, default)

@@ -77,9 +77,12 @@ class Rope(nn.Module):
     def __init__(self, config: ModelConfig, *, theta: float, scaling: RopeScaling | None) -> None:
         super().__init__()
         half = config.head_dim // 2
-        frequencies = theta ** -(torch.arange(half, dtype=torch.float32) / half)
-        frequencies = scale_frequencies(frequencies, scaling)
-        angles = torch.outer(torch.arange(config.max_positions, dtype=torch.float32), frequencies)
+        # real memory even in a model that is built on the meta device, for weights to come
+        with torch.device("cpu"):
+            frequencies = theta ** -(torch.arange(half, dtype=torch.float32) / half)
+            frequencies = scale_frequencies(frequencies, scaling)
+            places = torch.arange(config.max_positions, dtype=torch.float32)
+        angles = torch.outer(places, frequencies)
         self.register_buffer("cos", angles.cos().repeat(1, 2), persistent=False)
         # the rotation's minus sign lives in the table: one multiplication less per layer
         self.register_buffer("sin", torch.cat((-angles.sin(), angles.sin()), -1), persistent=False)
@@ -92,6 +95,8 @@ def scale_frequencies(frequencies: Tensor, scaling: RopeScaling | None) -> Tenso
     """Frequencies (D / 2,) for longer texts than the model was first trained on."""
     if scaling is None:
         return frequencies
+    if scaling.kind == "divisors":
+        return frequencies / torch.tensor(scaling.divisors)
     slowed = frequencies / scaling.factor
     if scaling.kind == "linear":
         return slowed

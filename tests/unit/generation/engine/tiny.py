@@ -1,7 +1,8 @@
-"""Models small enough for unit tests: a tiny Transformer, a scripted fake, a tiny GGUF file."""
+"""Models small enough for unit tests: a tiny Transformer, a scripted fake, tiny files."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 from gguf import GGMLQuantizationType
 from torch import Tensor
 
-from generation.engine import KVCache, ModelConfig, Transformer
+from generation.engine.config import ModelConfig
+from generation.engine.model import Transformer
 
 TEMPLATE = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content']"
@@ -20,7 +22,7 @@ CONTROL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 MERGES = ("h e", "l l", "he ll", "hell o", "Ġ w", "o r", "Ġw or", "Ċ Ċ", "i m")
 
 
-def tiny_config(**changes: int) -> ModelConfig:
+def tiny_config(**changes: Any) -> ModelConfig:
     return replace(
         ModelConfig(
             vocab_size=97,
@@ -31,15 +33,15 @@ def tiny_config(**changes: int) -> ModelConfig:
             head_dim=16,
             d_ff=96,
             rope_theta=10_000.0,
-            rms_norm_eps=2**-17,  # exact in float32, which is how GGUF stores it
+            norm_eps=2**-17,  # exact in float32, which is how GGUF stores it
             max_positions=64,
             tie_embeddings=True,
         ),
-        **changes,  # type: ignore[arg-type]  # a bool is an int
+        **changes,
     )
 
 
-def tiny_transformer(*, seed: int = 0, **changes: int) -> Transformer:
+def tiny_transformer(*, seed: int = 0, **changes: Any) -> Transformer:
     model = Transformer(tiny_config(**changes)).eval().requires_grad_(requires_grad=False)
     # far from zero, so that attention and positions matter
     model.init_weights(seed=seed, std=0.3)
@@ -48,25 +50,29 @@ def tiny_transformer(*, seed: int = 0, **changes: int) -> Transformer:
 
 @dataclass
 class ScriptedModel:
-    """After token t it wants t + 1, then t + 2 a little less; it remembers what it was fed."""
+    """After token t it wants t + 1, then t + 2 a little less; it remembers what it was fed.
+
+    Hidden states are the tokens themselves; keys and values are left alone.
+    """
 
     config: ModelConfig = field(default_factory=tiny_config)
     calls: list[list[int]] = field(default_factory=list)
     fail_on_call: int | None = None
+    dtype: torch.dtype = torch.float32
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
-    def __call__(self, tokens: Tensor, cache: KVCache, *, last_only: bool = False) -> Tensor:
-        self.calls.append(tokens[0].tolist())
+    def __call__(self, tokens: Tensor, positions: Tensor, context: object) -> Tensor:
+        self.calls.append(tokens.tolist())
         if len(self.calls) == self.fail_on_call:
             raise RuntimeError("the accelerator went away")
-        cache.advance(tokens.shape[1])
-        logits = torch.zeros(1, tokens.shape[1], self.config.vocab_size)
-        for rank, height in ((1, 10.0), (2, 9.0)):
-            wanted = (tokens + rank) % self.config.vocab_size
-            logits.scatter_(2, wanted[..., None], height)
-        return logits[:, -1:] if last_only else logits
+        return tokens[:, None].float()  # (N, 1)
 
-    def new_cache(self, max_tokens: int) -> KVCache:
-        return KVCache(self.config, max_tokens=max_tokens, dtype=torch.float32)
+    def logits(self, hidden: Tensor) -> Tensor:
+        logits = torch.zeros(hidden.shape[0], self.config.vocab_size)
+        for rank, height in ((1, 10.0), (2, 9.0)):
+            wanted = (hidden.long() + rank) % self.config.vocab_size  # (R, 1)
+            logits.scatter_(1, wanted, height)
+        return logits
 
 
 def byte_tokens() -> list[str]:
@@ -83,18 +89,11 @@ def write_gguf(
     config: ModelConfig,
     *,
     matrix_type: GGMLQuantizationType = GGMLQuantizationType.F32,
-    architecture: str = "llama",
+    architecture: str | None = None,
 ) -> Path:
     """Write `tensors` (GGUF names, rows first); matrices in `matrix_type`, vectors in float32."""
-    writer = gguf.GGUFWriter(path, architecture)
-    writer.add_context_length(config.max_positions)
-    writer.add_embedding_length(config.d_model)
-    writer.add_block_count(config.num_layers)
-    writer.add_feed_forward_length(config.d_ff)
-    writer.add_head_count(config.num_heads)
-    writer.add_head_count_kv(config.num_kv_heads)
-    writer.add_rope_freq_base(config.rope_theta)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer = gguf.GGUFWriter(path, architecture or config.architecture)
+    _write_config(writer, config)
     _write_tokenizer(writer, config.vocab_size)
     for name, values in tensors.items():
         kind = matrix_type if values.ndim == 2 else GGMLQuantizationType.F32
@@ -105,6 +104,27 @@ def write_gguf(
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def _write_config(writer: gguf.GGUFWriter, config: ModelConfig) -> None:
+    writer.add_context_length(config.max_positions)
+    writer.add_embedding_length(config.d_model)
+    writer.add_block_count(config.num_layers)
+    writer.add_feed_forward_length(config.d_ff)
+    writer.add_head_count(config.num_heads)
+    writer.add_head_count_kv(config.num_kv_heads)
+    writer.add_key_length(config.head_dim)
+    writer.add_value_length(config.head_dim)
+    writer.add_rope_freq_base(config.rope_theta)
+    if config.norm == "rms":
+        writer.add_layer_norm_rms_eps(config.norm_eps)
+    else:
+        writer.add_layer_norm_eps(config.norm_eps)
+    if config.sliding_window is not None:
+        writer.add_sliding_window(config.sliding_window)
+    if config.rope_scaling is not None and config.rope_scaling.kind == "linear":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+        writer.add_rope_scaling_factor(config.rope_scaling.factor)
 
 
 def _write_tokenizer(writer: gguf.GGUFWriter, vocab_size: int) -> None:
