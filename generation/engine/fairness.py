@@ -16,7 +16,7 @@ class FairQueue:
     """Waiting sequences of one priority; each tenant's own are first come, first served."""
 
     def __init__(self) -> None:
-        self._queues: dict[str, deque[Sequence]] = {}  # no empty ones; longest waiting tenant first
+        self._queues: dict[str, deque[Sequence]] = {}  # no empty ones
         self._clocks: dict[str, int] = {}  # only those ahead of `_now`
         self._now = 0  # the clock of the last tenant chosen
 
@@ -35,10 +35,9 @@ class FairQueue:
         self._queues.setdefault(sequence.request.tenant, deque()).appendleft(sequence)
 
     def next(self) -> Sequence | None:
-        """Whose turn it is; it stays until `take`."""
-        if not self._queues:
-            return None
-        return self._queues[min(self._queues, key=self._clock)][0]
+        """Whose turn it is, the earlier request's where clocks agree. It stays until `take`."""
+        heads = (queue[0] for queue in self._queues.values())
+        return min(heads, key=self._turn, default=None)
 
     def take(self, sequence: Sequence) -> None:
         """Remove what `next` named, because its turn has come."""
@@ -56,6 +55,9 @@ class FairQueue:
     def charge(self, tenant: str, num_tokens: int) -> None:
         """Count tokens computed for a tenant; fewer than none gives some back."""
         self._clocks[tenant] = self._clock(tenant) + num_tokens
+
+    def _turn(self, sequence: Sequence) -> tuple[int, float]:
+        return self._clock(sequence.request.tenant), sequence.request.submitted_at
 
     def _clock(self, tenant: str) -> int:
         return max(self._now, self._clocks.get(tenant, 0))

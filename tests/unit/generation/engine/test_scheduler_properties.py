@@ -1,0 +1,141 @@
+"""Whatever comes and goes, and in whatever order: accounts balance and outputs are right."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from generation.engine.sequence import Deadlines, Priority, Sequence
+from tests.unit.generation.engine.scheduling import (
+    VOCAB_SIZE,
+    Simulation,
+    continuation,
+    limits,
+    request,
+)
+
+TENANTS = ("north", "south")
+# prompts that begin alike, so that pages are shared, and part at any place
+STEM = tuple(i * i % VOCAB_SIZE for i in range(60))
+
+durations = st.none() | st.floats(0, 20)
+
+
+class AnyTraffic(RuleBasedStateMachine):
+    @initialize(
+        num_pages=st.integers(2, 20),
+        page_size=st.sampled_from([1, 2, 4]),
+        max_sequences=st.integers(1, 5),
+        num_spare=st.integers(0, 12),
+        data=st.data(),
+    )
+    def start(
+        self,
+        num_pages: int,
+        page_size: int,
+        max_sequences: int,
+        num_spare: int,
+        data: st.DataObject,
+    ) -> None:
+        self.now = 0.0
+        self.submitted: list[Sequence] = []
+        self.removed: set[Sequence] = set()
+        self.simulation = Simulation(
+            num_pages=num_pages,
+            page_size=page_size,
+            limits=limits(
+                max_sequences=max_sequences,
+                max_batch_tokens=max_sequences + num_spare,
+                max_context=data.draw(st.integers(2, num_pages * page_size)),
+            ),
+        )
+
+    @rule(
+        num_stem=st.integers(0, 59),
+        tail=st.lists(st.integers(0, VOCAB_SIZE - 1), max_size=6),
+        max_tokens=st.integers(1, 12),
+        num_samples=st.sampled_from([1, 1, 3]),
+        tenant=st.sampled_from(TENANTS),
+        priority=st.sampled_from(Priority),
+        scored=st.none() | st.floats(0, 1),
+        allowed=st.builds(Deadlines, queue_s=durations, first_token_s=durations, total_s=durations),
+    )
+    def submit(
+        self,
+        num_stem: int,
+        tail: list[int],
+        max_tokens: int,
+        num_samples: int,
+        tenant: str,
+        priority: Priority,
+        scored: float | None,
+        allowed: Deadlines,
+    ) -> None:
+        longest = self.simulation.limits.max_context - 1
+        prompt = (STEM[: max(0, min(num_stem, longest - len(tail)))] + tuple(tail))[:longest]
+        prompt = prompt or (1,)
+        asked = request(
+            prompt,
+            max_tokens=max_tokens,
+            num_samples=num_samples if scored is None else 1,
+            tenant=tenant,
+            priority=priority,
+            score_from=None if scored is None else max(1, round(scored * len(prompt))),
+            deadlines=allowed,
+            submitted_at=self.now,
+        )
+        self.submitted += self.simulation.submit(asked)
+
+    @precondition(lambda self: self.simulation.scheduler.has_work)
+    @rule(times=st.integers(1, 5))
+    def step(self, times: int) -> None:
+        for _ in range(times):
+            self.simulation.step()
+
+    @precondition(lambda self: self.simulation.scheduler.has_work)
+    @rule(
+        num_right=st.integers(0, 5),
+        wrong=st.lists(st.integers(0, VOCAB_SIZE - 1), max_size=4),
+    )
+    def guess(self, num_right: int, wrong: list[int]) -> None:
+        for sequence in self.simulation.scheduler.sequences():
+            if sequence.is_decoding and sequence.output_ids:
+                tokens = sequence.token_ids(0, sequence.num_tokens)
+                sequence.guesses = continuation(tokens, num_right) + wrong
+
+    @precondition(lambda self: self.simulation.scheduler.has_work)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        sequences = self.simulation.scheduler.sequences()
+        sequence = sequences[data.draw(st.integers(0, len(sequences) - 1))]
+        self.simulation.scheduler.remove(sequence)
+        self.simulation.scheduler.remove(sequence)  # twice does no harm
+        self.removed.add(sequence)
+
+    @rule(duration=st.floats(0, 10))
+    def let_time_pass(self, duration: float) -> None:
+        self.now += duration
+        expired = self.simulation.scheduler.expired(self.now)
+        for sequence in expired:
+            self.simulation.scheduler.remove(sequence)
+        self.removed.update(expired)
+        self.simulation.scheduler.check()
+        assert not self.simulation.scheduler.expired(self.now)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "simulation"):
+            return
+        self.simulation.run()
+        ended = set(self.simulation.ended)
+        assert len(ended) == len(self.simulation.ended)
+        assert ended | self.removed == set(self.submitted)
+        assert not ended & self.removed
+        for sequence in ended:
+            expected = continuation(sequence.request.prompt_ids, len(sequence.output_ids))
+            assert sequence.output_ids == expected
+        pool = self.simulation.pool
+        assert pool.num_free == pool.num_pages
+        pool.check(holders=[])
+
+
+AnyTraffic.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+test_no_traffic_leaks_a_page_or_leaves_a_request_behind = AnyTraffic.TestCase
