@@ -14,6 +14,7 @@ from array import array
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Final
 
 from generation.engine.errors import EngineError
@@ -76,11 +77,15 @@ class PagePool:
             found.append(page)
         return found
 
-    def allocate(self, num: int, *, after: int | None = None, room: int = 0) -> list[int]:
+    def allocate(
+        self, num: int, *, after: int | None = None, room: int = 0, joins: bool = False
+    ) -> list[int]:
         """`num` pages with one holder each. Raises OutOfPagesError and then takes none.
 
         after: the page that they should follow, the sequence's last so far.
         room: how many the sequence will want from here on, these among them.
+        joins: whether `after` was found and not allocated, so that what is earmarked behind it is
+            meant for another of its holders.
         """
         if num <= 0:
             return []
@@ -88,8 +93,10 @@ class PagePool:
             raise OutOfPagesError(
                 f"{num} pages were asked for and {self.num_free} of {self.num_pages} are free"
             )
-        if after is not None:
+        if after is not None and not (joins and self._num_holders[after] > 1):
             self._drop_earmark(after)
+        elif after in self._earmarks:
+            after = None
         wanted = max(room, num)
         num_to_keep = len(self._cached) - wanted
         pages: list[int] = []
@@ -128,6 +135,19 @@ class PagePool:
         digest = _extend(parent, tokens)
         self._digests[page] = digest
         self._known.setdefault(digest, page)
+
+    def is_registered(self, page: int) -> bool:
+        return self._digests[page] is not None
+
+    def room_after(self, pages: Sequence[int]) -> int:
+        """How many pages more a sequence can have in one run with its `pages`; 0 for no run."""
+        last = pages[-1]
+        if last - pages[0] != len(pages) - 1 or any(b - a != 1 for a, b in pairwise(pages)):
+            return 0
+        if last in self._earmarks:
+            is_own = self._num_holders[last] == 1
+            return self._earmarks[last] - last - 1 if is_own else 0
+        return _num_leading(self._map[last + 1 :], _FREE)
 
     def num_freed_by(self, holders: Iterable[Sequence[int]]) -> int:
         """Pages that could be had in addition if all `holders`, lists of pages, were released."""

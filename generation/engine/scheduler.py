@@ -47,11 +47,16 @@ class SchedulerLimits:
             )
 
 
+Copies = tuple[tuple[int, int], ...]  # pages: from, to
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """Compute `num_tokens` of a sequence from `start` on; the last `num_guesses` are guesses.
 
     completes: whether the next token can be chosen then.
+    copies: pages to copy beforehand, (from, to); in order, and before anything of the step is
+        computed. Empty unless the scheduler is to keep runs.
     """
 
     sequence: Sequence
@@ -59,6 +64,7 @@ class Work:
     num_tokens: int
     num_guesses: int
     completes: bool
+    copies: Copies = ()
 
     @property
     def end(self) -> int:
@@ -87,9 +93,14 @@ class Scheduler:
 
     The caller adds sequences, then repeats: `schedule`, compute, extend the output, `complete` each
     work. It removes a sequence as soon as it ends; never between `schedule` and the computation.
+
+    keeps_runs: copy a known prefix, where the sequence could not go on right after it, to where
+        all of it fits in one run. One copy then saves gathering scattered pages at every step.
     """
 
-    def __init__(self, pool: PagePool, limits: SchedulerLimits) -> None:
+    def __init__(
+        self, pool: PagePool, limits: SchedulerLimits, *, keeps_runs: bool = False
+    ) -> None:
         num_tokens = pool.num_pages * pool.page_size
         if limits.max_context > num_tokens:
             raise SchedulerLimitsError(
@@ -98,6 +109,7 @@ class Scheduler:
             )
         self._pool = pool
         self._limits = limits
+        self._keeps_runs = keeps_runs
         self._waiting = WaitingRoom()
         # in order of admission; tokens computed since, which are given back if it is preempted
         self._running: dict[Sequence, int] = {}
@@ -128,7 +140,7 @@ class Scheduler:
     def add(self, sequence: Sequence) -> None:
         """Let a new sequence wait its turn."""
         self._waiting.add(sequence)
-        self._next_deadline = min(self._next_deadline, self._deadline(sequence))
+        self._next_deadline = min(self._next_deadline, self._waiting.deadline(sequence))
 
     def remove(self, sequence: Sequence) -> None:
         """Forget a sequence, wherever it is, and release its pages. Gone already: does nothing."""
@@ -145,7 +157,7 @@ class Scheduler:
         """
         if now < self._next_deadline:
             return []
-        deadlines = {sequence: self._deadline(sequence) for sequence in self._all()}
+        deadlines = {sequence: self._waiting.deadline(sequence) for sequence in self._all()}
         self._next_deadline = min(deadlines.values(), default=math.inf)
         return [sequence for sequence, deadline in deadlines.items() if deadline <= now]
 
@@ -182,7 +194,8 @@ class Scheduler:
     # what to compute
 
     def _schedule_decodes(self) -> None:
-        decoding = [sequence for sequence in self._by_priority() if _has_prompt(sequence)]
+        decoding = [sequence for sequence in self._running if _has_prompt(sequence)]
+        decoding.sort(key=lambda sequence: sequence.request.priority)  # then earliest admitted
         # the rest is for prompts: a small budget must not go to guesses alone
         num_spare = (self._step.num_left - len(decoding)) // 2
         for sequence in decoding:
@@ -191,12 +204,14 @@ class Scheduler:
                 num_spare -= max(0, num_tokens - 1)
 
     def _schedule_prefills(self, priority: Priority) -> None:
-        for sequence in list(self._running):
-            if sequence.request.priority is priority and not _has_prompt(sequence):
-                if self._step.num_left == 0:
-                    return
-                if sequence in self._running:
-                    self._compute(sequence, self._step.num_left)
+        reading = [
+            sequence
+            for sequence in self._running
+            if sequence.request.priority is priority and not _has_prompt(sequence)
+        ]
+        for sequence in reading:
+            if self._step.num_left > 0 and sequence in self._running:
+                self._compute(sequence, self._step.num_left)
 
     def _admit(self, priority: Priority) -> None:
         """Let those waiting run, in turn, as long as there are tokens, seats and pages."""
@@ -204,9 +219,10 @@ class Scheduler:
             if not self._seat(sequence):
                 return
             self._waiting.take(sequence)
-            self._compute(sequence, self._step.num_left)
+            copies = self._move_to_run(sequence) if self._keeps_runs else ()
+            self._compute(sequence, self._step.num_left, copies=copies)
 
-    def _compute(self, sequence: Sequence, max_tokens: int) -> int:
+    def _compute(self, sequence: Sequence, max_tokens: int, *, copies: Copies = ()) -> int:
         """Add work of at most `max_tokens` to the step, as far as pages go; how many tokens."""
         num_tokens = self._secure(sequence, min(sequence.num_uncomputed, max_tokens))
         if num_tokens == 0:
@@ -214,7 +230,8 @@ class Scheduler:
         completes = num_tokens == sequence.num_uncomputed
         num_guesses = self._trim_guesses(sequence, max_tokens - num_tokens) if completes else 0
         num_tokens += num_guesses
-        self._step.add(Work(sequence, sequence.num_computed, num_tokens, num_guesses, completes))
+        start = sequence.num_computed
+        self._step.add(Work(sequence, start, num_tokens, num_guesses, completes, copies))
         self._running[sequence] += num_tokens
         self._waiting.charge(sequence, num_tokens)
         return num_tokens
@@ -290,15 +307,39 @@ class Scheduler:
     def _allocate(self, sequence: Sequence, end: int) -> None:
         """Pages for tokens up to `end`, or as many as there are."""
         num_pages = self._pool.num_pages_for(end) - len(sequence.pages)
-        expected = sequence.num_prompt
+        if num_pages > 0:
+            sequence.pages += self._pool.allocate(
+                min(num_pages, self._pool.num_free),
+                after=sequence.pages[-1] if sequence.pages else None,
+                room=self._num_expected(sequence) - len(sequence.pages),
+                joins=self._running[sequence] == 0,  # nothing was computed since its admission
+            )
+
+    def _move_to_run(self, sequence: Sequence) -> Copies:
+        """Give a sequence with a shared prefix pages of its own for it, if that makes one run."""
+        prefix, num_expected = sequence.pages, self._num_expected(sequence)
+        is_scored = sequence.request.score_from is not None  # has few steps: sharing is cheaper
+        if not prefix or is_scored:
+            return ()
+        if self._pool.room_after(prefix) >= num_expected - len(prefix):
+            return ()
+        num_wanted = sum(map(self._num_missing, self._running))
+        if not self._pool.can_allocate(num_wanted + len(prefix)):
+            return ()
+        pages = self._pool.allocate(len(prefix), room=num_expected)
+        if self._pool.room_after(pages) < self._num_missing(sequence):
+            self._pool.release(pages)
+            return ()
+        self._pool.release(prefix)
+        sequence.pages = pages
+        return tuple(zip(prefix, pages, strict=True))
+
+    def _num_expected(self, sequence: Sequence) -> int:
+        """Pages that a sequence will want in all if it says as much as it may."""
+        num_tokens = sequence.num_prompt
         if sequence.request.score_from is None:
-            expected += sequence.params.max_tokens
-        expected = min(expected, self._limits.max_context)
-        sequence.pages += self._pool.allocate(
-            min(num_pages, self._pool.num_free),
-            after=sequence.pages[-1] if sequence.pages else None,
-            room=self._pool.num_pages_for(expected) - len(sequence.pages),
-        )
+            num_tokens += sequence.params.max_tokens
+        return self._pool.num_pages_for(min(num_tokens, self._limits.max_context))
 
     def _num_token_slots(self, sequence: Sequence) -> int:
         return len(sequence.pages) * self._pool.page_size
@@ -323,7 +364,10 @@ class Scheduler:
 
     def _register_full_pages(self, sequence: Sequence, num_before: int) -> None:
         size, pages = self._pool.page_size, sequence.pages
-        for index in range(num_before // size, sequence.num_computed // size):
+        first = num_before // size
+        while first and not self._pool.is_registered(pages[first - 1]):
+            first -= 1  # a copy, which has come true only now
+        for index in range(first, sequence.num_computed // size):
             self._pool.register(
                 pages[index],
                 sequence.token_ids(index * size, (index + 1) * size),
@@ -334,21 +378,6 @@ class Scheduler:
     def _all(self) -> Iterator[Sequence]:
         yield from self._running
         yield from self._waiting
-
-    def _by_priority(self) -> list[Sequence]:
-        """Running sequences, highest priority first, then earliest admitted."""
-        return sorted(self._running, key=lambda sequence: sequence.request.priority)
-
-    def _deadline(self, sequence: Sequence) -> float:
-        """When the first of its deadlines that still matter passes."""
-        limits = sequence.request.deadlines
-        durations = [
-            limits.total_s,
-            None if sequence.output_ids else limits.first_token_s,
-            None if self._waiting.has_begun(sequence) else limits.queue_s,
-        ]
-        shortest = min((limit for limit in durations if limit is not None), default=math.inf)
-        return sequence.request.submitted_at + shortest
 
 
 def _has_prompt(sequence: Sequence) -> bool:

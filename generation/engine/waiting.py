@@ -5,6 +5,7 @@ until it has, and then find the prompt in the cache. Where the leader goes befor
 sample leads.
 """
 
+import math
 from collections.abc import Iterator
 
 from generation.engine.fairness import FairQueue
@@ -63,6 +64,17 @@ class WaitingRoom:
     def has_begun(self, sequence: Sequence) -> bool:
         """Whether anything of its request has been computed, were it by its leader."""
         return sequence not in self._unbegun
+
+    def deadline(self, sequence: Sequence) -> float:
+        """When the first of a sequence's deadlines that still matter passes, waiting or taken."""
+        limits = sequence.request.deadlines
+        durations = [
+            limits.total_s,
+            None if sequence.output_ids else limits.first_token_s,
+            None if self.has_begun(sequence) else limits.queue_s,
+        ]
+        shortest = min((limit for limit in durations if limit is not None), default=math.inf)
+        return sequence.request.submitted_at + shortest
 
     def charge(self, sequence: Sequence, num_tokens: int) -> None:
         """Count tokens computed for a sequence's tenant; fewer than none gives some back."""

@@ -51,9 +51,16 @@ def continuation(prompt: Tokens[int], length: int) -> list[int]:
 class Simulation:
     """A scheduler with the fake model behind it, which complains of every wrong page."""
 
-    def __init__(self, *, num_pages: int = 16, page_size: int = 4, limits: SchedulerLimits) -> None:
+    def __init__(
+        self,
+        *,
+        num_pages: int = 16,
+        page_size: int = 4,
+        limits: SchedulerLimits,
+        keeps_runs: bool = False,
+    ) -> None:
         self.pool = PagePool(num_pages, page_size=page_size)
-        self.scheduler = Scheduler(self.pool, limits)
+        self.scheduler = Scheduler(self.pool, limits, keeps_runs=keeps_runs)
         self.limits = limits
         self.ended: list[Sequence] = []  # in the order in which they ran to their end
         self._memory: dict[tuple[int, int], tuple[str, int]] = {}  # page, offset: tenant, token
@@ -91,6 +98,10 @@ class Simulation:
 
     def _write(self, works: list[Work]) -> None:
         holders = Counter(page for each in self.scheduler.sequences() for page in each.pages)
+        for source, target in (copy for work in works for copy in work.copies):
+            assert holders[target] == 1, f"page {target} is written while others hold it"
+            for offset in range(self.pool.page_size):
+                self._memory[target, offset] = self._memory[source, offset]
         for work in works:
             sequence = work.sequence
             assert work.start == sequence.num_computed

@@ -316,6 +316,39 @@ def test_sequences_side_by_side_each_lie_in_one_run() -> None:
         assert sequence.pages == list(range(sequence.pages[0], sequence.pages[0] + 5))
 
 
+def test_a_prefix_that_another_goes_on_from_is_copied_where_runs_are_kept() -> None:
+    sim = Simulation(num_pages=40, limits=limits(), keeps_runs=True)
+    first = sim.submit_one(range(12), max_tokens=8)
+    sim.step()
+    second = sim.submit_one([*range(8), 98, 99], max_tokens=8)
+    work = next(work for work in sim.step() if work.sequence is second)
+    assert second.num_reused == work.start == 8
+    assert work.copies == ((0, 5), (1, 6))
+    assert second.pages == [5, 6, 7]
+    sim.run()
+    assert first.output_ids == continuation(range(12), 8)
+    assert second.output_ids == continuation([*range(8), 98, 99], 8)
+
+
+def test_a_prefix_is_shared_where_the_sequence_can_go_on_after_it() -> None:
+    sim = Simulation(num_pages=40, limits=limits(), keeps_runs=True)
+    first = sim.submit_one(range(12))
+    sim.run()
+    sim.submit_one([*range(12), *first.output_ids, 98, 99])
+    [work] = sim.step()
+    assert work.copies == ()
+    assert work.sequence.pages == [0, 1, 2, 3, 4]
+
+
+def test_a_prefix_is_shared_where_there_is_no_room_for_a_copy() -> None:
+    sim = Simulation(num_pages=5, limits=limits(max_context=20), keeps_runs=True)
+    sim.submit_one(range(12), max_tokens=4)
+    sim.step()
+    second = sim.submit_one([*range(8), 9], max_tokens=2)
+    sim.step()
+    assert second.pages[:2] == [0, 1]
+
+
 def test_a_context_that_pages_cannot_hold_is_refused() -> None:
     with pytest.raises(SchedulerLimitsError, match="max_context is 65 but 16 pages hold only 64"):
         Scheduler(PagePool(16, page_size=4), limits(max_context=65))

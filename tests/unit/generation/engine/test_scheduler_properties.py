@@ -26,14 +26,17 @@ class AnyTraffic(RuleBasedStateMachine):
         page_size=st.sampled_from([1, 2, 4]),
         max_sequences=st.integers(1, 5),
         num_spare=st.integers(0, 12),
+        keeps_runs=st.booleans(),
         data=st.data(),
     )
     def start(
         self,
+        *,
         num_pages: int,
         page_size: int,
         max_sequences: int,
         num_spare: int,
+        keeps_runs: bool,
         data: st.DataObject,
     ) -> None:
         self.now = 0.0
@@ -42,6 +45,7 @@ class AnyTraffic(RuleBasedStateMachine):
         self.simulation = Simulation(
             num_pages=num_pages,
             page_size=page_size,
+            keeps_runs=keeps_runs,
             limits=limits(
                 max_sequences=max_sequences,
                 max_batch_tokens=max_sequences + num_spare,
