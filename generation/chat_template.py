@@ -9,7 +9,7 @@ import datetime
 import json
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -22,6 +22,8 @@ from generation.types import Message
 
 # what code inside a template can raise: its own refusal, or arithmetic on the wrong type
 _TEMPLATE_FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError)
+
+_CUTS = "the chat template cuts messages apart, which is unsafe"
 
 
 class ChatTemplateError(EngineError):
@@ -59,9 +61,10 @@ class ChatTemplate:
         self,
         messages: Sequence[Message],
         *,
-        control_tokens: Iterable[str],
+        control_pattern: re.Pattern[str],
         add_generation_prompt: bool,
     ) -> list[Piece]:
+        """`control_pattern` has one group: any control token."""
         for message in messages:
             if not message.role.isidentifier():  # a role is template text: it is not fenced
                 raise ChatTemplateError(f"{message.role!r} is not a role; use system or user")
@@ -73,7 +76,7 @@ class ChatTemplate:
             )
         except _TEMPLATE_FAULTS as error:
             raise ChatTemplateError(f"the chat template refuses: {error}") from error
-        return fence.split(rendered, control_tokens)
+        return fence.split(rendered, control_pattern)
 
 
 class _Fence:
@@ -89,27 +92,25 @@ class _Fence:
         before, after = content.split(core, 1)
         return f"{before}{self._open}{core}{self._close}{after}"
 
-    def split(self, rendered: str, control_tokens: Iterable[str]) -> list[Piece]:
-        # the longest first: one control token may begin with another
-        names = sorted((*control_tokens, self._open, self._close), key=len, reverse=True)
-        parts = re.split("(" + "|".join(map(re.escape, names)) + ")", rendered)
+    def split(self, rendered: str, control_pattern: re.Pattern[str]) -> list[Piece]:
         pieces: list[Piece] = []
         text = ""
         inside = False
-        for index, part in enumerate(parts):
+        for part in re.split(f"({self._open}|{self._close})", rendered):
             if part in (self._open, self._close):
                 if inside == (part == self._open):
-                    raise ChatTemplateError(
-                        "the chat template cuts messages apart, which is unsafe"
-                    )
+                    raise ChatTemplateError(_CUTS)
                 inside = not inside
-            elif index % 2 and not inside:
-                pieces += [Piece(text, is_control=False), Piece(part, is_control=True)]
-                text = ""
-            else:
+            elif inside:
                 text += part
+            else:
+                before, *found = control_pattern.split(part)
+                text += before
+                for control, after in zip(found[::2], found[1::2], strict=True):
+                    pieces += [Piece(text, is_control=False), Piece(control, is_control=True)]
+                    text = after
         if inside:
-            raise ChatTemplateError("the chat template cuts messages apart, which is unsafe")
+            raise ChatTemplateError(_CUTS)
         pieces.append(Piece(text, is_control=False))
         return [piece for piece in pieces if piece.text]
 

@@ -1,7 +1,9 @@
-"""Load a model and its tokenizer from one GGUF file. Reads the disk, never the network."""
+"""Load a model and its tokenizer from a GGUF file or a folder. Reads the disk, not the network."""
 
 import hashlib
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +12,11 @@ import torch
 from generation.engine.config import ModelConfig
 from generation.engine.gguf_file import GgufFile
 from generation.engine.model import Transformer
-from generation.engine.weights import build_transformer
-from generation.tokenizer import Tokenizer, load_tokenizer
+from generation.engine.safetensors_folder import SafetensorsFolder
+from generation.engine.weights import WeightSource, build_transformer
+from generation.tokenizer import Tokenizer
+from generation.tokenizer_folder import load_folder_tokenizer
+from generation.tokenizer_gguf import load_gguf_tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +24,43 @@ class LoadedModel:
     model: Transformer
     tokenizer: Tokenizer
     config: ModelConfig
-    sha256: str  # of the whole file: which weights gave an answer
+    sha256: str  # of the file, or of a folder's weight files in order: which weights gave an answer
+
+
+def open_weights(path: Path) -> WeightSource:
+    """A folder is a checkpoint, anything else a GGUF file; close it, or use it with `with`."""
+    return SafetensorsFolder(path) if path.is_dir() else GgufFile(path)
+
+
+def load_tokenizer(source: WeightSource) -> Tokenizer:
+    if isinstance(source, GgufFile):
+        return load_gguf_tokenizer(source)
+    return load_folder_tokenizer(source.path)
 
 
 def load_model(path: Path, *, dtype: torch.dtype | None = None) -> LoadedModel:
     """Load weights in `dtype`; None takes the faster of float32 and bfloat16 on this machine.
 
-    Raises FileNotFoundError, GgufError for a damaged file, UnsupportedModelError for a sound file
-    that this engine does not run.
+    Raises FileNotFoundError, WeightsFileError (GgufError for a GGUF file) for a damaged file,
+    UnsupportedModelError for a sound one that this engine does not run.
     """
-    with ThreadPoolExecutor(1) as background, GgufFile(path) as file:
-        digest = background.submit(_hash_file, path)
-        tokenizer = load_tokenizer(file)
-        model = build_transformer(file, dtype=dtype)
+    with ExitStack() as stack:
+        background = stack.enter_context(ThreadPoolExecutor(1))
+        source = open_weights(path)
+        stack.callback(source.close)
+        files = [path] if isinstance(source, GgufFile) else source.files
+        digest = background.submit(hash_files, files)
+        tokenizer = load_tokenizer(source)
+        model = build_transformer(source, dtype=dtype)
         return LoadedModel(model, tokenizer, model.config, digest.result())
 
 
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def hash_files(paths: Iterable[Path]) -> str:
+    """SHA-256 of the files' bytes, one after the other."""
+    digest = hashlib.sha256()
+    buffer = bytearray(1 << 20)
+    for path in paths:
+        with path.open("rb") as stream:
+            while size := stream.readinto(buffer):
+                digest.update(memoryview(buffer)[:size])
+    return digest.hexdigest()

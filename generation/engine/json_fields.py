@@ -29,6 +29,12 @@ class JsonFields:
     def is_equal(self, key: str, value: object) -> bool:
         return self._values.get(key) == value
 
+    def is_list(self, key: str) -> bool:
+        return isinstance(self._values.get(key), list)
+
+    def is_object(self, key: str) -> bool:
+        return isinstance(self._values.get(key), dict)
+
     def get_int(self, key: str, *, default: int | None = None) -> int:
         return self._get(key, int, default)
 

@@ -59,10 +59,12 @@ def build_transformer(source: WeightSource, *, dtype: torch.dtype | None = None)
     config = read_config(source)
     recipe = build_recipe(source, config)
     dtype = dtype or default_dtype()
-    weights = {
-        name: _join([load_part(source, part, config).to(dtype) for part in parts])
-        for name, parts in recipe.items()
-    }
+    weights = {}
+    for name, parts in recipe.items():
+        # a lone tensor may lie in the mapped file, which may change or end while the model runs
+        copy = len(parts) == 1 and isinstance(source, SafetensorsFolder)
+        loaded = [load_part(source, part, config).to(dtype, copy=copy) for part in parts]
+        weights[name] = _join(loaded)
     return assemble(config, weights)
 
 

@@ -5,20 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generation.chat_template import ChatTemplate, ChatTemplateError
-from generation.engine import UnsupportedModelError
+from generation.engine.errors import UnsupportedModelError
 from generation.tokenizer import Tokenizer
+from generation.tokenizer_codecs import build_byte_level
 from generation.types import Message
-from tests.unit.generation.engine.tiny import CONTROL_TOKENS, MERGES, TEMPLATE, byte_tokens
+from tests.unit.generation.engine.tiny import MERGES, TEMPLATE, byte_tokens
 
 END, START, STOP = 0, 1, 2
 
 
 def build_tokenizer(template: str = TEMPLATE) -> Tokenizer:
+    control_ids = frozenset({END, START, STOP})
     return Tokenizer(
-        byte_tokens(),
-        MERGES,
-        pre="smollm",
-        control_ids=frozenset({END, START, STOP}),
+        build_byte_level(byte_tokens(), MERGES, pre="smollm", hidden=control_ids),
+        control_ids=control_ids,
         stop_ids=frozenset({STOP}),
         template=ChatTemplate(template, bos_token="<|im_start|>", eos_token="<|im_end|>"),
     )
@@ -153,11 +153,13 @@ def test_a_template_that_does_not_parse_is_refused() -> None:
 
 
 def test_no_template_is_said_so() -> None:
-    bare = Tokenizer(CONTROL_TOKENS, (), pre="smollm", control_ids=frozenset())
-    with pytest.raises(UnsupportedModelError, match="no chat template"):
+    codec = build_byte_level(byte_tokens(), MERGES, pre="smollm", hidden=())
+    bare = Tokenizer(codec, control_ids=frozenset())
+    assert not bare.has_template
+    with pytest.raises(ChatTemplateError, match="no chat template"):
         bare.render_chat([Message("user", "hello")])
 
 
 def test_an_unknown_split_rule_is_named() -> None:
     with pytest.raises(UnsupportedModelError, match="'tekken'"):
-        Tokenizer(CONTROL_TOKENS, (), pre="tekken", control_ids=frozenset())
+        build_byte_level(byte_tokens(), MERGES, pre="tekken", hidden=())

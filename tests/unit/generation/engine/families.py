@@ -114,7 +114,9 @@ def build_reference(family: str) -> PreTrainedModel:
     config: PreTrainedConfig = getattr(transformers, kind)(**{**shape, **changes})
     config.initializer_range = 0.3
     torch.manual_seed(0)
-    model: PreTrainedModel = transformers.AutoModelForCausalLM.from_config(config)
+    model: PreTrainedModel = transformers.AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+        config
+    )
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.dim() == 1:
