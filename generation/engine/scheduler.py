@@ -270,11 +270,10 @@ class Scheduler:
         """Whether it fits, where need be in place of lower priorities; preempts no more of them
         than it must, and none where that would not be enough."""
         lower = [other for other in self._running if _outranks(sequence, other)]
-        lower.sort(key=lambda other: other.request.priority)
         if not self._would_fit(sequence, without=lower):
             return False
         while not self._would_fit(sequence, without=[]):
-            self._preempt(lower.pop())
+            self._preempt(self._last_in_line())
         return True
 
     def _would_fit(self, sequence: Sequence, *, without: list[Sequence]) -> bool:

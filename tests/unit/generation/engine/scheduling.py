@@ -8,7 +8,7 @@ from typing import Any
 from generation.engine.pages import PagePool
 from generation.engine.params import SamplingParams
 from generation.engine.scheduler import Scheduler, SchedulerLimits, Work
-from generation.engine.sequence import Deadlines, Priority, Request, Sequence
+from generation.engine.sequence import Priority, Request, Sequence
 
 VOCAB_SIZE = 7
 
@@ -129,6 +129,7 @@ class Simulation:
                     break
                 num_accepted += 1
         self.scheduler.complete(work, num_accepted)
+        assert not sequence.guesses
         if self._is_done(sequence):
             self.scheduler.remove(sequence)
             self.ended.append(sequence)
@@ -150,7 +151,3 @@ class Simulation:
 
     def _slot(self, sequence: Sequence, at: int) -> tuple[int, int]:
         return sequence.pages[at // self.pool.page_size], at % self.pool.page_size
-
-
-def deadlines(**durations: float) -> Deadlines:
-    return Deadlines(**durations)

@@ -129,6 +129,20 @@ def test_the_second_page_takes_over_where_the_first_was_evicted() -> None:
     pool.check()
 
 
+def test_using_a_page_under_another_name_keeps_it_warm() -> None:
+    pool = pool_of(3)
+    twins = pool.allocate(1) + pool.allocate(1)
+    for page in twins:
+        pool.register(page, [7] * SIZE, after=None, tenant="")
+    other = hold(pool, [8] * SIZE)
+    pool.release(twins[:1])
+    pool.release(other)
+    pool.release(twins[1:])
+    pool.allocate(2)
+    assert pool.find_prefix([7] * SIZE, tenant="") == twins[:1]
+    assert pool.find_prefix([8] * SIZE, tenant="") == []
+
+
 def test_a_page_cannot_be_registered_after_an_unknown_one() -> None:
     pool = pool_of(2)
     first, second = pool.allocate(2)

@@ -4,7 +4,7 @@ import pytest
 
 from generation.engine.pages import PagePool
 from generation.engine.scheduler import Scheduler, SchedulerLimits, SchedulerLimitsError
-from generation.engine.sequence import Deadlines, Priority
+from generation.engine.sequence import Deadlines, Priority, Sequence
 from tests.unit.generation.engine.scheduling import Simulation, continuation, limits, request
 
 
@@ -125,7 +125,8 @@ def test_siblings_wait_for_the_prompt_and_then_share_it() -> None:
         assert {work.sequence for work in sim.step()} == {first}
     assert sim.scheduler.num_waiting == 2
     sim.step()
-    sim.step()
+    works = sim.step()
+    assert [work.sequence for work in works] == [first, *others]
     assert [other.num_reused for other in others] == [16, 16]
     assert all(other.pages[:4] == first.pages[:4] for other in others)
     assert len({sequence.pages[4] for sequence in (first, *others)}) == 3
@@ -157,7 +158,7 @@ def test_right_guesses_save_steps_and_wrong_ones_change_nothing() -> None:
 
 
 def test_guesses_give_way_to_the_budget_the_context_and_the_pages() -> None:
-    sim = simulation(max_batch_tokens=9, max_context=12, num_pages=3)
+    sim = simulation(max_batch_tokens=9, max_context=12, num_pages=5)
     sequence = sim.submit_one([1, 2, 3], max_tokens=30)
     sim.step()
     sequence.guesses = [0] * 20
@@ -200,13 +201,16 @@ def test_a_batch_waits_while_a_chat_finds_no_pages() -> None:
 
 def test_a_chat_takes_the_seat_of_the_latest_batch() -> None:
     sim = simulation(max_sequences=2)
-    first, second = (sim.submit_one([n, n], priority=Priority.BATCH) for n in (1, 2))
+    first, second = (sim.submit_one([n] * 9, priority=Priority.BATCH) for n in (1, 2))
     sim.step()
+    second.guesses = [0]
     chat = sim.submit_one([5, 5])
     assert {work.sequence for work in sim.step()} == {first, chat}
     assert (first.num_preemptions, second.num_preemptions) == (0, 1)
+    assert (second.num_computed, second.guesses, second.pages) == (0, [], [])
     sim.run()
-    assert second.output_ids == continuation([2, 2], 4)
+    assert second.output_ids == continuation([2] * 9, 4)
+    assert second.num_reused == 0  # what it found was its own
 
 
 def test_a_chat_takes_the_pages_of_the_latest_batch() -> None:
@@ -219,16 +223,17 @@ def test_a_chat_takes_the_pages_of_the_latest_batch() -> None:
     assert chat.num_computed > 0
     assert (first.num_preemptions, second.num_preemptions) == (0, 1)
     sim.run()
-    assert second.num_reused == 0  # of its own pages it is not said that they were reused
+    assert second in sim.ended
 
 
 def test_nobody_is_preempted_where_it_would_not_be_enough() -> None:
     sim = simulation(num_pages=8, max_context=32)
-    sim.submit_one(range(20), max_tokens=10)
-    batch = sim.submit_one(range(20, 28), priority=Priority.BATCH, max_tokens=2)
+    running = sim.submit_one(range(16), max_tokens=3)
+    batch = sim.submit_one(range(20, 28), priority=Priority.BATCH, max_tokens=3)
     sim.step()
-    sim.submit_one(range(40, 60))
+    chat = sim.submit_one(range(40, 60))
     sim.run()
+    assert sim.ended == [running, batch, chat]
     assert batch.num_preemptions == 0
 
 
@@ -295,6 +300,27 @@ def test_siblings_have_begun_when_their_first_has() -> None:
     assert set(sim.scheduler.expired(2.0)) == set(late)
 
 
+def test_a_sibling_that_is_added_later_has_begun_as_well() -> None:
+    sim = simulation(max_batch_tokens=8)
+    asked = request(range(20), num_samples=2, deadlines=Deadlines(queue_s=1), submitted_at=0.0)
+    sim.scheduler.add(Sequence(request=asked))
+    sim.step()
+    sim.scheduler.add(Sequence(request=asked, sample=1))
+    assert sim.scheduler.expired(2.0) == []
+
+
+def test_only_tokens_that_the_output_kept_count_as_computed() -> None:
+    sim = simulation()
+    sequence = sim.submit_one([1, 2, 3], max_tokens=9)
+    sim.step()
+    sequence.guesses = [4, 5, 6, 4, 5]
+    [work] = sim.scheduler.schedule()
+    sequence.output_ids += [4, 5]  # 6 was right as well, but ends the answer
+    sim.scheduler.complete(work, num_accepted=5)
+    assert sequence.num_computed == sequence.num_tokens == 6
+    assert len(sim.pool.find_prefix(sequence.token_ids(0, 6), tenant="")) == 1
+
+
 def test_the_first_token_deadline_ends_with_output_and_the_total_one_never() -> None:
     sim = simulation(max_batch_tokens=8)
     allowed = Deadlines(first_token_s=5, total_s=10)
@@ -328,6 +354,18 @@ def test_a_prefix_that_another_goes_on_from_is_copied_where_runs_are_kept() -> N
     sim.run()
     assert first.output_ids == continuation(range(12), 8)
     assert second.output_ids == continuation([*range(8), 98, 99], 8)
+
+
+def test_who_shares_a_prompt_leaves_the_first_its_run() -> None:
+    sim = simulation(num_pages=40)
+    first = sim.submit_one(range(8), max_tokens=20)
+    sim.step()
+    second = sim.submit_one([*range(8), 9], max_tokens=20)
+    for _ in range(15):
+        sim.step()
+    assert first.pages == list(range(6))
+    assert second.pages[:2] == [0, 1]
+    assert second.pages[2:] == list(range(second.pages[2], second.pages[2] + 4))
 
 
 def test_a_prefix_is_shared_where_the_sequence_can_go_on_after_it() -> None:
