@@ -111,6 +111,11 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     # of answers
     "prompt_not_found": 422,
     "prompt_too_long": 422,
+    "invalid_completion": 422,
+    "generation_failed": 500,
+    "generator_busy": 503,
+    "generator_unavailable": 503,
+    "generator_not_supported": 501,
     # of the service itself
     "database_behind": 503,
     "model_missing": 503,

@@ -1,7 +1,8 @@
 """The composition root: the only module that constructs adapters. Decides nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from app.credentials import Credentials
@@ -10,11 +11,12 @@ from core.blobs import FolderBlobStore
 from core.database import Database
 from core.embedding import Embedder, EmbedderSpec, SentenceTransformerEmbedder
 from core.errors import SettingsError
-from core.models import ModelKind, ModelSpec, ModelStore, get_spec
+from core.models import CATALOGUE, ModelKind, ModelSpec, ModelStore, get_spec
 from core.settings import Settings
 from generation.evidence import EvidenceRanker
 from generation.generator import Generator
 from generation.local import LocalGenerator
+from generation.remote import RemoteGenerator
 from ingestion.collections import Collections
 from ingestion.documents import Documents
 from ingestion.jobs import Jobs
@@ -76,11 +78,31 @@ def build_embedder(settings: Settings) -> SentenceTransformerEmbedder:
     )
 
 
-def build_generator(settings: Settings) -> LocalGenerator:
-    """The model that answers, in this process. Raises as `build_models` does."""
-    spec = _spec(settings.models.answer, ModelKind.ANSWERS, _ANSWER_KEY)
+def build_generator(settings: Settings) -> LocalGenerator | RemoteGenerator:
+    """The model that answers, here or behind HTTP. Raises as `build_models` does."""
+    return _GENERATORS["remote" if settings.generation.url else "local"](settings)
+
+
+def build_local_generator(settings: Settings, model: str | None = None) -> LocalGenerator:
+    """A model in this process: a name of the catalogue, or the path of a file or folder.
+
+    By default the one that the settings name. Raises as `build_models` does.
+    """
+    if model is not None and model not in CATALOGUE and (path := Path(model)).exists():
+        return LocalGenerator(path, settings.generation, model=path.stem)
+    spec = _spec(model or settings.models.answer, ModelKind.ANSWERS, _ANSWER_KEY)
     folder = ModelStore(settings.models_dir).get(spec.name)
     return LocalGenerator(folder / spec.files[0].path, settings.generation, model=spec.name)
+
+
+def _build_remote_generator(settings: Settings) -> RemoteGenerator:
+    return RemoteGenerator.of(settings.generation, model=settings.models.answer)
+
+
+_GENERATORS: Final[Mapping[str, Callable[[Settings], LocalGenerator | RemoteGenerator]]] = {
+    "local": build_local_generator,
+    "remote": _build_remote_generator,
+}
 
 
 def build_services(settings: Settings, models: Models) -> Services:

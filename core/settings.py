@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import SettingsError
@@ -109,11 +109,72 @@ class GenerationSettings(_Group):
     min_confidence: float = Field(
         default=0.35, ge=0, le=1, description="Below this confidence the service refuses."
     )
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+    weights: Literal["auto", "float32", "bfloat16", "int8", "int4"] = Field(
         default="auto", description="Number format of the weights; auto asks the processor."
     )
     num_threads: int = Field(
-        default=0, ge=0, description="Threads for the model; 0 takes every core of the machine."
+        default=0, ge=0, description="Threads for the model; 0 measures how many serve it best."
+    )
+    kv_bytes: int = Field(
+        default=256 * 1024**2,
+        ge=1024**2,
+        description="Room for keys and values of the cache; one whole context always fits.",
+    )
+    max_batch_tokens: int = Field(
+        default=512,
+        ge=16,
+        description="Most tokens computed in one step; longer prompts are read in parts.",
+    )
+    max_sequences: int = Field(default=64, ge=1, description="Texts written at the same time.")
+    max_waiting: int = Field(
+        default=256, ge=1, description="Texts that may wait their turn; more are refused."
+    )
+    lookup: bool = Field(
+        default=True,
+        description="Guess tokens from the prompt and check them together; never changes a text.",
+    )
+    url: str | None = Field(
+        default=None,
+        pattern=r"^https?://\S+$",
+        description="Generation worker, or another server that speaks OpenAI's protocol, that "
+        "answers instead of a model in this process; CIMIENTO_MODELS__ANSWER is its model's name.",
+    )
+    api_key: SecretStr | None = Field(
+        default=None, description="Key that the server at CIMIENTO_GENERATION__URL asks for."
+    )
+    connect_timeout_s: float = Field(
+        default=5.0, gt=0, description="Limit for reaching the server at that URL."
+    )
+    read_timeout_s: float = Field(
+        default=120.0, gt=0, description="Longest silence of that server before it counts as gone."
+    )
+
+
+class WorkerSettings(_Group):
+    """The generation worker: an HTTP server over the engine."""
+
+    host: str = Field(default="127.0.0.1", description="Address the worker listens on.")
+    port: int = Field(default=8421, ge=1, le=65535, description="Port the worker listens on.")
+    api_key: SecretStr | None = Field(
+        default=None, description="Key that callers must send; by default none is asked for."
+    )
+    max_body_bytes: int = Field(
+        default=4 * 1024**2, ge=1024, description="Largest request body that is read."
+    )
+    queue_timeout_s: float = Field(
+        default=60.0, gt=0, description="Longest wait of a request for its turn."
+    )
+    first_token_timeout_s: float = Field(
+        default=120.0, gt=0, description="Longest time from a request to its first token."
+    )
+    total_timeout_s: float = Field(
+        default=600.0, gt=0, description="Longest time from a request to its last token."
+    )
+    send_timeout_s: float = Field(
+        default=30.0, gt=0, description="How long a client may leave its reply unread."
+    )
+    drain_s: float = Field(
+        default=30.0, ge=0, description="Time that running requests get to end at SIGTERM."
     )
 
 
@@ -146,6 +207,7 @@ class Settings(BaseSettings):
     ingestion: IngestionSettings = Field(default_factory=IngestionSettings)
     retrieval: RetrievalSettings = Field(default_factory=RetrievalSettings)
     generation: GenerationSettings = Field(default_factory=GenerationSettings)
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     @property

@@ -7,3 +7,40 @@ class QuestionTooLongError(CimientoError):
     """The prompt does not fit the model's window even without passages; nothing was cut."""
 
     code = "prompt_too_long"
+
+
+class InvalidCompletionError(CimientoError):
+    """An option of a completion is out of range; `param` names it."""
+
+    code = "invalid_completion"
+
+    def __init__(self, message: str, *, param: str) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class GenerationFailedError(CimientoError):
+    """The engine failed while it wrote; the message says how."""
+
+    code = "generation_failed"
+    retryable = True
+
+
+class GeneratorBusyError(CimientoError):
+    """As many requests wait for the model as may."""
+
+    code = "generator_busy"
+    retryable = True
+
+
+class GeneratorUnavailableError(CimientoError):
+    """The generation worker does not answer, or broke off."""
+
+    code = "generator_unavailable"
+    retryable = True
+
+
+class GeneratorNotSupportedError(CimientoError):
+    """The server behind the generator cannot do this; ours can."""
+
+    code = "generator_not_supported"

@@ -1,18 +1,25 @@
-"""The generator inside this process: our own engine over one GGUF file. Text in, text out."""
+"""The generator inside this process: our own engine over one model. Text in, text out."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import torch
 
 from core.settings import GenerationSettings
-from generation.choices import ChoiceConstraint
-from generation.engine import Engine, PromptTooLongError, SamplingParams
-from generation.errors import QuestionTooLongError
+from generation.completion import Completer, CompletionRequest, Reader
+from generation.engine.engine import Engine, EngineSettings, EngineStats
+from generation.engine.errors import EngineBusyError, PromptTooLongError
+from generation.engine.params import SamplingParams
+from generation.engine.sequence import FinishReason
+from generation.errors import GenerationFailedError, GeneratorBusyError, QuestionTooLongError
 from generation.generator import Cancelled
 from generation.local_model import LoadedModel, load_model
+from generation.output_format import AnyText, Choice
+from generation.sample_text import Piece
 from generation.types import Message, Sampling
 
 _DTYPES: Final[dict[str, torch.dtype | None]] = {
@@ -20,6 +27,13 @@ _DTYPES: Final[dict[str, torch.dtype | None]] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    loaded: LoadedModel
+    engine: Engine
+    completer: Completer
 
 
 class LocalGenerator:
@@ -30,7 +44,7 @@ class LocalGenerator:
         self._settings = settings
         self._model = model
         self._lock = threading.Lock()
-        self._running: tuple[LoadedModel, Engine] | None = None
+        self._running: _Running | None = None
 
     @property
     def model(self) -> str:
@@ -40,20 +54,36 @@ class LocalGenerator:
     @property
     def model_sha256(self) -> str:
         """Hash of the weights file."""
-        return self._get()[0].sha256
+        return self._get().loaded.sha256
 
     @property
     def max_context(self) -> int:
         """Tokens of prompt and answer together."""
-        return self._get()[1].max_context
+        return self._get().engine.max_context
+
+    @property
+    def completer(self) -> Completer:
+        """The same model with every option there is."""
+        return self._get().completer
 
     def load(self) -> None:
         """Load the weights now, so that the first caller does not wait."""
         self._get()
 
+    def stats(self) -> EngineStats:
+        """The engine's counters."""
+        return self._get().engine.stats()
+
+    def close(self) -> None:
+        """End what runs. A closed generator takes nothing new."""
+        with self._lock:
+            running = self._running
+        if running is not None:
+            running.engine.close()
+
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Tokens of the rendered prompt."""
-        return len(self._get()[0].tokenizer.render_chat(messages))
+        return len(self._get().completer.encode(messages))
 
     def stream(
         self,
@@ -63,70 +93,62 @@ class LocalGenerator:
         cancelled: Cancelled,
         choices: Sequence[str] = (),
     ) -> Iterator[str]:
-        """Yield the text in pieces that never split a character."""
-        loaded, engine = self._get()
-        tokenizer = loaded.tokenizer
-        params = _params(sampling, tokenizer.stop_ids)
-        allowed_next: Callable[[Sequence[int]], Sequence[int] | None] = _anything
-        if choices:
-            constraint = ChoiceConstraint(
-                [tokenizer.encode(choice) for choice in choices], stop_id=min(tokenizer.stop_ids)
-            )
-            params = _params(sampling, tokenizer.stop_ids, max_tokens=constraint.max_tokens)
-            allowed_next = constraint.allowed_next
+        """Yield the text in pieces that never split a character.
+
+        Raises as the protocol says, GeneratorBusyError and GenerationFailedError.
+        """
+        asked = CompletionRequest(
+            prompt=messages,
+            params=_params(sampling),
+            max_tokens=sampling.max_tokens,
+            output=Choice(tuple(choices)) if choices else AnyText(),
+        )
         try:
-            tokens = engine.generate(
-                tokenizer.render_chat(messages),
-                params,
-                cancelled=cancelled,
-                allowed_next=allowed_next,
-            )
+            reader = Reader(self._get().completer, asked)
         except PromptTooLongError as error:
             raise QuestionTooLongError(f"{error}; ask in fewer words") from error
-        decoder = tokenizer.stream_decoder()
-        try:
-            for token in tokens:
-                if piece := decoder.push(token):
-                    yield piece
-            if rest := decoder.flush():
-                yield rest
-        finally:
-            # the next request waits until this one is closed, also when our reader stops early
-            tokens.close()
+        except EngineBusyError as error:
+            raise GeneratorBusyError(str(error)) from error
+        # closed also when our reader stops early: the engine must not write on for nobody
+        with closing(reader.events(cancelled)) as events:
+            for event in events:
+                if isinstance(event, Piece):
+                    yield event.text
+                elif event.reason is FinishReason.ERROR:
+                    raise GenerationFailedError(f"the engine failed: {event.error}; ask again")
 
     def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
         """Log-likelihood of each continuation after the prompt."""
-        loaded, engine = self._get()
-        tokenizer = loaded.tokenizer
-        return engine.score(
-            tokenizer.render_chat(messages), [tokenizer.encode(text) for text in continuations]
-        )
+        completer = self._get().completer
+        return completer.score(completer.encode(messages), continuations)
 
-    def _get(self) -> tuple[LoadedModel, Engine]:
+    def _get(self) -> _Running:
         with self._lock:
             if self._running is None:
-                loaded = load_model(self._path, dtype=_DTYPES[self._settings.dtype])
-                engine = Engine(
-                    loaded.model,
-                    max_context=self._settings.max_context,
-                    num_threads=self._settings.num_threads or None,
-                )
-                self._running = (loaded, engine)
+                loaded = load_model(self._path, dtype=_DTYPES[self._settings.weights])
+                engine = Engine(loaded.model, engine_settings(self._settings))
+                completer = Completer(loaded.tokenizer, engine, vocab_size=loaded.config.vocab_size)
+                self._running = _Running(loaded, engine, completer)
             return self._running
 
 
-def _params(
-    sampling: Sampling, stop_ids: frozenset[int], *, max_tokens: int | None = None
-) -> SamplingParams:
+def engine_settings(settings: GenerationSettings) -> EngineSettings:
+    """What the settings say about the engine."""
+    return EngineSettings(
+        max_context=settings.max_context,
+        kv_bytes=settings.kv_bytes,
+        max_batch_tokens=settings.max_batch_tokens,
+        max_sequences=settings.max_sequences,
+        max_waiting=settings.max_waiting,
+        num_threads=settings.num_threads or None,
+        lookup=settings.lookup,
+    )
+
+
+def _params(sampling: Sampling) -> SamplingParams:
     return SamplingParams(
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         top_k=sampling.top_k or None,
         seed=sampling.seed,
-        max_tokens=max_tokens or sampling.max_tokens,
-        stop_ids=stop_ids,
     )
-
-
-def _anything(_generated: Sequence[int]) -> None:
-    return None

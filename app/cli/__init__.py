@@ -5,11 +5,13 @@ import typer
 from app.cli.add import add
 from app.cli.ask import ask
 from app.cli.db import db_app
+from app.cli.generate import generate
 from app.cli.keys import keys_app
 from app.cli.models import models_app
 from app.cli.search import search
 from app.cli.serve import serve
 from app.cli.sign_in import sign_in
+from app.cli.train import train_app
 from app.cli.verify import verify
 from app.cli.worker import worker_app
 from core.settings import tame_idle_threads
@@ -23,8 +25,8 @@ main = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (serve, add, search, ask, verify):
+for command in (serve, add, search, ask, generate, verify):
     main.command()(command)
 main.command("sign-in")(sign_in)
-for group in (models_app, db_app, keys_app, worker_app):
+for group in (models_app, db_app, keys_app, worker_app, train_app):
     main.add_typer(group)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli.context import errors_to_exit, load_cli_settings
+from app.cli.context import FAILED, errors_to_exit, load_cli_settings
+from app.cli.generate import Model
 
 worker_app = typer.Typer(name="worker", help="Run a worker process.", no_args_is_help=True)
 
@@ -52,3 +53,35 @@ def ingest(
             wait_for_lock_s=float("inf") if parent_pid is not None else 0.0,
         )
     database.close()
+
+
+@worker_app.command("generate")
+def generate(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on.")] = None,
+    model: Model = None,
+) -> None:
+    """Serve a model over HTTP, in OpenAI's protocol, until told to stop."""
+    settings = load_cli_settings(logs=True)
+    given = {"host": host, "port": port}
+    chosen = settings.worker.model_copy(
+        update={name: value for name, value in given.items() if value is not None}
+    )
+    # Late: as above.
+    from app.wiring import build_local_generator
+    from generation.worker.app import create_app
+    from generation.worker.serving import listen, serve
+    from generation.worker.state import Worker
+
+    with errors_to_exit():
+        served = build_local_generator(settings, model)
+    try:
+        listener = listen(chosen.host, chosen.port, send_timeout_s=chosen.send_timeout_s)
+    except OSError as error:
+        typer.echo(f"error: cannot listen at {chosen.host}, port {chosen.port}: {error}", err=True)
+        raise typer.Exit(FAILED) from error
+    typer.echo(f"Serving {served.model} at http://{chosen.host}:{chosen.port}/v1")
+    worker = Worker(served, chosen)
+    if not serve(create_app(worker), worker, listener):
+        typer.echo(f"error: the model could not be loaded: {worker.failure}", err=True)
+        raise typer.Exit(FAILED)

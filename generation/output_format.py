@@ -1,0 +1,95 @@
+"""What the output must look like, and the constraint that holds the model to it."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from generation.choices import ChoiceConstraint
+from generation.engine.sequence import TokenConstraint
+from generation.grammar import GrammarError, Grammars
+from generation.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class AnyText:
+    """No constraint."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonObject:
+    """Any JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonSchema:
+    """JSON that a schema describes."""
+
+    schema: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """Text that a regular expression matches as a whole."""
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of these texts; the model says which."""
+
+    texts: tuple[str, ...]
+
+
+OutputFormat = AnyText | JsonObject | JsonSchema | Regex | Choice
+
+
+BuildConstraint = Callable[[], TokenConstraint]
+
+
+class OutputFormats:
+    """Makes constraints for one tokenizer. Thread-safe; grammars cost nothing until one is used.
+
+    vocab_size: the model's, which may be padded beyond the tokenizer's.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, vocab_size: int) -> None:
+        self._tokenizer = tokenizer
+        self._vocab_size = vocab_size
+        self._lock = threading.Lock()
+        self._grammars: Grammars | None = None
+
+    def constrain(self, output: OutputFormat) -> BuildConstraint | None:
+        """What gives every sample a constraint of its own; None where there is none.
+
+        Raises GrammarError for a schema or pattern that cannot be followed.
+        """
+        match output:
+            case AnyText():
+                return None
+            case Choice(texts):
+                return self._choose(texts)
+            case JsonObject():
+                return self._get_grammars().json_object()
+            case JsonSchema(schema):
+                return self._get_grammars().json_schema(schema)
+            case Regex(pattern):
+                return self._get_grammars().regex(pattern)
+
+    def _choose(self, texts: tuple[str, ...]) -> BuildConstraint:
+        stop_ids = self._tokenizer.stop_ids
+        if not stop_ids:
+            raise GrammarError("the model names no stop token, which a choice of texts needs")
+        return partial(
+            ChoiceConstraint,
+            [self._tokenizer.encode(text) for text in texts],
+            stop_id=min(stop_ids),
+            vocab_size=self._vocab_size,
+        )
+
+    def _get_grammars(self) -> Grammars:
+        with self._lock:
+            if self._grammars is None:
+                self._grammars = Grammars(self._tokenizer, vocab_size=self._vocab_size)
+            return self._grammars

@@ -1,0 +1,273 @@
+"""The generator behind HTTP: our worker, or any server that speaks OpenAI's protocol. No torch.
+
+A foreign server has no choices, no scores and perhaps no `/tokenize`: what cannot be had is refused
+by name, and only the counting of tokens is estimated.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final, Self
+
+import httpx2
+import structlog
+
+from core.settings import GenerationSettings
+from generation.errors import GeneratorNotSupportedError, GeneratorUnavailableError
+from generation.generator import Cancelled
+from generation.remote_stream import RemoteStream, fields_of, refusal, unavailable
+from generation.types import Message, Sampling
+
+_log = structlog.get_logger()
+
+# of text in most languages; fewer would overfill a foreign server's window
+_CHARS_PER_TOKEN: Final = 3
+# role marks and line breaks that a template adds to each message
+_TOKENS_PER_MESSAGE: Final = 8
+_ATTEMPTS: Final = 3
+_FIRST_PAUSE_S: Final = 0.25
+_MAX_PAUSE_S: Final = 5.0
+_RETRY_STATUSES: Final = frozenset({429, 502, 503})
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteModel:
+    """What a server says of its model. `is_ours`: it has our extensions."""
+
+    max_context: int
+    sha256: str
+    is_ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds to reach a server, and the longest it may be silent."""
+
+    connect_s: float = 5.0
+    read_s: float = 120.0
+
+    def for_client(self) -> httpx2.Timeout:
+        """As the HTTP client spells it."""
+        return httpx2.Timeout(self.read_s, connect=self.connect_s)
+
+
+class RemoteGenerator:
+    """Asks a server for text. Thread-safe. Only what has not begun is ever tried again.
+
+    `assumed_context` is the window of a foreign server that does not name its own.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        *,
+        api_key: str | None = None,
+        timeouts: Timeouts | None = None,
+        assumed_context: int = 4096,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        self._url = base_url.rstrip("/").removesuffix("/v1")
+        self._model = model
+        self._assumed_context = assumed_context
+        self._lock = threading.Lock()
+        self._known: RemoteModel | None = None
+        self._client = httpx2.Client(
+            base_url=self._url,
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+            timeout=(timeouts or Timeouts()).for_client(),
+            transport=transport,
+        )
+
+    @classmethod
+    def of(cls, settings: GenerationSettings, *, model: str) -> Self:
+        """As the settings say, which must name a URL."""
+        return cls(
+            settings.url or "",
+            model,
+            api_key=settings.api_key.get_secret_value() if settings.api_key else None,
+            timeouts=Timeouts(settings.connect_timeout_s, settings.read_timeout_s),
+            assumed_context=settings.max_context,
+        )
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return self._model
+
+    @property
+    def model_sha256(self) -> str:
+        """Hash of the weights; empty where a foreign server does not say."""
+        return self._get_model().sha256
+
+    @property
+    def max_context(self) -> int:
+        """Tokens of prompt and answer together."""
+        return self._get_model().max_context
+
+    def load(self) -> None:
+        """Wait until the server answers for its model, however long that takes."""
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                self._get_model()
+            except GeneratorUnavailableError as error:
+                _log.warning("generator_unavailable", detail=str(error), retry_in_s=pause_s)
+                time.sleep(pause_s)
+                pause_s = min(pause_s * 2, _MAX_PAUSE_S)
+            else:
+                return
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of the rendered prompt; an estimate where the server cannot tell."""
+        body: Json = {"model": self._model, "messages": _messages(messages)}
+        response = self._post("/tokenize", body)
+        if response.status_code == 200:
+            count = fields_of(response).get("count")
+            if isinstance(count, int):
+                return count
+        if self._get_model().is_ours:
+            raise refusal(self._url, response.status_code, fields_of(response))
+        num_chars = sum(len(message.content) for message in messages)
+        return -(-num_chars // _CHARS_PER_TOKEN) + _TOKENS_PER_MESSAGE * len(messages)
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        cancelled: Cancelled,
+        choices: Sequence[str] = (),
+    ) -> Iterator[str]:
+        """Yield the text in pieces that never split a character.
+
+        Raises as the protocol says, GeneratorUnavailableError, GeneratorBusyError,
+        GenerationFailedError and, for several choices of a foreign server,
+        GeneratorNotSupportedError.
+        """
+        if len(choices) == 1:
+            # nothing is left for a model to say
+            yield choices[0]
+            return
+        body = self._body(messages, sampling, choices)
+        with closing(self._begin(body, cancelled)) as stream:
+            yield from stream.pieces(cancelled)
+
+    def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+        """Log-likelihood of each continuation after the prompt."""
+        self._require_ours("scores of continuations")
+        response = self._post(
+            "/v1/score",
+            {
+                "model": self._model,
+                "messages": _messages(messages),
+                "continuations": list(continuations),
+            },
+        )
+        fields = fields_of(response)
+        if response.status_code != 200:
+            raise refusal(self._url, response.status_code, fields)
+        scores = [entry.get("score") for entry in _entries(fields)]
+        numbers = [score for score in scores if isinstance(score, float)]
+        if len(numbers) != len(continuations):
+            raise GeneratorUnavailableError(f"{self._url} did not score every continuation")
+        return numbers
+
+    def _body(
+        self, messages: Sequence[Message], sampling: Sampling, choices: Sequence[str]
+    ) -> Json:
+        body: Json = {
+            "model": self._model,
+            "messages": _messages(messages),
+            "stream": True,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": sampling.seed,
+            "max_tokens": sampling.max_tokens,
+        }
+        if sampling.top_k:
+            body["top_k"] = sampling.top_k
+        if choices:
+            self._require_ours("a choice among texts")
+            body["response_format"] = {"type": "choice", "choices": list(choices)}
+        return body
+
+    def _begin(self, body: Json, cancelled: Cancelled) -> RemoteStream:
+        """Have the server begin. What has begun is never sent again."""
+        pause_s = _FIRST_PAUSE_S
+        for is_last in (*[False] * (_ATTEMPTS - 1), True):
+            stream = RemoteStream(self._client, "/v1/chat/completions", body)
+            try:
+                status, fields = stream.wait_for_status(cancelled)
+            except GeneratorUnavailableError:
+                if is_last:
+                    raise
+            else:
+                if status == 200:
+                    return stream
+                if is_last or status not in _RETRY_STATUSES:
+                    raise refusal(self._url, status, fields)
+            time.sleep(pause_s)
+            pause_s *= 2
+        raise AssertionError("the last attempt returns or raises")
+
+    def _get_model(self) -> RemoteModel:
+        with self._lock:
+            if self._known is None:
+                self._known = self._fetch_model()
+            return self._known
+
+    def _fetch_model(self) -> RemoteModel:
+        try:
+            response = self._client.get("/v1/models")
+        except httpx2.TransportError as error:
+            raise unavailable(self._url, error) from error
+        fields = fields_of(response)
+        if response.status_code != 200:
+            raise refusal(self._url, response.status_code, fields)
+        entries = _entries(fields)
+        for entry in entries:
+            if entry.get("id") == self._model:
+                return self._describe(entry)
+        names = ", ".join(str(entry.get("id")) for entry in entries) or "no model"
+        raise GeneratorUnavailableError(
+            f"{self._url} serves {names}, not {self._model!r}; set CIMIENTO_MODELS__ANSWER"
+        )
+
+    def _describe(self, entry: Mapping[str, object]) -> RemoteModel:
+        window, digest = entry.get("max_model_len"), entry.get("model_sha256")
+        return RemoteModel(
+            max_context=window if isinstance(window, int) else self._assumed_context,
+            sha256=digest if isinstance(digest, str) else "",
+            is_ours=entry.get("owned_by") == "cimiento",
+        )
+
+    def _require_ours(self, what: str) -> None:
+        if not self._get_model().is_ours:
+            raise GeneratorNotSupportedError(
+                f"{self._url} cannot give {what}; point CIMIENTO_GENERATION__URL at a "
+                "'cimiento worker generate', or unset it to use the model in this process"
+            )
+
+    def _post(self, path: str, body: Json) -> httpx2.Response:
+        try:
+            return self._client.post(path, json=body)
+        except httpx2.TransportError as error:
+            raise unavailable(self._url, error) from error
+
+
+def _messages(messages: Sequence[Message]) -> list[Json]:
+    return [{"role": message.role, "content": message.content} for message in messages]
+
+
+def _entries(fields: Mapping[str, object]) -> list[Json]:
+    listed = fields.get("data")
+    return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []

@@ -1,0 +1,191 @@
+"""One streamed completion of a remote server, read beside whoever waits for it. No torch.
+
+A thread reads, so that the caller can notice at any moment that its own client has gone; closing
+the stream cuts the connection, which is how the server learns of it.
+"""
+
+import json
+import queue
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import httpx2
+
+from generation.errors import (
+    GenerationFailedError,
+    GeneratorBusyError,
+    GeneratorNotSupportedError,
+    GeneratorUnavailableError,
+    QuestionTooLongError,
+)
+
+_POLL_S: Final = 0.05
+_DATA: Final = "data:"
+_DONE: Final = "[DONE]"
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    """The server has answered; `fields` is what it said where it did not begin a stream."""
+
+    code: int
+    fields: Json
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The connection has ended, in order unless there is an error."""
+
+    error: Exception | None = None
+
+
+class RemoteStream:
+    """Posts at once. `wait_for_status`, then read `pieces`; `close` it in every case."""
+
+    def __init__(self, client: httpx2.Client, path: str, body: Json) -> None:
+        self._client = client
+        self._path = path
+        self._body = body
+        self._arrived: queue.SimpleQueue[_Status | str | _End] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._response: httpx2.Response | None = None
+        self._is_closed = False
+        threading.Thread(target=self._read, name="remote-stream", daemon=True).start()
+
+    def wait_for_status(self, cancelled: Callable[[], bool]) -> tuple[int, Json]:
+        """The status, and the fields of an error. 200 and nothing where `cancelled` holds first.
+
+        Raises GeneratorUnavailableError where the server cannot be reached.
+        """
+        item = self._next(cancelled)
+        if isinstance(item, _Status):
+            return item.code, item.fields
+        if isinstance(item, _End):
+            raise unavailable(self._client.base_url, item.error)
+        return 200, {}
+
+    def pieces(self, cancelled: Callable[[], bool]) -> Iterator[str]:
+        """The text as it comes. Ends when `cancelled` holds. Raises as `refusal` describes."""
+        num_chars = 0
+        while (item := self._next(cancelled)) is not None:
+            if isinstance(item, _End):
+                raise GeneratorUnavailableError(
+                    f"{self._client.base_url} broke off after {num_chars} characters; ask again"
+                )
+            if not isinstance(item, str) or not item.startswith(_DATA):
+                continue
+            data = item.removeprefix(_DATA).strip()
+            if data == _DONE:
+                return
+            if piece := self._text_of(data):
+                num_chars += len(piece)
+                yield piece
+
+    def close(self) -> None:
+        """Hang up; safe at any time."""
+        with self._lock:
+            self._is_closed = True
+            response = self._response
+        if response is not None:
+            _cut(response)
+
+    def _next(self, cancelled: Callable[[], bool]) -> _Status | str | _End | None:
+        while not cancelled():
+            with suppress(queue.Empty):
+                return self._arrived.get(timeout=_POLL_S)
+        return None
+
+    def _read(self) -> None:
+        end = _End()
+        try:
+            with self._client.stream("POST", self._path, json=self._body) as response:
+                if self._take(response):
+                    for line in response.iter_lines():
+                        self._arrived.put(line)
+        except (httpx2.TransportError, httpx2.StreamError, OSError) as error:
+            end = _End(error)
+        self._arrived.put(end)
+
+    def _take(self, response: httpx2.Response) -> bool:
+        """Whether to read on: the caller may have left before the server answered."""
+        with self._lock:
+            self._response = response
+            if self._is_closed:
+                return False
+        if response.status_code == 200:
+            self._arrived.put(_Status(200, {}))
+            return True
+        response.read()
+        self._arrived.put(_Status(response.status_code, fields_of(response)))
+        return False
+
+    def _text_of(self, data: str) -> str:
+        try:
+            chunk = json.loads(data)
+        except ValueError as error:
+            raise GeneratorUnavailableError(
+                f"{self._client.base_url} sent a chunk that is not JSON"
+            ) from error
+        match chunk:
+            case {"error": dict()}:
+                raise refusal(self._client.base_url, 500, chunk)
+            case {"choices": [{"delta": {"content": str(text)}}, *_]}:
+                return text
+        return ""
+
+
+def fields_of(response: httpx2.Response) -> Json:
+    """The object that a response holds; empty where it holds none."""
+    try:
+        fields = response.json()
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def unavailable(url: object, error: Exception | None) -> GeneratorUnavailableError:
+    """The server cannot be reached."""
+    fault = type(error).__name__ if error else "it hung up"
+    return GeneratorUnavailableError(
+        f"no answer from {url} ({fault}); start 'cimiento worker generate' there, or correct "
+        "CIMIENTO_GENERATION__URL"
+    )
+
+
+def refusal(url: object, status: int, fields: Mapping[str, object]) -> Exception:
+    """What a server's error means here."""
+    code, message = _code_and_message(fields)
+    if code == "context_length_exceeded" or "maximum context length" in message:
+        return QuestionTooLongError(f"{message}; ask in fewer words")
+    said = f"{url} answered {status}: {message}"
+    if status in (401, 403):
+        return GeneratorUnavailableError(f"{said}; set CIMIENTO_GENERATION__API_KEY to its key")
+    if status == 429:
+        return GeneratorBusyError(said)
+    if status in (500, 504):
+        return GenerationFailedError(said)
+    if status in (400, 422):
+        return GeneratorNotSupportedError(said)
+    return GeneratorUnavailableError(said)
+
+
+def _code_and_message(fields: Mapping[str, object]) -> tuple[str, str]:
+    error = fields.get("error", fields)
+    if not isinstance(error, Mapping):
+        return "", str(error)
+    return str(error.get("code")), str(error.get("message", "nothing more"))
+
+
+def _cut(response: httpx2.Response) -> None:
+    # closing would not wake the thread that waits to read; shutting the socket down does
+    stream = response.extensions.get("network_stream")
+    connection = stream.get_extra_info("socket") if stream is not None else None
+    if isinstance(connection, socket.socket):
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)

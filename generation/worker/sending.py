@@ -1,0 +1,156 @@
+"""Send what comes of a request, whole or as a stream, for as long as the client listens."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import pydantic_core
+import structlog
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from generation.completion import AsyncReader, TextEvent
+from generation.worker.errors import ApiError
+from generation.worker.metrics import Metrics, Stopwatch
+from generation.worker.replies import Json, Reply
+
+_log = structlog.get_logger()
+T = TypeVar("T")
+
+HEARTBEAT_S: Final = 15.0
+_DONE: Final = b"data: [DONE]\n\n"
+_COMMENT: Final = b": still working\n\n"
+
+
+class ClientGoneError(Exception):
+    """The client hung up; there is nobody to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A request under way, the shape of its reply, and who times it."""
+
+    reader: AsyncReader
+    reply: Reply
+    metrics: Metrics
+
+    async def events(self) -> AsyncGenerator[TextEvent, None]:
+        """What comes of it, counted; leaving early ends the work."""
+        stopwatch = Stopwatch(self.metrics)
+        async with aclosing(self.reader.events()) as events:
+            async for event in events:
+                stopwatch.note(event)
+                yield event
+        stopwatch.stop()
+
+
+async def until_gone(receive: Receive, work: Callable[[], Awaitable[T]]) -> T:
+    """Do the work unless the client leaves first: then it is cancelled, and ClientGoneError raised.
+
+    The body must have been read.
+    """
+    leaving = asyncio.ensure_future(_wait_for_disconnect(receive))
+    working = asyncio.ensure_future(work())
+    try:
+        await asyncio.wait((leaving, working), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientGoneError
+    finally:
+        for task in (leaving, working):
+            task.cancel()
+        await asyncio.gather(leaving, working, return_exceptions=True)
+
+
+async def send_whole(receive: Receive, work: Work) -> Response:
+    """The reply as one object, once it is complete."""
+
+    async def collect() -> Response:
+        async with aclosing(work.events()) as events:
+            async for event in events:
+                work.reply.add(event)
+        return JSONResponse(work.reply.whole(work.reader.usage))
+
+    with _ending(work.reader):
+        return await until_gone(receive, collect)
+
+
+class StreamResponse(Response):
+    """The reply as server-sent events, and [DONE]. A fault on the way is an event, then [DONE]."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, work: Work, *, include_usage: bool) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._work = work
+        self._include_usage = include_usage
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the signature of ASGI
+        """Send until the work ends or the client goes away."""
+        with _ending(self._work.reader), suppress(ClientGoneError):
+            await until_gone(receive, lambda: self._send_all(send))
+
+    async def _send_all(self, send: Send) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        async with aclosing(self._chunks()) as chunks, aclosing(with_heartbeat(chunks)) as beating:
+            async for chunk in beating:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": _DONE, "more_body": False})
+
+    async def _chunks(self) -> AsyncGenerator[bytes, None]:
+        reply = self._work.reply
+        try:
+            for chunk in reply.first_chunks():
+                yield _event(chunk)
+            async with aclosing(self._work.events()) as events:
+                async for event in events:
+                    yield _event(reply.chunk(event))
+        except ApiError as error:
+            _log.warning("stream_broke_off", code=error.code)
+            yield _event(error.body())
+        else:
+            if self._include_usage:
+                yield _event(reply.usage_chunk(self._work.reader.usage))
+
+
+async def with_heartbeat(
+    chunks: AsyncIterator[bytes], *, every_s: float = HEARTBEAT_S
+) -> AsyncGenerator[bytes, None]:
+    """Chunks, and a comment wherever none has come for a while, so that proxies keep the line."""
+    coming = asyncio.ensure_future(anext(chunks, None))
+    try:
+        while True:
+            done, _pending = await asyncio.wait((coming,), timeout=every_s)
+            if not done:
+                yield _COMMENT
+                continue
+            chunk = coming.result()
+            if chunk is None:
+                return
+            yield chunk
+            coming = asyncio.ensure_future(anext(chunks, None))
+    finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+
+
+@contextmanager
+def _ending(reader: AsyncReader) -> Iterator[None]:
+    # also where the first event was never waited for
+    try:
+        yield
+    finally:
+        reader.close()
+
+
+async def _wait_for_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _event(chunk: Json) -> bytes:
+    return b"data: " + pydantic_core.to_json(chunk) + b"\n\n"
