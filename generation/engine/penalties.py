@@ -29,7 +29,8 @@ class TokenCounts:
     def update(self, output_ids: Sequence[int]) -> Self:
         """Take the whole output so far; what was taken before must still begin it."""
         for token in output_ids[self._num_outputs :]:
-            self._counts[self._claim_slot(token)] += 1
+            slot = self._claim_slot(token)  # may replace the array
+            self._counts[slot] += 1
         self._num_outputs = len(output_ids)
         return self
 

@@ -75,7 +75,7 @@ def choose_tokens(logits: Tensor, rows: Sequence[Row]) -> Tensor:
     """
     adjusted = _adjust(logits, rows)
     drawn = [index for index, row in enumerate(rows) if row.params.temperature > 0]
-    if len(drawn) == len(rows):
+    if drawn and len(drawn) == len(rows):
         return _draw(adjusted, rows)
     tokens = adjusted.argmax(-1)
     if drawn:
@@ -217,7 +217,9 @@ def _find_cutoff(
     # a token stays while the mass before it is under top_p, so the likeliest one always stays
     kept = (ranks < top_k) & (before < top_p * total)
     num_kept = kept.sum(-1, keepdim=True)
-    return best.gather(1, num_kept - 1), (num_kept < width) | (top_k <= width)
+    # the mass of a top_k beyond the width is not known
+    is_certain = (top_k <= width) | ((top_k == keys.shape[-1]) & (num_kept < width))
+    return best.gather(1, num_kept - 1), is_certain
 
 
 def _rank_keys(values: Tensor) -> Tensor:
