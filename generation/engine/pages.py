@@ -77,15 +77,11 @@ class PagePool:
             found.append(page)
         return found
 
-    def allocate(
-        self, num: int, *, after: int | None = None, room: int = 0, joins: bool = False
-    ) -> list[int]:
+    def allocate(self, num: int, *, after: int | None = None, room: int = 0) -> list[int]:
         """`num` pages with one holder each. Raises OutOfPagesError and then takes none.
 
         after: the page that they should follow, the sequence's last so far.
         room: how many the sequence will want from here on, these among them.
-        joins: whether `after` was found and not allocated, so that what is earmarked behind it is
-            meant for another of its holders.
         """
         if num <= 0:
             return []
@@ -93,10 +89,8 @@ class PagePool:
             raise OutOfPagesError(
                 f"{num} pages were asked for and {self.num_free} of {self.num_pages} are free"
             )
-        if after is not None and not (joins and self._num_holders[after] > 1):
+        if after is not None:
             self._drop_earmark(after)
-        elif after in self._earmarks:
-            after = None
         wanted = max(room, num)
         num_to_keep = len(self._cached) - wanted
         pages: list[int] = []
@@ -145,7 +139,7 @@ class PagePool:
         if last - pages[0] != len(pages) - 1 or any(b - a != 1 for a, b in pairwise(pages)):
             return 0
         if last in self._earmarks:
-            is_own = self._num_holders[last] == 1
+            is_own = self._num_holders[last] == 1  # else whoever took it means to grow there
             return self._earmarks[last] - last - 1 if is_own else 0
         return _num_leading(self._map[last + 1 :], _FREE)
 

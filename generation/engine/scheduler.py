@@ -311,7 +311,6 @@ class Scheduler:
                 min(num_pages, self._pool.num_free),
                 after=sequence.pages[-1] if sequence.pages else None,
                 room=self._num_expected(sequence) - len(sequence.pages),
-                joins=self._running[sequence] == 0,  # nothing was computed since its admission
             )
 
     def _move_to_run(self, sequence: Sequence) -> Copies:

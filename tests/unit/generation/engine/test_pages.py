@@ -169,19 +169,6 @@ def test_a_new_run_begins_where_it_fits_whole() -> None:
     assert pool.allocate(1, room=3) == [6]
 
 
-def test_who_shares_a_page_does_not_take_the_run_that_follows_it() -> None:
-    pool = pool_of(12)
-    one = pool.allocate(1, room=6)
-    pool.register(one[0], [7] * SIZE, after=None, tenant="")
-    shared = pool.find_prefix([7] * SIZE, tenant="")
-    assert pool.room_after(one) == 5
-    pool.share(shared)
-    assert pool.room_after(shared) == 0
-    assert pool.allocate(2, after=shared[0], room=2, joins=True) == [6, 7]
-    one += pool.allocate(1, after=one[0], room=5)
-    assert one == [0, 1]
-
-
 def test_pages_know_how_far_their_run_can_go_on() -> None:
     pool = pool_of(12)
     pages = pool.allocate(3)
@@ -189,6 +176,15 @@ def test_pages_know_how_far_their_run_can_go_on() -> None:
     pool.allocate(1, room=4)
     assert pool.room_after(pages) == 0
     assert pool.room_after([pages[0], pages[2]]) == 0
+
+
+def test_a_run_that_another_means_to_grow_into_has_no_room() -> None:
+    pool = pool_of(12)
+    [page] = pool.allocate(1, room=6)
+    assert pool.room_after([page]) == 5
+    pool.register(page, [7] * SIZE, after=None, tenant="")
+    pool.share(pool.find_prefix([7] * SIZE, tenant=""))
+    assert pool.room_after([page]) == 0
 
 
 def test_an_earmark_ends_with_its_run() -> None:
