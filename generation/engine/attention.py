@@ -8,6 +8,7 @@ tokens of one sequence, H query heads, Hkv key/value heads, G = H / Hkv, D = hea
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol
 
 import torch
@@ -31,18 +32,49 @@ class AttentionContext(Protocol):
 
 
 class PackedContext:
-    """Whole sequences one after the other, none seeing another; nothing is kept."""
+    """Whole sequences one after the other, none seeing another; nothing is kept.
+
+    Neighbours of one length are one rectangle: sort by length where speed matters.
+    """
 
     def __init__(self, lengths: Sequence[int]) -> None:
-        self._lengths = list(lengths)
+        # (sequences, tokens of each) of every run of equal lengths
+        self._runs = [(len(list(run)), length) for length, run in groupby(lengths)]
 
     def attend(self, layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        parts = zip(*(torch.split(t, self._lengths) for t in (q, k, v)), strict=True)
+        sizes = [count * length for count, length in self._runs]
+        parts = zip(self._runs, *(torch.split(t, sizes) for t in (q, k, v)), strict=True)
         outs = [
             attend(q, k.transpose(0, 1), v.transpose(0, 1), layer)  # (T, H * D)
-            for q, k, v in parts
+            if count == 1
+            else attend_rectangle(q, k, v, layer, count=count)  # (B * T, H * D)
+            for (count, _), q, k, v in parts
         ]
         return torch.cat(outs) if len(outs) > 1 else outs[0]  # (N, H * D)
+
+
+def attend_rectangle(
+    q: Tensor, k: Tensor, v: Tensor, layer: LayerAttention, *, count: int
+) -> Tensor:
+    """B = `count` whole sequences of one length: q (B * T, H, D); k, v (B * T, Hkv, D)."""
+    num_heads, num_kv_heads, head_dim = q.shape[1], k.shape[1], q.shape[2]
+    length = q.shape[0] // count
+    mask = visibility(length, length, window=layer.window, like=q)
+    q = q.view(count, length, num_heads, head_dim).transpose(1, 2)  # (B, H, T, D)
+    groups = num_heads // num_kv_heads
+    k, v = (
+        t.view(count, length, num_kv_heads, head_dim).repeat_interleave(groups, dim=2)
+        for t in (k, v)
+    )  # (B, T, H, D)
+    out = F.scaled_dot_product_attention(
+        q,
+        k.transpose(1, 2),
+        v.transpose(1, 2),
+        attn_mask=mask,
+        is_causal=mask is None,
+        scale=layer.scale,
+    )  # (B, H, T, D)
+    return out.transpose(1, 2).reshape(count * length, num_heads * head_dim)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, layer: LayerAttention) -> Tensor:

@@ -1,0 +1,146 @@
+"""Everything a pre-training run needs, made from its options: nothing has been learnt yet."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from generation.engine.model import Transformer
+from generation.training.checkpoint import RunState
+from generation.training.corpus import CorpusCounts, Report, iterate_texts
+from generation.training.hardware import choose_device, choose_dtype, choose_pass_tokens
+from generation.training.held_out import Validation, split_documents
+from generation.training.loop import Plan
+from generation.training.options import BaseOptions
+from generation.training.packing import PackedBatch, Windows, WindowStream, cut_windows
+from generation.training.tokens import (
+    TokenStore,
+    finish_tokens,
+    has_tokens,
+    load_tokens,
+    write_tokens,
+)
+from generation.training.trainer import (
+    OptimizerSettings,
+    Trainer,
+    init_weights,
+    next_token_loss,
+)
+from generation.training.vocabulary import load_tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Where things are in the output folder."""
+
+    root: Path
+
+    @property
+    def state(self) -> Path:
+        """What only a resumed run needs."""
+        return self.root / "training"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.state / "checkpoint.pt"
+
+    @property
+    def tokens(self) -> Path:
+        return self.state / "tokens"
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "loss.csv"
+
+
+@dataclass(slots=True)
+class Pretraining:
+    """One run: what it learns from, what learns, and how far it is."""
+
+    options: BaseOptions
+    folder: Folder
+    store: TokenStore
+    validation: Validation
+    trainer: Trainer[Transformer, PackedBatch]
+    windows: Windows
+    stream: WindowStream
+    plan: Plan
+    device: torch.device
+    dtype: torch.dtype
+    run: RunState
+
+
+def prepare(options: BaseOptions, folder: Folder, report: Report) -> Pretraining:
+    """Read and encode the folder of text, unless an earlier run has; draw the first weights."""
+    device = choose_device(options.device)
+    dtype = choose_dtype(options.dtype, device)
+    tokenizer = load_tokenizer(options.tokenizer)
+    config = options.build_config(tokenizer.get_vocab_size())
+
+    store = _find_or_make_tokens(options, folder, tokenizer)
+    for note in store.notes:
+        report(note)
+    learned, held_out = split_documents(store, seed=options.seed, held_out_share=options.held_out)
+    pass_tokens = choose_pass_tokens(
+        options.pass_tokens,
+        device,
+        batch_tokens=options.batch_tokens,
+        context=options.context,
+        vocab_size=config.vocab_size,
+    )
+    windows = cut_windows(store, learned, context=options.context)
+    validation = Validation(store, held_out, context=options.context, pass_tokens=pass_tokens)
+    model = Transformer(config).to(device)
+    init_weights(model, seed=options.seed)
+    report(
+        f"{sum(p.numel() for p in model.parameters()):,} parameters, "
+        f"{windows.num_targets:,} tokens to learn from, {validation.num_targets:,} held back; "
+        f"{device.type}, {str(dtype).removeprefix('torch.')}"
+    )
+    return Pretraining(
+        options=options,
+        folder=folder,
+        store=store,
+        validation=validation,
+        trainer=Trainer(
+            model,
+            next_token_loss,
+            settings=OptimizerSettings(weight_decay=options.weight_decay),
+            dtype=dtype,
+        ),
+        windows=windows,
+        stream=WindowStream(
+            store.ids,
+            windows,
+            batch_tokens=options.batch_tokens,
+            pass_tokens=pass_tokens,
+            seed=options.seed,
+        ),
+        plan=_plan(options, num_targets=windows.num_targets),
+        device=device,
+        dtype=dtype,
+        run=RunState(),
+    )
+
+
+def _find_or_make_tokens(options: BaseOptions, folder: Folder, tokenizer: Tokenizer) -> TokenStore:
+    if options.resume and has_tokens(folder.tokens):
+        return load_tokens(folder.tokens, tokenizer)
+    counts = CorpusCounts()
+    texts = iterate_texts(options.data, counts, min_chars=options.min_chars)
+    write_tokens(texts, tokenizer, folder.tokens)
+    finish_tokens(folder.tokens, tokenizer, counts.lines())
+    return load_tokens(folder.tokens, tokenizer)
+
+
+def _plan(options: BaseOptions, *, num_targets: int) -> Plan:
+    max_steps = options.steps
+    if max_steps is None and options.minutes is None:
+        max_steps = -(-num_targets // options.batch_tokens)
+    return Plan(
+        max_steps=max_steps,
+        max_s=None if options.minutes is None else options.minutes * 60,
+        peak_learning_rate=options.lr,
+        warmup_steps=options.warmup,
+    )
