@@ -1,5 +1,7 @@
 """Whatever comes and goes, and in whatever order: accounts balance and outputs are right."""
 
+from typing import Any
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -13,11 +15,26 @@ from tests.unit.generation.engine.scheduling import (
     request,
 )
 
-TENANTS = ("north", "south")
 # prompts that begin alike, so that pages are shared, and part at any place
 STEM = tuple(i * i % VOCAB_SIZE for i in range(60))
 
+prompts = st.builds(
+    lambda num_stem, tail: STEM[:num_stem] + tuple(tail),
+    st.integers(0, 60),
+    st.lists(st.integers(0, VOCAB_SIZE - 1), min_size=1, max_size=6),
+)
 durations = st.none() | st.floats(0, 20)
+options = st.fixed_dictionaries(
+    {
+        "max_tokens": st.integers(1, 12),
+        "num_samples": st.sampled_from([1, 1, 3]),
+        "tenant": st.sampled_from(["north", "south"]),
+        "priority": st.sampled_from(Priority),
+        "deadlines": st.builds(
+            Deadlines, queue_s=durations, first_token_s=durations, total_s=durations
+        ),
+    }
+)
 
 
 class AnyTraffic(RuleBasedStateMachine):
@@ -53,40 +70,15 @@ class AnyTraffic(RuleBasedStateMachine):
             ),
         )
 
-    @rule(
-        num_stem=st.integers(0, 59),
-        tail=st.lists(st.integers(0, VOCAB_SIZE - 1), max_size=6),
-        max_tokens=st.integers(1, 12),
-        num_samples=st.sampled_from([1, 1, 3]),
-        tenant=st.sampled_from(TENANTS),
-        priority=st.sampled_from(Priority),
-        scored=st.none() | st.floats(0, 1),
-        allowed=st.builds(Deadlines, queue_s=durations, first_token_s=durations, total_s=durations),
-    )
+    @rule(prompt=prompts, options=options, score_share=st.none() | st.floats(0, 1))
     def submit(
-        self,
-        num_stem: int,
-        tail: list[int],
-        max_tokens: int,
-        num_samples: int,
-        tenant: str,
-        priority: Priority,
-        scored: float | None,
-        allowed: Deadlines,
+        self, prompt: tuple[int, ...], options: dict[str, Any], score_share: float | None
     ) -> None:
-        longest = self.simulation.limits.max_context - 1
-        prompt = (STEM[: max(0, min(num_stem, longest - len(tail)))] + tuple(tail))[:longest]
-        prompt = prompt or (1,)
-        asked = request(
-            prompt,
-            max_tokens=max_tokens,
-            num_samples=num_samples if scored is None else 1,
-            tenant=tenant,
-            priority=priority,
-            score_from=None if scored is None else max(1, round(scored * len(prompt))),
-            deadlines=allowed,
-            submitted_at=self.now,
-        )
+        prompt = prompt[: self.simulation.limits.max_context - 1]
+        if score_share is not None:
+            score_from = max(1, round(score_share * len(prompt)))
+            options = options | {"num_samples": 1, "score_from": score_from}
+        asked = request(prompt, submitted_at=self.now, **options)
         self.submitted += self.simulation.submit(asked)
 
     @precondition(lambda self: self.simulation.scheduler.has_work)
