@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from generation.engine import ModelConfig, Transformer
+from generation.engine.config import ModelConfig
+from generation.engine.model import Transformer
 
 _LAYER_NAMES = {
     "attention_norm": "input_layernorm",
@@ -49,7 +50,7 @@ def _reference_config(config: ModelConfig) -> LlamaConfig:
         intermediate_size=config.d_ff,
         max_position_embeddings=config.max_positions,
         rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
-        rms_norm_eps=config.rms_norm_eps,
+        rms_norm_eps=config.norm_eps,
         tie_word_embeddings=config.tie_embeddings,
     )
 

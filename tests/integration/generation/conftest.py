@@ -9,7 +9,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from benchmarks.reference import build_reference
-from generation.engine import Engine
+from generation.engine.engine import Engine, EngineSettings
 from generation.local_model import LoadedModel, load_model
 
 
@@ -32,8 +32,10 @@ def loaded(model_files: ModelFiles) -> LoadedModel:
 
 
 @pytest.fixture(scope="package")
-def engine(loaded: LoadedModel) -> Engine:
-    return Engine(loaded.model, max_context=2048)
+def engine(loaded: LoadedModel) -> Iterator[Engine]:
+    engine = Engine(loaded.model, EngineSettings(max_context=2048, num_threads=1))
+    yield engine
+    engine.close()
 
 
 @pytest.fixture(scope="package")

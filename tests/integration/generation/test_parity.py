@@ -6,7 +6,9 @@ from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from benchmarks.reference import generate_greedily
-from generation.engine import Engine, SamplingParams
+from generation.engine.attention import PackedContext
+from generation.engine.engine import Engine
+from generation.engine.params import SamplingParams
 from generation.local_model import LoadedModel
 from generation.types import Message
 from tests.integration.generation.conftest import ModelFiles
@@ -21,7 +23,8 @@ def test_logits_equal_transformers_over_200_tokens(
 ) -> None:
     ids = loaded.tokenizer.encode(PASSAGE)[:200]
     assert len(ids) == 200
-    difference = loaded.model(torch.tensor([ids])) - reference(torch.tensor([ids])).logits
+    hidden = loaded.model(torch.tensor(ids), torch.arange(200), PackedContext([200]))
+    difference = loaded.model.logits(hidden) - reference(torch.tensor([ids])).logits[0]
     assert difference.abs().max() < 1e-3
 
 
