@@ -133,7 +133,9 @@ class RemoteStream:
                 f"{self._client.base_url} sent a chunk that is not JSON"
             ) from error
         match chunk:
-            case {"error": dict()}:
+            case {"error": {"type": "service_unavailable"}}:
+                raise refusal(self._client.base_url, 503, chunk)
+            case {"error": _}:
                 raise refusal(self._client.base_url, 500, chunk)
             case {"choices": [{"delta": {"content": str(text)}}, *_]}:
                 return text

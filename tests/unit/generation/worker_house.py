@@ -39,12 +39,18 @@ class House:
         self.served = FakeServed(self.engine)
         self.worker = Worker(self.served, WorkerSettings(**settings))
         self.app = create_app(self.worker)
+        self.server: uvicorn.Server | None = None
 
     def started(self) -> "House":
         """The same, once its model is loaded."""
         self.worker.start()
         assert eventually(lambda: self.worker.phase is not Phase.LOADING)
         return self
+
+    @property
+    def num_connections(self) -> int:
+        """Connections that the running server holds."""
+        return len(self.server.server_state.connections) if self.server else 0
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
         """GET inside this process."""
@@ -70,9 +76,8 @@ class House:
         """Listen on a free port of this machine; the address."""
         timeout_s = self.worker.settings.send_timeout_s
         with listen("127.0.0.1", 0, send_timeout_s=timeout_s) as listener:
-            server = uvicorn.Server(
-                uvicorn.Config(self.app, log_config=None, access_log=False, lifespan="off")
-            )
+            config = uvicorn.Config(self.app, log_config=None, access_log=False, lifespan="off")
+            self.server = server = uvicorn.Server(config)
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
             thread.start()
             try:
