@@ -11,11 +11,12 @@ from typing import Final
 
 # longest first: a longer match is likelier to go on as before
 _MATCH_SIZES: Final = (3, 2)
-# What a pass over 1 + k tokens costs, in passes over one: int4 weights on a CPU, where memory
-# rather than arithmetic sets the pace (benchmarks/LOG.md).
-DEFAULT_COSTS: Final[Mapping[int, float]] = MappingProxyType({3: 1.28, 7: 1.97})
+# What a pass over 1 + k tokens costs, in passes over one, on a CPU, where memory rather than
+# arithmetic sets the pace: with weights in four bits, and in bfloat16.
+INT4_COSTS: Final[Mapping[int, float]] = MappingProxyType({3: 1.28, 7: 1.97})
+DENSE_COSTS: Final[Mapping[int, float]] = MappingProxyType({3: 1.1, 7: 1.26})
 _FADE: Final = 0.9
-_FIRST_PAUSE: Final = 8
+_FIRST_PAUSE: Final = 4
 _LONGEST_PAUSE: Final = 64
 # as if so many of a few guesses had held: one bad step alone does not end the guessing
 _FIRST_IMPRESSION: Final = (2.0, 4.0)
@@ -84,7 +85,7 @@ class GuessBudget:
     that is none, guessing rests for a while and then tries again, after longer and longer rests.
     """
 
-    def __init__(self, costs: Mapping[int, float] = DEFAULT_COSTS) -> None:
+    def __init__(self, costs: Mapping[int, float] = INT4_COSTS) -> None:
         self._costs = dict(costs)
         self._rests = 0
         self._pause = _FIRST_PAUSE
@@ -124,7 +125,7 @@ class Lookup:
     """The guesses of one sequence: what to guess, and how much."""
 
     def __init__(
-        self, prompt_ids: Sequence[int], *, costs: Mapping[int, float] = DEFAULT_COSTS
+        self, prompt_ids: Sequence[int], *, costs: Mapping[int, float] = INT4_COSTS
     ) -> None:
         self._prompt_ids = prompt_ids
         self._index: LookupIndex | None = None

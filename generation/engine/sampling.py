@@ -209,13 +209,13 @@ def _find_cutoff(
     """The key (S, 1) of the last token kept, and whether the `width` likeliest suffice to tell."""
     top_k, top_p = limits[:, :1].long(), limits[:, 1:]  # (S, 1) each
     best = keys.topk(width).values  # (S, width)
-    mass = weights.gather(1, _ids_of(best)).cumsum(-1)  # (S, width)
-    before = mass.diff(prepend=torch.zeros_like(mass[:, :1])).neg() + mass  # (S, width)
+    likely = weights.gather(1, _ids_of(best))  # (S, width)
+    mass = likely.cumsum(-1)  # (S, width)
     of_top_k = mass.gather(1, (top_k - 1).clamp(max=width - 1))
     total = torch.where(top_k <= width, of_top_k, weights.sum(-1, keepdim=True))
     ranks = torch.arange(width, device=keys.device)
     # a token stays while the mass before it is under top_p, so the likeliest one always stays
-    kept = (ranks < top_k) & (before < top_p * total)
+    kept = (ranks < top_k) & (mass - likely < top_p * total)
     num_kept = kept.sum(-1, keepdim=True)
     # the mass of a top_k beyond the width is not known
     is_certain = (top_k <= width) | ((top_k == keys.shape[-1]) & (num_kept < width))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.engine.lookup import GuessBudget, Lookup, LookupIndex
+from generation.engine.lookup import DENSE_COSTS, INT4_COSTS, GuessBudget, Lookup, LookupIndex
 
 TOKENS = st.lists(st.integers(0, 4), max_size=40)
 
@@ -155,6 +155,15 @@ def test_one_bad_step_alone_does_not_end_the_guessing() -> None:
     budget.record(num_guessed=3, num_accepted=0)
 
     assert budget.choose(most=7) == 3
+
+
+def test_where_guesses_are_cheap_more_are_made_sooner() -> None:
+    cheap, dear = GuessBudget(DENSE_COSTS), GuessBudget(INT4_COSTS)
+    for budget in (cheap, dear):
+        budget.record(num_guessed=3, num_accepted=3)
+
+    assert cheap.choose(most=7) == 7
+    assert dear.choose(most=7) == 3
 
 
 def test_where_guesses_cost_as_much_as_tokens_none_are_made() -> None:
