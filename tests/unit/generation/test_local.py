@@ -1,0 +1,193 @@
+"""The generator in this process, over a tiny model: text, choices, scores, ends; and its wiring."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import main
+from app.wiring import build_generator, build_local_generator
+from core.errors import CimientoError
+from core.settings import GenerationSettings, Settings, WorkerSettings
+from generation.errors import GeneratorBusyError, QuestionTooLongError
+from generation.local import LocalGenerator
+from generation.remote import RemoteGenerator
+from generation.types import Message, Sampling
+from tests.unit.generation.engine.tiny import tiny_config, tiny_tensors, write_gguf
+from tests.unit.generation.worker_house import House
+
+HI = [Message("user", "Hi")]
+SAMPLING = Sampling(max_tokens=24)
+# float32, so that nothing depends on what else is computed with it
+SETTINGS = GenerationSettings(weights="float32", num_threads=1)
+
+
+def never() -> bool:
+    """A caller that stays."""
+    return False
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = tiny_config(vocab_size=280, max_positions=256)
+    return write_gguf(tmp_path_factory.mktemp("model") / "tiny.gguf", tiny_tensors(config), config)
+
+
+@pytest.fixture
+def generator(path: Path) -> Iterator[LocalGenerator]:
+    with closing(LocalGenerator(path, SETTINGS, model="tiny")) as generator:
+        yield generator
+
+
+def text_of(generator: LocalGenerator | RemoteGenerator, sampling: Sampling = SAMPLING) -> str:
+    """A whole text."""
+    return "".join(generator.stream(HI, sampling, cancelled=never))
+
+
+def test_equal_seeds_give_equal_texts(generator: LocalGenerator) -> None:
+    first, again, other = (
+        text_of(generator, Sampling(temperature=1.5, seed=seed, max_tokens=24))
+        for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+def test_the_limit_of_tokens_holds(generator: LocalGenerator) -> None:
+    reader_usage = generator.stats().num_generated_tokens
+    text_of(generator, Sampling(temperature=1.5, seed=1, max_tokens=5))
+    assert generator.stats().num_generated_tokens - reader_usage == 5
+
+
+def test_the_text_is_one_of_the_choices(generator: LocalGenerator) -> None:
+    choices = ["The pool opens at nine.", "The pool is closed."]
+    text = "".join(generator.stream(HI, Sampling(max_tokens=1), cancelled=never, choices=choices))
+    assert text in choices
+
+
+def test_the_only_choice_is_given_without_computing_anything(generator: LocalGenerator) -> None:
+    (choice,) = choices = ["El señor García vive aquí."]
+    text = "".join(generator.stream(HI, SAMPLING, cancelled=never, choices=choices))
+    assert text == choice
+    assert generator.stats().num_steps == 0
+
+
+def test_a_question_over_the_window_is_refused_with_both_numbers(
+    generator: LocalGenerator,
+) -> None:
+    long = [Message("user", "x" * 300)]
+    number = generator.count_tokens(long)
+    with pytest.raises(QuestionTooLongError, match=rf"{number} tokens .* at most 255"):
+        list(generator.stream(long, SAMPLING, cancelled=never))
+
+
+def test_more_may_not_wait_than_may_wait(path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"max_waiting": 1, "max_sequences": 1})
+    with closing(LocalGenerator(path, settings, model="tiny")) as generator:
+        generator.load()
+        barrier = threading.Barrier(12)
+        outcomes: list[str] = []
+
+        def ask() -> None:
+            barrier.wait(10)
+            try:
+                outcomes.append(text_of(generator))
+            except GeneratorBusyError as error:
+                outcomes.append(error.code)
+
+        threads = [threading.Thread(target=ask) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+    assert "generator_busy" in outcomes
+    assert len(set(outcomes)) == 2  # and those that were let in wrote the same
+
+
+def test_a_caller_that_leaves_ends_the_work(generator: LocalGenerator) -> None:
+    assert list(generator.stream(HI, SAMPLING, cancelled=lambda: True)) == []
+    stream = generator.stream(HI, SAMPLING, cancelled=never)
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]  # it is a generator
+    text_of(generator)
+    assert generator.stats().num_running == 0
+
+
+def test_scores_are_log_likelihoods(generator: LocalGenerator) -> None:
+    scores = generator.score(HI, ["a", "ab", ""])
+    assert scores[0] < 0
+    assert scores[1] < scores[0]
+    assert scores[2] == 0
+
+
+def test_here_and_behind_http_the_same_is_written(generator: LocalGenerator) -> None:
+    house = House()
+    house.worker._served = generator
+    with (
+        house.started().running() as url,
+        closing(RemoteGenerator(url, "tiny")) as remote,
+    ):
+        assert text_of(remote) == text_of(generator)
+        assert remote.count_tokens(HI) == generator.count_tokens(HI)
+        assert remote.score(HI, ["a", "bc"]) == pytest.approx(generator.score(HI, ["a", "bc"]))
+        assert remote.max_context == generator.max_context
+        assert remote.model_sha256 == generator.model_sha256
+        choices = ["one", "two"]
+        here, there = (
+            "".join(each.stream(HI, SAMPLING, cancelled=never, choices=choices))
+            for each in (generator, remote)
+        )
+        assert here == there
+
+
+def test_a_url_in_the_settings_means_a_remote_generator(tmp_path: Path, path: Path) -> None:
+    settings = Settings(
+        data_dir=tmp_path, generation=GenerationSettings(url="http://worker:8421/v1")
+    )
+    with closing(build_generator(settings)) as generator:
+        assert isinstance(generator, RemoteGenerator)
+        assert generator.model == settings.models.answer
+    # a worker needs its model beside it, whatever the URL says
+    assert build_local_generator(settings, str(path)).model == "tiny"
+    with pytest.raises(CimientoError, match="models pull"):
+        build_local_generator(settings)
+
+
+def test_the_shell_can_have_text_written(path: Path) -> None:
+    arguments = ["--model", str(path), "--max-tokens", "8"]
+    runner = CliRunner()
+    shown = runner.invoke(main, ["generate", "Hi", *arguments])
+    told = json.loads(runner.invoke(main, ["generate", "Hi", "--json", *arguments]).stdout)
+    piped = runner.invoke(main, ["generate", "-", *arguments], input="Hi")
+    assert shown.exit_code == 0
+    assert shown.stdout == piped.stdout == told["text"] + "\n"
+    assert told["finish_reason"] in ("stop", "length")
+    raw = json.loads(runner.invoke(main, ["generate", "Hi", "--raw", "--json", *arguments]).stdout)
+    assert raw["prompt_tokens"] < told["prompt_tokens"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["generate", " "], 2, "empty"),
+        (["generate", "Hi", "--max-tokens", "0"], 2, "max-tokens"),
+        (["generate", "Hi", "--model", "no-such-model"], 1, "catalogue"),
+        (["generate", "Hi", "--model", __file__], 1, "GGUF"),
+        (["generate", "x" * 300], 1, "at most"),
+        (["worker", "generate", "--model", "no-such-model"], 1, "catalogue"),
+    ],
+)
+def test_the_shell_is_told_what_is_wrong(
+    path: Path, arguments: list[str], code: int, message: str
+) -> None:
+    given = arguments if "--model" in arguments else [*arguments, "--model", str(path)]
+    result = CliRunner().invoke(main, given)
+    assert result.exit_code == code
+    assert message in result.stderr
+
+
+def test_the_worker_listens_to_this_machine_only_unless_told() -> None:
+    assert WorkerSettings().host == "127.0.0.1"
