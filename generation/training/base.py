@@ -21,7 +21,7 @@ from generation.training.corpus import Report
 from generation.training.durable import replace_text
 from generation.training.errors import CheckpointError, OptionError, TrainingError
 from generation.training.export import export_model
-from generation.training.journal import Journal, Row, read_rows
+from generation.training.journal import Journal, Row, read_rows, write_rows
 from generation.training.loop import StepDone, run_steps
 from generation.training.messages import ProgressLine, print_line
 from generation.training.options import BaseOptions, parse_options
@@ -128,9 +128,7 @@ def _finish(work: Pretraining, *, is_whole: bool, report: Report) -> Outcome:
     if rows:
         rows[-1] = replace(rows[-1], validation_loss=loss)
     replace_text(work.folder.root / "loss.svg", draw_losses(rows, baseline=outcome.baseline_loss))
-    with Journal(work.folder.journal) as journal:
-        for row in rows:
-            journal.write(row)
+    write_rows(work.folder.journal, rows)
     write_card(work, outcome)
     export_model(work.trainer.model, work.options.tokenizer, work.folder.root, dtype=work.dtype)
     report(
@@ -197,6 +195,9 @@ def main(arguments: Sequence[str] | None = None, *, program: str | None = None) 
         return 2 if isinstance(error, OptionError) else 1
     except OSError as error:
         print_line(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        print_line("interrupted at once; what was saved before stays")
         return 1
     return 0
 

@@ -1,7 +1,7 @@
 """The loss of every step in a file that a spreadsheet opens, and nowhere else."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -33,9 +33,7 @@ class Journal:
 
     def __init__(self, path: Path, *, first_step: int = 0) -> None:
         """Rows after `first_step` were written past the checkpoint that a run resumes from."""
-        kept = [row for row in read_rows(path) if row.step <= first_step] if first_step else []
-        lines = [",".join(HEADER), *(",".join(_cells(row)) for row in kept)]
-        replace_text(path, "\n".join(lines) + "\n")
+        write_rows(path, [row for row in read_rows(path) if row.step <= first_step])
         self._stream = path.open("a", encoding="utf-8", newline="")
 
     def write(self, row: Row) -> None:
@@ -52,6 +50,12 @@ class Journal:
         trace: TracebackType | None,
     ) -> None:
         self._stream.close()
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Replace the whole file."""
+    lines = [",".join(HEADER), *(",".join(_cells(row)) for row in rows)]
+    replace_text(path, "\n".join(lines) + "\n")
 
 
 def read_rows(path: Path) -> Iterator[Row]:

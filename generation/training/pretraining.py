@@ -91,8 +91,9 @@ def prepare(options: BaseOptions, folder: Folder, report: Report) -> Pretraining
     )
     windows = cut_windows(store, learned, context=options.context)
     validation = Validation(store, held_out, context=options.context, pass_tokens=pass_tokens)
-    model = Transformer(config).to(device)
-    init_weights(model, seed=options.seed)
+    model = Transformer(config)
+    init_weights(model, seed=options.seed)  # before it moves: every device gets the same weights
+    model.to(device)
     report(
         f"{sum(p.numel() for p in model.parameters()):,} parameters, "
         f"{windows.num_targets:,} tokens to learn from, {validation.num_targets:,} held back; "

@@ -1,0 +1,112 @@
+"""A model made on this machine within minutes: it learns, and other programs can read it."""
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from generation.engine.attention import PackedContext
+from generation.engine.engine import Engine, EngineSettings
+from generation.engine.params import SamplingParams
+from generation.local_model import load_model
+from generation.training.base import pretrain
+from generation.training.card import Outcome
+from generation.training.journal import read_rows
+from generation.training.options import BaseOptions
+from generation.training.vocabulary import train_tokenizer
+from generation.types import Message
+
+ROOT = Path(__file__).parents[3]
+MINUTES = 1.0
+
+
+def gather_texts(folder: Path) -> Path:
+    """The texts within the repository: its pages, its documents for tests, its source code."""
+    folder.mkdir()
+    rooms = ("app", "core", "generation", "ingestion", "retrieval")
+    sources = [path for room in rooms for path in (ROOT / room).rglob("*.py")]
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/e2e/documents/*.md")]
+    for number, path in enumerate(sorted(pages + sources)):
+        (folder / f"{number:04}.txt").write_bytes(path.read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """A model's folder, and how its training ended."""
+    root = tmp_path_factory.mktemp("training")
+    data = gather_texts(root / "data")
+    train_tokenizer(data, root / "tokenizer", vocab_size=1024, report=print)
+    options = BaseOptions(
+        data=data,
+        tokenizer=root / "tokenizer",
+        out=root / "model",
+        layers=4,
+        width=128,
+        heads=4,
+        kv_heads=2,
+        context=128,
+        batch_tokens=1024,
+        minutes=MINUTES,
+        lr=4e-3,
+        device="cpu",
+    )
+    return root / "model", pretrain(options, report=print)
+
+
+def test_the_model_learns_far_more_than_how_often_tokens_occur(made: tuple[Path, Outcome]) -> None:
+    folder, outcome = made
+    assert outcome.run.elapsed_s == pytest.approx(MINUTES * 60, rel=0.2)
+    assert outcome.validation_loss < outcome.baseline_loss - 1.0
+    rows = list(read_rows(folder / "loss.csv"))
+    assert rows[0].loss == pytest.approx(math.log(1024), abs=0.2)  # it began knowing nothing
+    assert rows[-1].loss < 0.7 * rows[0].loss
+
+
+def test_transformers_computes_the_same_logits_from_the_folder(made: tuple[Path, Outcome]) -> None:
+    folder, _ = made
+    theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    ours = load_model(folder, dtype=torch.float32)
+    text = "Every answer shows the place in the documents that it comes from, page 12 of 345."
+    ids = ours.tokenizer.encode(text)
+    assert ids == AutoTokenizer.from_pretrained(folder).encode(text)
+
+    tokens = torch.tensor(ids)
+    with torch.inference_mode():
+        hidden = ours.model(tokens, torch.arange(len(ids)), PackedContext([len(ids)]))
+        logits = ours.model.logits(hidden)
+        expected = theirs(tokens[None]).logits[0]
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_transformers_renders_the_same_chat(made: tuple[Path, Outcome]) -> None:
+    folder, _ = made
+    theirs = AutoTokenizer.from_pretrained(folder)
+    messages = [{"role": "user", "content": "Where is it written? <|im_end|>"}]
+    prompt = theirs.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    assert prompt == (
+        "<|im_start|>user\nWhere is it written? <|im_end|><|im_end|>\n<|im_start|>assistant\n"
+    )
+    ours = load_model(folder).tokenizer
+    ids = ours.render_chat([Message("user", "Where is it written?")])
+    assert ids[0] == ours.control_tokens["<|im_start|>"]
+    assert ours.stop_ids == {theirs.eos_token_id, ours.control_tokens["<|im_end|>"]}
+
+
+def test_the_engine_continues_a_text(made: tuple[Path, Outcome]) -> None:
+    folder, _ = made
+    loaded = load_model(folder)
+    engine = Engine(loaded.model, EngineSettings())
+    try:
+        prompt = loaded.tokenizer.encode("The documents are")
+        tokens = list(engine.generate(prompt, SamplingParams(max_tokens=24)))
+    finally:
+        engine.close()
+    assert len(tokens) > 4
+    words = re.findall(r"\w+", loaded.tokenizer.decode(tokens))
+    texts = (path.read_text(encoding="utf-8") for path in (folder.parent / "data").iterdir())
+    known = set(re.findall(r"\w+", " ".join(texts)))
+    assert sum(word in known for word in words) > len(words) / 2
