@@ -2,7 +2,8 @@
 
 Decoding reads every weight once a token, so its speed is that of memory: fewer bits, more tokens.
 Prefill computes many rows with each weight, so it keeps the dense form. A `PackedLinear` holds both
-and chooses by the number of rows. Shapes: N outputs, K inputs, groups of 32 inputs.
+and chooses by the number of rows. Torch has these kernels under private names only.
+Shapes: R rows, N outputs, K inputs, groups of 32 inputs.
 """
 
 from dataclasses import dataclass
@@ -32,12 +33,17 @@ class Levels:
 
 
 class Packed(Protocol):
-    """A matrix in few bits that multiplies."""
+    """A matrix in few bits that multiplies. Beyond `max_rows` rows the dense one is quicker."""
 
-    max_rows: int
+    @property
+    def max_rows(self) -> int: ...
 
     def multiply(self, x: Tensor) -> Tensor:
         """x (R, K) bfloat16 -> (R, N) bfloat16."""
+        ...
+
+    def parts(self) -> tuple[str, Tensor, Tensor]:
+        """Its kind and its two tensors, for those who store it."""
         ...
 
 
@@ -50,10 +56,13 @@ class Int4:
     max_rows: int = _INT4_MAX_ROWS
 
     def multiply(self, x: Tensor) -> Tensor:
-        out: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(
+        out: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(  # noqa: SLF001
             x, self.packed, GROUP_SIZE, self.scales_and_zeros
         )
         return out
+
+    def parts(self) -> tuple[str, Tensor, Tensor]:
+        return "int4", self.packed, self.scales_and_zeros
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,10 @@ class Int8:
     max_rows: int = _INT8_MAX_ROWS
 
     def multiply(self, x: Tensor) -> Tensor:
-        return torch._weight_int8pack_mm(x, self.levels, self.scales)
+        return torch._weight_int8pack_mm(x, self.levels, self.scales)  # noqa: SLF001
+
+    def parts(self) -> tuple[str, Tensor, Tensor]:
+        return "int8", self.levels, self.scales
 
 
 class PackedLinear(nn.Module):
@@ -91,7 +103,7 @@ def can_pack_int4(num_out: int, num_in: int) -> bool:
 
 def pack_int4(weight: Levels) -> Int4:
     """Lay out for the kernel, whose weights are (level - 8) * scale + zero."""
-    packed = torch._convert_weight_to_int4pack_for_cpu(weight.levels.int(), 1)
+    packed = torch._convert_weight_to_int4pack_for_cpu(weight.levels.int(), 1)  # noqa: SLF001
     zeros = weight.low + 8 * weight.scale
     both = torch.stack((weight.scale, zeros), dim=-1)  # (N, K / 32, 2)
     return Int4(packed, both.transpose(0, 1).to(torch.bfloat16).contiguous())

@@ -58,14 +58,20 @@ def build_transformer(source: WeightSource, *, dtype: torch.dtype | None = None)
     """Load every weight, in `dtype` or `default_dtype()`; the model is ready for inference."""
     config = read_config(source)
     recipe = build_recipe(source, config)
-    dtype = dtype or default_dtype()
+    return assemble(config, load_dense(source, config, recipe, dtype=dtype or default_dtype()))
+
+
+def load_dense(
+    source: WeightSource, config: ModelConfig, recipe: Recipe, *, dtype: torch.dtype
+) -> dict[str, Tensor]:
+    """Every parameter of the recipe, in one number format."""
     weights = {}
     for name, parts in recipe.items():
         # a lone tensor may lie in the mapped file, which may change or end while the model runs
         copy = len(parts) == 1 and isinstance(source, SafetensorsFolder)
         loaded = [load_part(source, part, config).to(dtype, copy=copy) for part in parts]
         weights[name] = _join(loaded)
-    return assemble(config, weights)
+    return weights
 
 
 def assemble(config: ModelConfig, weights: Mapping[str, Tensor]) -> Transformer:
