@@ -14,7 +14,6 @@ from generation.engine.errors import (
     InvalidPromptError,
     PromptTooLongError,
     SamplingParamsError,
-    UnsupportedModelError,
 )
 from generation.engine.generation import GenerationFailedError
 from generation.errors import InvalidCompletionError
@@ -97,7 +96,6 @@ _KINDS: Final[Mapping[type[Exception], _Kind]] = {
     GrammarError: _Kind(400, "invalid_response_format"),
     InvalidCompletionError: _Kind(400, "invalid_value"),
     ChatTemplateError: _Kind(400, "chat_template_refused"),
-    UnsupportedModelError: _Kind(400, "no_chat_template"),
     GenerationFailedError: _Kind(500, "engine_failed"),
     EngineBusyError: _Kind(429, "queue_full", _wait_of),
     EngineClosedError: _Kind(503, "shutting_down", lambda _error: 5.0),
