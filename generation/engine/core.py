@@ -5,11 +5,12 @@ the model over it once, chooses tokens where a sequence is complete so far, and 
 Tokens that a constraint leaves no choice about are taken without computing anything for them.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,7 +24,10 @@ from generation.engine.sampling import Row, sample_rows
 from generation.engine.scheduler import Scheduler, Work
 from generation.engine.sequence import FinishReason, Request, Sequence
 
+_log = logging.getLogger(__name__)
+
 Listener = Callable[[Event], None]
+_Answer = TypeVar("_Answer")
 _Rows = tuple[Work, Chunk, Tensor]
 
 # Guessing pays while a step waits for memory; a full batch keeps the processor busy by itself.
@@ -52,18 +56,26 @@ class _Sample:
     lookup: Lookup | None = None
     counts: TokenCounts | None = None
     score: float = 0.0
+    fault: str | None = None  # of its constraint or listener: it ends, the others go on
 
 
 class EngineCore:
     """Not thread-safe: `add`, `cancel` and `step` belong to one thread."""
 
     def __init__(
-        self, runner: Runner, scheduler: Scheduler, *, max_context: int, lookup: bool
+        self,
+        runner: Runner,
+        scheduler: Scheduler,
+        *,
+        max_context: int,
+        lookup: bool,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._runner = runner
         self._scheduler = scheduler
         self._max_context = max_context
         self._lookup = lookup
+        self._clock = clock
         self._samples: dict[Sequence, _Sample] = {}
         self.counters = Counters()
 
@@ -73,13 +85,26 @@ class EngineCore:
 
     def add(self, request: Request, listen: Listener, sequences: list[Sequence]) -> None:
         """Take a checked request in; its sequences are appended to `sequences`, for `cancel`."""
-        for index in range(request.num_samples):
-            constraint = request.build_constraint() if request.build_constraint else None
+        build = request.build_constraint
+        try:
+            constraints = [build() if build else None for _ in range(request.num_samples)]
+        except Exception as error:  # noqa: BLE001  # whatever it is, the request must end
+            _log.exception("a constraint could not be built")
+            self.refuse(request, listen, FinishReason.ERROR, error=_describe(error))
+            return
+        for index, constraint in enumerate(constraints):
             sequence = Sequence(request=request, sample=index, constraint=constraint)
             sequences.append(sequence)
             sample = self._samples[sequence] = self._new_sample(sequence, listen)
             self._scheduler.add(sequence)
             self._take_forced(sample)
+
+    def refuse(
+        self, request: Request, listen: Listener, reason: FinishReason, *, error: str | None = None
+    ) -> None:
+        """End a request that was never taken in."""
+        for index in range(request.num_samples):
+            _tell(listen, Finished(index, reason, error=error))
 
     def cancel(self, sequences: Items[Sequence]) -> None:
         """End sequences wherever they are; those that have ended already stay so."""
@@ -98,7 +123,7 @@ class EngineCore:
     @torch.inference_mode()
     def step(self) -> int:
         """One turn: schedule, run, choose, tell. How many tokens were computed."""
-        for sequence in self._scheduler.expired(time.monotonic()):
+        for sequence in self._scheduler.expired(self._clock()):
             self._finish(self._samples[sequence], FinishReason.DEADLINE)
         self._guess()
         work = self._scheduler.schedule()
@@ -144,14 +169,17 @@ class EngineCore:
             sequence = item.sequence
             if sequence.request.score_from is None:
                 continue
+            sample = self._samples[sequence]
             first = chunk.start + chunk.first_row
+            if first + 1 == sequence.request.score_from:
+                sample.score = 0.0  # of a preempted one: all is scored again
             targets = sequence.request.prompt_ids[first + 1 : item.end + 1]
             if targets:
                 likely = self._runner.log_likelihoods(rows[: len(targets)], targets)
-                self._samples[sequence].score += float(likely.sum())
+                sample.score += float(likely.sum())
             self._scheduler.complete(item)
             if item.completes:
-                self._finish(self._samples[sequence], FinishReason.STOP)
+                self._finish(sample, FinishReason.STOP)
 
     def _choose(self, batch: Items[_Rows]) -> None:
         """Choose the next tokens of every sequence that is complete so far."""
@@ -174,7 +202,8 @@ class EngineCore:
     def _wanted(self, item: Work) -> Iterator[Row]:
         """How to choose the next token, and the one after each guess."""
         sequence = item.sequence
-        counts = self._samples[sequence].counts
+        sample, constraint = self._samples[sequence], sequence.constraint
+        counts = sample.counts
         for offset in range(1 + item.num_guesses):
             yield Row(
                 params=sequence.params,
@@ -182,12 +211,15 @@ class EngineCore:
                 position=sequence.num_tokens + offset,
                 counts=counts.update(sequence.output_ids) if counts else None,
                 guesses=sequence.guesses[:offset],
-                mask=sequence.constraint.mask() if sequence.constraint else None,
+                mask=_ask(sample, constraint.mask, None) if constraint else None,
             )
 
     def _accept(self, item: Work, choices: Items[TokenChoice]) -> None:
         """Keep the first choice, and each further one while the guess before it proved right."""
         sequence, sample = item.sequence, self._samples[item.sequence]
+        if sample.fault is not None:
+            self._finish(sample, FinishReason.ERROR)
+            return
         guesses = list(sequence.guesses)
         num_right = 0
         while num_right < len(guesses) and guesses[num_right] == choices[num_right].token:
@@ -203,16 +235,23 @@ class EngineCore:
     def _take_forced(self, sample: _Sample) -> None:
         """Take what the constraint leaves no choice about; end where it allows nothing more."""
         constraint = sample.sequence.constraint
-        # log-probabilities of forced tokens would have to be computed after all
-        if constraint is None or sample.sequence.params.num_logprobs is not None:
+        if constraint is None:
             return
-        while sample.sequence.finish_reason is None and not constraint.is_finished:
-            forced = constraint.forced()
-            if not forced:
+        # log-probabilities of forced tokens would have to be computed after all
+        is_computed = sample.sequence.params.num_logprobs is not None
+        while sample.sequence.finish_reason is None:
+            is_finished = _ask(sample, lambda: constraint.is_finished, otherwise=True)
+            forced: Items[int] = ()
+            if not is_finished and not is_computed:
+                forced = _ask(sample, constraint.forced, forced)
+            if sample.fault is not None:
+                self._finish(sample, FinishReason.ERROR)
+            elif is_finished:
+                self._finish(sample, FinishReason.STOP)
+            elif forced:
+                self._take(sample, [TokenChoice(token) for token in forced])
+            else:
                 return
-            self._take(sample, [TokenChoice(token) for token in forced])
-        if sample.sequence.finish_reason is None:
-            self._finish(sample, FinishReason.STOP)
 
     def _take(
         self,
@@ -236,8 +275,9 @@ class EngineCore:
             # before the end is told: a prompt that gave one token is in the cache as any other
             self._scheduler.complete(work, num_accepted)
         self.counters.num_generated_tokens += len(kept)
-        if kept:
-            sample.listen(Emitted(sequence.sample, tuple(kept)))
+        if kept and not _tell(sample.listen, Emitted(sequence.sample, tuple(kept))):
+            sample.fault = "the request's listener failed"
+            reason = FinishReason.ERROR
         if reason is not None:
             self._finish(sample, reason)
 
@@ -248,8 +288,11 @@ class EngineCore:
         if token in params.stop_ids:
             return FinishReason.STOP
         sequence.output_ids.append(token)
-        if sequence.constraint is not None:
-            sequence.constraint.advance(token)
+        constraint = sequence.constraint
+        if constraint is not None:
+            _ask(sample, lambda: constraint.advance(token), None)
+        if sample.fault is not None:
+            return FinishReason.ERROR
         full = sequence.num_tokens >= self._max_context
         return (
             FinishReason.LENGTH if full or len(sequence.output_ids) >= params.max_tokens else None
@@ -263,15 +306,40 @@ class EngineCore:
         self.counters.num_reused_tokens += sequence.num_reused
         self.counters.num_preemptions += sequence.num_preemptions
         scored = sequence.request.score_from is not None and reason is FinishReason.STOP
-        sample.listen(
+        _tell(
+            sample.listen,
             Finished(
                 sequence.sample,
                 reason,
                 num_reused=sequence.num_reused,
-                error=error,
+                error=error or sample.fault,
                 score=sample.score if scored else None,
-            )
+            ),
         )
+
+
+def _tell(listen: Listener, event: Event) -> bool:
+    """Whether a listener took an event: one that fails must not harm the other requests."""
+    try:
+        listen(event)
+    except Exception:  # noqa: BLE001  # it may do anything; the engine's thread must live
+        _log.exception("a request's listener failed")
+        return False
+    return True
+
+
+def _ask(sample: _Sample, question: Callable[[], _Answer], otherwise: _Answer) -> _Answer:
+    """What a constraint answers; where it fails, that is noted as the fault of its sample alone."""
+    try:
+        return question()
+    except Exception as error:  # noqa: BLE001  # as above
+        _log.exception("a constraint failed")
+        sample.fault = _describe(error)
+        return otherwise
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _chunk(item: Work) -> Chunk:

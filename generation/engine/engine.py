@@ -21,7 +21,6 @@ from generation.engine.errors import (
     InvalidPromptError,
     PromptTooLongError,
 )
-from generation.engine.events import Finished
 from generation.engine.generation import Generation, never_cancelled
 from generation.engine.pages import PAGE_SIZE, PagePool
 from generation.engine.params import SamplingParams
@@ -239,8 +238,7 @@ class Engine:
         with self._changed:
             self._num_arriving -= request.num_samples
         if ticket.is_cancelled:
-            for index in range(request.num_samples):
-                listen(Finished(index, FinishReason.CANCELLED))
+            self._core.refuse(request, listen, FinishReason.CANCELLED)
             return
         self._core.add(request, listen, ticket.sequences)
 
