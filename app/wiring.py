@@ -89,10 +89,13 @@ def build_local_generator(settings: Settings, model: str | None = None) -> Local
     By default the one that the settings name. Raises as `build_models` does.
     """
     if model is not None and model not in CATALOGUE and (path := Path(model)).exists():
-        return LocalGenerator(path, settings.generation, model=path.stem)
-    spec = _spec(model or settings.models.answer, ModelKind.ANSWERS, _ANSWER_KEY)
-    folder = ModelStore(settings.models_dir).get(spec.name)
-    return LocalGenerator(folder / spec.files[0].path, settings.generation, model=spec.name)
+        name = path.stem
+    else:
+        spec = _spec(model or settings.models.answer, ModelKind.ANSWERS, _ANSWER_KEY)
+        name, path = spec.name, ModelStore(settings.models_dir).get(spec.name) / spec.files[0].path
+    return LocalGenerator(
+        path, settings.generation, model=name, cache_dir=settings.data_dir / "cache" / "weights"
+    )
 
 
 def _build_remote_generator(settings: Settings) -> RemoteGenerator:

@@ -105,7 +105,7 @@ def measure(path: Path, plan: Plan, *, num_threads: int) -> dict[str, float]:
     # before transformers' copy of the weights is made: this is what the engine itself needs
     peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     # transformers in float32, which is what it makes of this file
-    reference = build_reference(load_model(path, dtype=torch.float32).model)
+    reference = build_reference(load_model(path, precision="float32").model)
     measure_reference(reference, QUICK, run=99)
     ours, theirs = [], []
     for run in range(plan.repeats):

@@ -5,9 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-
-import torch
 
 from core.settings import GenerationSettings
 from generation.completion import Completer, CompletionRequest, Reader
@@ -22,12 +19,6 @@ from generation.output_format import AnyText, Choice
 from generation.sample_text import Piece
 from generation.types import Message, Sampling
 
-_DTYPES: Final[dict[str, torch.dtype | None]] = {
-    "auto": None,
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class _Running:
@@ -39,8 +30,16 @@ class _Running:
 class LocalGenerator:
     """Loads the weights at the first use, or when `load` is called. Thread-safe."""
 
-    def __init__(self, path: Path, settings: GenerationSettings, *, model: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: GenerationSettings,
+        *,
+        model: str,
+        cache_dir: Path | None = None,
+    ) -> None:
         self._path = path
+        self._cache_dir = cache_dir
         self._settings = settings
         self._model = model
         self._lock = threading.Lock()
@@ -125,7 +124,9 @@ class LocalGenerator:
     def _get(self) -> _Running:
         with self._lock:
             if self._running is None:
-                loaded = load_model(self._path, dtype=_DTYPES[self._settings.weights])
+                loaded = load_model(
+                    self._path, precision=self._settings.weights, cache_dir=self._cache_dir
+                )
                 engine = Engine(loaded.model, engine_settings(self._settings))
                 completer = Completer(loaded.tokenizer, engine, vocab_size=loaded.config.vocab_size)
                 self._running = _Running(loaded, engine, completer)

@@ -7,13 +7,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from generation.engine.config import ModelConfig
 from generation.engine.gguf_file import GgufFile
 from generation.engine.model import Transformer
+from generation.engine.packed_weights import Precision, build_model, cache_name
 from generation.engine.safetensors_folder import SafetensorsFolder
-from generation.engine.weights import WeightSource, build_transformer
+from generation.engine.weights import WeightSource
 from generation.tokenizer import Tokenizer
 from generation.tokenizer_folder import load_folder_tokenizer
 from generation.tokenizer_gguf import load_gguf_tokenizer
@@ -38,9 +37,12 @@ def load_tokenizer(source: WeightSource) -> Tokenizer:
     return load_folder_tokenizer(source.path)
 
 
-def load_model(path: Path, *, dtype: torch.dtype | None = None) -> LoadedModel:
-    """Load weights in `dtype`; None takes the faster of float32 and bfloat16 on this machine.
+def load_model(
+    path: Path, *, precision: Precision = "auto", cache_dir: Path | None = None
+) -> LoadedModel:
+    """Load weights in the format that `build_model` makes of `precision`.
 
+    cache_dir: where packed weights are kept for the next start, by the hash of their file.
     Raises FileNotFoundError, WeightsFileError (GgufError for a GGUF file) for a damaged file,
     UnsupportedModelError for a sound one that this engine does not run.
     """
@@ -51,7 +53,8 @@ def load_model(path: Path, *, dtype: torch.dtype | None = None) -> LoadedModel:
         files = [path] if isinstance(source, GgufFile) else source.files
         digest = background.submit(hash_files, files)
         tokenizer = load_tokenizer(source)
-        model = build_transformer(source, dtype=dtype)
+        cache = cache_dir and cache_dir / cache_name(digest.result(), precision)
+        model = build_model(source, precision=precision, cache=cache)
         return LoadedModel(model, tokenizer, model.config, digest.result())
 
 

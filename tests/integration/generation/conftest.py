@@ -28,7 +28,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def loaded(model_files: ModelFiles) -> LoadedModel:
-    return load_model(model_files.answer_model, dtype=torch.float32)
+    return load_model(model_files.answer_model, precision="float32")
 
 
 @pytest.fixture(scope="package")

@@ -31,7 +31,7 @@ def path() -> Path:
 
 @pytest.fixture(scope="module")
 def gemma(path: Path) -> LoadedModel:
-    return load_model(path, dtype=torch.float32)
+    return load_model(path, precision="float32")
 
 
 @torch.inference_mode()

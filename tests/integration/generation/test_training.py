@@ -69,7 +69,7 @@ def test_the_model_learns_far_more_than_how_often_tokens_occur(made: tuple[Path,
 def test_transformers_computes_the_same_logits_from_the_folder(made: tuple[Path, Outcome]) -> None:
     folder, _ = made
     theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    ours = load_model(folder, dtype=torch.float32)
+    ours = load_model(folder, precision="float32")
     text = "Every answer shows the place in the documents that it comes from, page 12 of 345."
     ids = ours.tokenizer.encode(text)
     assert ids == AutoTokenizer.from_pretrained(folder).encode(text)

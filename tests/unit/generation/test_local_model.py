@@ -29,7 +29,7 @@ def answer(loaded: LoadedModel) -> str:
 
 def test_a_file_gives_model_tokenizer_and_hash(tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "tiny.gguf", tiny_tensors(CONFIG), CONFIG)
-    loaded = load_model(path, dtype=torch.float32)
+    loaded = load_model(path, precision="float32")
 
     assert loaded.config == loaded.model.config == CONFIG
     assert loaded.tokenizer.vocab_size == 280
@@ -47,7 +47,7 @@ def test_a_folder_gives_model_tokenizer_and_hash(tmp_path: Path) -> None:
     bpe.add_special_tokens([AddedToken("<|im_start|>"), AddedToken("<|im_end|>")])
     bpe.save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "chat_template.jinja").write_text(TEMPLATE)
-    loaded = load_model(tmp_path, dtype=torch.float32)
+    loaded = load_model(tmp_path, precision="float32")
 
     weights = tmp_path / "model.safetensors"
     assert loaded.sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
