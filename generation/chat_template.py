@@ -5,23 +5,16 @@ control tokens count only outside the fences. The marks are then dropped and the
 of a fence is joined again, so that merges across it come out as if it had never been there.
 """
 
-import datetime
-import json
 import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
-from jinja2 import TemplateError, TemplateSyntaxError
-from jinja2.ext import loopcontrols
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateSyntaxError
 
 from generation.engine.errors import EngineError
+from generation.template_sandbox import TEMPLATE_FAULTS, TemplateSandbox
 from generation.types import Message
-
-# what code inside a template can raise: its own refusal, or arithmetic on the wrong type
-_TEMPLATE_FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError)
 
 _CUTS = "the chat template cuts messages apart, which is unsafe"
 
@@ -42,20 +35,15 @@ class ChatTemplate:
     """A jinja2 template from a model file: code from outside, so it runs in a sandbox."""
 
     def __init__(self, source: str, *, bos_token: str = "", eos_token: str = "") -> None:
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
-        )
-        # templates are written for these three, in the form transformers gives them
-        environment.filters["tojson"] = _to_json
-        environment.globals["raise_exception"] = _refuse
-        environment.globals["strftime_now"] = _format_now
         self._variables = {"bos_token": bos_token, "eos_token": eos_token}
         try:
-            self._template = environment.from_string(source)
+            self._sandbox = TemplateSandbox(source)
         except TemplateSyntaxError as error:
             raise ChatTemplateError(
                 f"the chat template does not parse: {error.message} (line {error.lineno})"
             ) from error
+        except TEMPLATE_FAULTS as error:
+            raise ChatTemplateError(f"the chat template does not parse: {error}") from error
 
     def render(
         self,
@@ -71,10 +59,16 @@ class ChatTemplate:
         fence = _Fence(secrets.token_hex(16))
         plain = [{"role": m.role, "content": fence.enclose(m.content)} for m in messages]
         try:
-            rendered = self._template.render(
-                messages=plain, add_generation_prompt=add_generation_prompt, **self._variables
+            rendered = self._sandbox.render(
+                {
+                    "messages": plain,
+                    "add_generation_prompt": add_generation_prompt,
+                    **self._variables,
+                },
+                num_chars=sum(len(message.content) for message in messages),
+                num_messages=len(messages),
             )
-        except _TEMPLATE_FAULTS as error:
+        except TEMPLATE_FAULTS as error:
             raise ChatTemplateError(f"the chat template refuses: {error}") from error
         return fence.split(rendered, control_pattern)
 
@@ -113,15 +107,3 @@ class _Fence:
             raise ChatTemplateError(_CUTS)
         pieces.append(Piece(text, is_control=False))
         return [piece for piece in pieces if piece.text]
-
-
-def _to_json(value: object, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
-
-
-def _refuse(message: str) -> NoReturn:
-    raise TemplateError(message)
-
-
-def _format_now(pattern: str) -> str:
-    return datetime.datetime.now(tz=datetime.UTC).strftime(pattern)
