@@ -25,7 +25,8 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
         return torch.bfloat16 if name == "bfloat16" else torch.float32
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    abilities = torch.cpu.get_capabilities()
+    # younger than the oldest torch that we run on
+    abilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return torch.bfloat16 if any(abilities.get(a) for a in _FAST_BFLOAT16) else torch.float32
 
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,22 @@ def test_the_engine_continues_a_text(made: tuple[Path, Outcome]) -> None:
     texts = (path.read_text(encoding="utf-8") for path in (folder.parent / "data").iterdir())
     known = set(re.findall(r"\w+", " ".join(texts)))
     assert sum(word in known for word in words) > len(words) / 2
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_run_on_a_card_learns_and_can_go_on_there(tmp_path: Path) -> None:
+    data = gather_texts(tmp_path / "data")
+    train_tokenizer(data, tmp_path / "tokenizer", vocab_size=1024, report=print)
+    options = BaseOptions(
+        data=data,
+        tokenizer=tmp_path / "tokenizer",
+        out=tmp_path / "model",
+        steps=200,
+        device="cuda",
+        resume=True,
+    )
+    first = pretrain(options, report=print)
+    assert first.validation_loss < first.baseline_loss - 1.0
+    longer = pretrain(replace(options, steps=220), report=print)
+    assert longer.run.step == 220
+    assert longer.validation_loss < first.validation_loss + 0.1
