@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, Final
 
 import torch
@@ -268,3 +269,43 @@ class StaticContext:
         self._keys[at] = torch.cat((self._keys[at], k.transpose(0, 1)), dim=1)
         self._values[at] = torch.cat((self._values[at], v.transpose(0, 1)), dim=1)
         return attend(q, self._keys[at], self._values[at], layer)
+
+
+class Script:
+    """A constraint that allows one set of tokens after the other, and then nothing.
+
+    It forces what has no alternative, and fails in the methods that are named in `fails_in`.
+    """
+
+    def __init__(
+        self, *allowed: Sequence[int], vocab_size: int = 97, fails_in: Sequence[str] = ()
+    ) -> None:
+        self.taken: list[int] = []
+        self._allowed = allowed
+        self._vocab_size = vocab_size
+        self._fails_in = fails_in
+
+    def forced(self) -> list[int]:
+        self._work("forced")
+        rest = self._allowed[len(self.taken) :]
+        return [tokens[0] for tokens in takewhile(lambda tokens: len(tokens) == 1, rest)]
+
+    def mask(self) -> Tensor:
+        self._work("mask")
+        allowed = torch.zeros(self._vocab_size, dtype=torch.bool)
+        allowed[list(self._allowed[len(self.taken)])] = True
+        return allowed
+
+    def advance(self, token: int) -> None:
+        self._work("advance")
+        assert token in self._allowed[len(self.taken)]
+        self.taken.append(token)
+
+    @property
+    def is_finished(self) -> bool:
+        self._work("is_finished")
+        return len(self.taken) == len(self._allowed)
+
+    def _work(self, method: str) -> None:
+        if method in self._fails_in and self.taken:
+            raise ValueError("the grammar grew too complex")
