@@ -16,6 +16,7 @@ from tokenizers import AddedToken, Regex, models, normalizers, pre_tokenizers
 from generation.engine.errors import UnsupportedModelError, WeightsFileError
 
 SPACE: Final = "▁"  # SentencePiece's stand-in
+_MAX_TOKEN_CHARS: Final = 1024  # the work of finding a token's parts grows with the square
 _BYTE_TOKEN: Final = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
@@ -129,9 +130,18 @@ def _split_merge(
 
 def _rebuild_merges(usable: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     for token in sorted(usable, key=usable.__getitem__):
-        cuts = ((token[:at], token[at:]) for at in range(1, len(token)))
-        pairs = [(left, right) for left, right in cuts if left in usable and right in usable]
-        yield from sorted(pairs, key=lambda pair: (usable[pair[0]], usable[pair[1]]))
+        if len(token) > _MAX_TOKEN_CHARS:
+            raise WeightsFileError(
+                f"the tokenizer has a token of {len(token)} characters; fetch the file again"
+            )
+        pairs = []
+        for at in range(1, len(token)):  # over a million times: written out to be quick
+            left = token[:at]
+            if left in usable and (right := token[at:]) in usable:
+                pairs.append((left, right))
+        if len(pairs) > 1:
+            pairs.sort(key=lambda pair: (usable[pair[0]], usable[pair[1]]))
+        yield from pairs
 
 
 def _add_verbatim(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import tokenizers
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import (
     AddedToken,
@@ -19,7 +19,7 @@ from tokenizers import (
 )
 
 from generation.chat_template import ChatTemplateError
-from generation.engine.errors import UnsupportedModelError, WeightsFileError
+from generation.engine.errors import EngineError, UnsupportedModelError, WeightsFileError
 from generation.tokenizer import Tokenizer
 from generation.tokenizer_folder import load_folder_tokenizer
 from generation.types import Message
@@ -184,6 +184,21 @@ def test_a_damaged_tokenizer_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "tokenizer.json").write_text(content)
     with pytest.raises(WeightsFileError, match=r"tokenizer\.json is damaged"):
         load_folder_tokenizer(tmp_path)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(position=st.integers(0, 2**16), value=st.integers(0, 127), length=st.integers(0, 2**17))
+def test_a_changed_tokenizer_is_read_or_refused_but_never_crashes(
+    tmp_path: Path, position: int, value: int, length: int
+) -> None:
+    content = bytearray(build_sentencepiece().to_str().encode())
+    content[position % len(content)] = value
+    (tmp_path / "tokenizer.json").write_bytes(content[: length % (3 * len(content))])
+    try:
+        tokenizer = load_folder_tokenizer(tmp_path)
+        assert tokenizer.control_ids.isdisjoint(tokenizer.encode("hello <s>"))
+    except EngineError as error:
+        assert str(error)  # noqa: PT017  most changes are harmless: nothing needs to be raised
 
 
 def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:

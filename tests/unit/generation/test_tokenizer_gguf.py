@@ -6,10 +6,15 @@ from typing import Any
 
 import gguf
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from generation.engine.errors import GgufError, UnsupportedModelError, WeightsFileError
+from generation.engine.errors import (
+    EngineError,
+    GgufError,
+    UnsupportedModelError,
+    WeightsFileError,
+)
 from generation.engine.gguf_file import GgufFile
 from generation.tokenizer import Tokenizer
 from generation.tokenizer_codecs import build_byte_level
@@ -161,6 +166,32 @@ def test_a_merge_that_would_make_a_control_token_is_left_out(tmp_path: Path) -> 
 def test_a_merge_that_does_not_fit_is_refused(tmp_path: Path, merge: str) -> None:
     with pytest.raises(WeightsFileError, match="merge"):
         load(tmp_path, BYTES, **byte_level(token_merges=[merge]))
+
+
+def test_an_endless_token_is_refused_in_time(tmp_path: Path) -> None:
+    with pytest.raises(WeightsFileError, match="a token of 1000000 characters"):
+        load(tmp_path, [*SENTENCEPIECE, ("h" * 10**6, NORMAL)])
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(position=st.integers(0, 4000), value=st.integers(0, 255), spm=st.booleans())
+def test_a_changed_byte_is_read_or_refused_but_never_crashes(
+    tmp_path: Path,
+    position: int,
+    value: int,
+    spm: bool,  # noqa: FBT001  drawn
+) -> None:
+    keys = {} if spm else dict(byte_level(chat_template=TEMPLATE))
+    path = write(tmp_path / "tokens.gguf", SENTENCEPIECE if spm else BYTES, **keys)
+    content = bytearray(path.read_bytes())
+    content[position % len(content)] = value
+    path.write_bytes(content)
+    try:
+        with GgufFile(path) as file:
+            tokenizer = load_gguf_tokenizer(file)
+        assert tokenizer.control_ids.isdisjoint(tokenizer.encode("hello <bos> <|im_end|>"))
+    except EngineError as error:
+        assert str(error)  # noqa: PT017  most changes are harmless: nothing needs to be raised
 
 
 def test_another_split_or_kind_is_named(tmp_path: Path) -> None:
