@@ -89,7 +89,8 @@ def build_local_generator(settings: Settings, model: str | None = None) -> Local
     By default the one that the settings name. Raises as `build_models` does.
     """
     if model is not None and model not in CATALOGUE and (path := Path(model)).exists():
-        name = path.stem
+        # a folder's name may hold dots: "Qwen2.5-0.5B"
+        name = path.resolve().name if path.is_dir() else path.stem
     else:
         spec = _spec(model or settings.models.answer, ModelKind.ANSWERS, _ANSWER_KEY)
         name, path = spec.name, ModelStore(settings.models_dir).get(spec.name) / spec.files[0].path

@@ -1,14 +1,19 @@
 """What the output must look like, and the constraint that holds the model to it."""
 
+import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from typing import Final, Literal
 
 from generation.choices import ChoiceConstraint
 from generation.engine.sequence import TokenConstraint
-from generation.grammar import GrammarError, Grammars
+from generation.grammar import Grammar, GrammarError, Grammars
 from generation.tokenizer import Tokenizer
+
+_MAX_COMPILED: Final = 32
+_ANY_OBJECT: Final = '{"type": "object"}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,8 @@ class OutputFormats:
         self._vocab_size = vocab_size
         self._lock = threading.Lock()
         self._grammars: Grammars | None = None
+        # callers send the same few schemas again and again
+        self._compile = lru_cache(_MAX_COMPILED)(self._compile_anew)
 
     def constrain(self, output: OutputFormat) -> BuildConstraint | None:
         """What gives every sample a constraint of its own; None where there is none.
@@ -71,11 +78,11 @@ class OutputFormats:
             case Choice(texts):
                 return self._choose(texts)
             case JsonObject():
-                return self._get_grammars().json_object()
+                return self._compile("json", _ANY_OBJECT)
             case JsonSchema(schema):
-                return self._get_grammars().json_schema(schema)
+                return self._compile("json", _to_json(schema))
             case Regex(pattern):
-                return self._get_grammars().regex(pattern)
+                return self._compile("regex", pattern)
 
     def _choose(self, texts: tuple[str, ...]) -> BuildConstraint:
         stop_ids = self._tokenizer.stop_ids
@@ -88,8 +95,19 @@ class OutputFormats:
             vocab_size=self._vocab_size,
         )
 
+    def _compile_anew(self, kind: Literal["json", "regex"], source: str) -> Grammar:
+        grammars = self._get_grammars()
+        return grammars.regex(source) if kind == "regex" else grammars.json_schema(source)
+
     def _get_grammars(self) -> Grammars:
         with self._lock:
             if self._grammars is None:
                 self._grammars = Grammars(self._tokenizer, vocab_size=self._vocab_size)
             return self._grammars
+
+
+def _to_json(schema: Mapping[str, object]) -> str:
+    try:
+        return json.dumps(schema, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise GrammarError(f"the JSON schema is not JSON: {error}") from error

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Final, cast
 
+import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -17,7 +18,8 @@ from generation.worker.routes import ROUTES
 from generation.worker.sending import ClientGoneError
 from generation.worker.state import Worker
 
-_CODES = {404: "not_found", 405: "method_not_allowed"}
+_MAX_SCORING: Final = 16
+_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
 
 
 def create_app(worker: Worker) -> Starlette:
@@ -31,6 +33,8 @@ def create_app(worker: Worker) -> Starlette:
     )
     app.state.worker = worker
     app.state.metrics = metrics
+    # scoring waits for the engine, and must not keep the threads that others need for a moment
+    app.state.score_threads = anyio.CapacityLimiter(_MAX_SCORING)
     return app
 
 

@@ -95,13 +95,14 @@ class _Exchange:
         self._num_bytes = 0
         self._has_body = False
         self._started_s = time.perf_counter()
+        self._body_until_s = asyncio.get_running_loop().time() + _RECEIVE_WITHIN_S
 
     async def receive(self) -> Message:
         """The next message of the client. Raises ApiError for a body too large or too slow."""
         if self._has_body:
             return await self._receive()
         try:
-            async with asyncio.timeout(_RECEIVE_WITHIN_S):
+            async with asyncio.timeout_at(self._body_until_s):
                 message = await self._receive()
         except TimeoutError as error:
             raise ApiError(408, "body_too_slow", "the body did not arrive in time") from error

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from generation.completion import Ended, TextEvent
 from generation.engine.engine import EngineStats
+from generation.engine.sequence import FinishReason
 
 PREFIX: Final = "cimiento_generation_"
 _FIRST_TOKEN_BUCKETS_S: Final = (
@@ -94,12 +95,14 @@ class Stopwatch:
         self._metrics = metrics
         self._started_s = time.monotonic()
         self._last_s: dict[int, float] = {}
+        self._num_ended = 0
 
     def note(self, event: TextEvent) -> None:
         """An event has come."""
         now_s = time.monotonic()
         if isinstance(event, Ended):
             self._metrics.ended.labels(event.reason.value).inc()
+            self._num_ended += 1
             return
         if not self._last_s:
             self._metrics.first_token_s.observe(now_s - self._started_s)
@@ -107,8 +110,11 @@ class Stopwatch:
             self._metrics.between_s.observe(now_s - self._last_s[event.sample])
         self._last_s[event.sample] = now_s
 
-    def stop(self) -> None:
-        """The request is over."""
+    def stop(self, *, num_samples: int) -> None:
+        """The request is over; samples that have not ended were left by their client."""
+        num_left = num_samples - self._num_ended
+        if num_left:
+            self._metrics.ended.labels(FinishReason.CANCELLED.value).inc(num_left)
         self._metrics.request_s.observe(time.monotonic() - self._started_s)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Final, TypeVar, cast
 
+import anyio
 import anyio.to_thread
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
@@ -19,7 +20,7 @@ from generation.worker.asking import (
     tenant_of,
 )
 from generation.worker.errors import REFUSALS, ApiError, api_error_of
-from generation.worker.metrics import Metrics
+from generation.worker.metrics import Metrics, Stopwatch
 from generation.worker.replies import ChatReply, Json, Reply, TextReply, usage_of
 from generation.worker.schemas import (
     ChatBody,
@@ -76,7 +77,10 @@ async def score(request: Request) -> Response:
         scores = served.completer.score(prompt_ids, body.continuations, tenant=tenant)
         return scores, len(prompt_ids)
 
-    scores, num_tokens = await until_gone(request.receive, lambda: _in_thread(compute))
+    threads = request.app.state.score_threads
+    scores, num_tokens = await until_gone(
+        request.receive, lambda: _in_thread(compute, limiter=threads)
+    )
     data = [{"index": index, "score": value} for index, value in enumerate(scores)]
     usage = usage_of(CompletionUsage(prompt_tokens=num_tokens))
     return JSONResponse({"object": "list", "model": served.model, "data": data, "usage": usage})
@@ -158,6 +162,7 @@ async def _complete(
     shape: type[Reply],
 ) -> Response:
     worker = _worker(request)
+    stopwatch = Stopwatch(_metrics(request))
     served = worker.get_served(body.model)
     prepared = await _in_thread(lambda: [served.completer.prepare(item) for item in asked])
     worker.check_ready()  # preparing took a while
@@ -170,16 +175,18 @@ async def _complete(
         num_samples=reader.num_samples,
         with_logprobs=asked[0].params.num_logprobs is not None,
     )
-    work = Work(reader, reply, _metrics(request))
+    work = Work(reader, reply, stopwatch)
     if body.stream:
         return StreamResponse(work, include_usage=body.stream_options.include_usage)
     return await send_whole(request.receive, work)
 
 
-async def _in_thread(compute: Callable[[], T]) -> T:
+async def _in_thread(
+    compute: Callable[[], T], *, limiter: anyio.CapacityLimiter | None = None
+) -> T:
     """Compute beside the event loop. A client that leaves does not wait for it."""
     try:
-        return await anyio.to_thread.run_sync(compute, abandon_on_cancel=True)
+        return await anyio.to_thread.run_sync(compute, abandon_on_cancel=True, limiter=limiter)
     except REFUSALS as error:
         raise api_error_of(error) from error
 

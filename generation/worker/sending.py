@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from generation.completion import AsyncReader, TextEvent
 from generation.worker.errors import ApiError
-from generation.worker.metrics import Metrics, Stopwatch
+from generation.worker.metrics import Stopwatch
 from generation.worker.replies import Json, Reply
 
 _log = structlog.get_logger()
@@ -34,16 +34,17 @@ class Work:
 
     reader: AsyncReader
     reply: Reply
-    metrics: Metrics
+    stopwatch: Stopwatch
 
     async def events(self) -> AsyncGenerator[TextEvent, None]:
         """What comes of it, counted; leaving early ends the work."""
-        stopwatch = Stopwatch(self.metrics)
-        async with aclosing(self.reader.events()) as events:
-            async for event in events:
-                stopwatch.note(event)
-                yield event
-        stopwatch.stop()
+        try:
+            async with aclosing(self.reader.events()) as events:
+                async for event in events:
+                    self.stopwatch.note(event)
+                    yield event
+        finally:
+            self.stopwatch.stop(num_samples=self.reader.num_samples)
 
 
 async def until_gone(receive: Receive, work: Callable[[], Awaitable[T]]) -> T:

@@ -83,6 +83,7 @@ class Worker:
         self._served = served
         self._lock = threading.Lock()
         self._phase = Phase.LOADING
+        self._is_loaded = False
         self._failure: str | None = None
         self._num_under_way = 0
 
@@ -120,9 +121,7 @@ class Worker:
 
     def find_stats(self) -> EngineStats | None:
         """The engine's counters; None until there is an engine."""
-        if self._phase in (Phase.LOADING, Phase.FAILED):
-            return None
-        return self._served.stats()
+        return self._served.stats() if self._is_loaded else None
 
     def get_served(self, model: str | None = None) -> ServedModel:
         """The model. Raises ApiError unless it is ready, and called that."""
@@ -169,6 +168,7 @@ class Worker:
         else:
             took_s = round(time.perf_counter() - started_s, 2)
             _log.info("model_loaded", model=self._served.model, duration_s=took_s)
+            self._is_loaded = True
             self._settle(Phase.READY, None)
 
     def _settle(self, phase: Phase, failure: str | None) -> None:

@@ -18,7 +18,7 @@ from generation.local import LocalGenerator
 from generation.remote import RemoteGenerator
 from generation.types import Message, Sampling
 from tests.unit.generation.engine.tiny import tiny_config, tiny_tensors, write_gguf
-from tests.unit.generation.worker_house import House
+from tests.unit.generation.worker_house import House, eventually
 
 HI = [Message("user", "Hi")]
 SAMPLING = Sampling(max_tokens=24)
@@ -113,7 +113,7 @@ def test_a_caller_that_leaves_ends_the_work(generator: LocalGenerator) -> None:
     next(stream)
     stream.close()  # type: ignore[attr-defined]  # it is a generator
     text_of(generator)
-    assert generator.stats().num_running == 0
+    assert eventually(lambda: generator.stats().num_running == 0)
 
 
 def test_scores_are_log_likelihoods(generator: LocalGenerator) -> None:

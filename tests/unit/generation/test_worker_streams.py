@@ -143,8 +143,9 @@ def test_what_runs_is_counted_for_prometheus(slow: House, url: str) -> None:
     counted = page()
     for line in (
         'cimiento_generation_request_success_total{finished_reason="length"} 1.0',
+        'cimiento_generation_request_success_total{finished_reason="cancelled"} 1.0',
         'cimiento_generation_requests_refused_total{code="invalid_value"} 1.0',
-        "cimiento_generation_e2e_request_latency_seconds_count 1.0",
+        "cimiento_generation_e2e_request_latency_seconds_count 2.0",
     ):
         assert line in counted
 
