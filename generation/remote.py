@@ -27,6 +27,8 @@ _CHARS_PER_TOKEN: Final = 3
 # role marks and line breaks that a template adds to each message
 _TOKENS_PER_MESSAGE: Final = 8
 _ATTEMPTS: Final = 3
+# shorter than servers do: a request must not meet a connection that was just closed
+_KEEP_ALIVE_S: Final = 3.0
 _FIRST_PAUSE_S: Final = 0.25
 _MAX_PAUSE_S: Final = 5.0
 _RETRY_STATUSES: Final = frozenset({429, 502, 503})
@@ -80,6 +82,7 @@ class RemoteGenerator:
             base_url=self._url,
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=(timeouts or Timeouts()).for_client(),
+            limits=httpx2.Limits(keepalive_expiry=_KEEP_ALIVE_S),
             transport=transport,
         )
 

@@ -17,6 +17,8 @@ _log = structlog.get_logger()
 
 # for replies that were cut short to reach their clients
 _FAREWELL_S: Final = 5
+# longer than clients and proxies keep an idle connection, so that they never use one just closed
+_KEEP_ALIVE_S: Final = 75
 _BACKLOG: Final = 1024
 
 
@@ -52,6 +54,7 @@ def serve(app: ASGIApp, worker: Worker, listener: socket.socket) -> bool:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_FAREWELL_S,
     )
     _DrainingServer(config, worker).run(sockets=[listener])

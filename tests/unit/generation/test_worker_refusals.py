@@ -1,13 +1,15 @@
 """What a worker refuses: bad requests, strangers, too much at once; in OpenAI's error shape."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from core.settings import WorkerSettings
-from generation.worker.schemas import IGNORED, UNSUPPORTED
+from generation.worker.schemas import IGNORED, UNSUPPORTED, ChatBody, TextBody
 from generation.worker.state import Phase
 from tests.fakes_engine import FakeEngine
 from tests.unit.generation.worker_house import CHAT, House, eventually
@@ -135,6 +137,26 @@ def test_an_invalid_expression_is_refused(house: House) -> None:
 
 def test_a_token_outside_the_vocabulary_has_no_text(house: House) -> None:
     assert refusal(house, "/detokenize", {"tokens": [10**9]})["param"] == "tokens"
+
+
+OPTIONS = sorted({*ChatBody.model_fields, *TextBody.model_fields, *UNSUPPORTED, *IGNORED})
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(options=st.dictionaries(st.sampled_from(OPTIONS), VALUES, max_size=4))
+def test_whatever_is_sent_gets_an_answer_or_an_error(house: House, options: object) -> None:
+    for path, first in ((CHAT_PATH, CHAT), ("/v1/completions", {"prompt": "Hi"})):
+        response = house.post(path, {**first, **cast("dict[str, object]", options)})
+        assert response.status_code in (200, 400, 404)
+        assert response.status_code == 200 or response.json()["error"]["message"]
+    assert eventually(lambda: house.engine.num_running == 0)
 
 
 def test_a_full_queue_says_when_to_come_back() -> None:

@@ -1,6 +1,7 @@
 """What a worker replies, in OpenAI's shapes: whole, streamed, with log-probabilities."""
 
 import math
+import re
 from typing import Any
 
 import pytest
@@ -140,6 +141,12 @@ def test_stop_strings_are_held_back_and_left_out(house: House) -> None:
 def test_a_response_format_binds_the_text(house: House) -> None:
     chosen = ask(house, response_format={"type": "choice", "choices": ["sí", "no"]})
     assert chosen["choices"][0]["message"]["content"] in ("sí", "no")
+
+
+def test_an_expression_is_matched_as_a_whole(house: House) -> None:
+    reply = ask(house, response_format={"type": "regex", "pattern": "[yz]{3}!"}, max_tokens=50)
+    assert re.fullmatch("[yz]{3}!", reply["choices"][0]["message"]["content"])
+    assert reply["choices"][0]["finish_reason"] == "stop"
 
 
 def test_options_reach_the_engine(house: House) -> None:
