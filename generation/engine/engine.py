@@ -18,6 +18,7 @@ from generation.engine.core import Counters, EngineCore, Listener
 from generation.engine.errors import (
     EngineBusyError,
     EngineClosedError,
+    EngineError,
     InvalidPromptError,
     PromptTooLongError,
 )
@@ -106,6 +107,7 @@ class Engine:
             runner, self._scheduler, max_context=self._max_context, lookup=settings.lookup
         )
         self._max_waiting = settings.max_waiting
+        self._max_sequences = settings.max_sequences
         self._threads = ThreadChooser(settings.num_threads)
         self._changed = threading.Condition()
         self._inbox: deque[Callable[[], None]] = deque()
@@ -162,8 +164,9 @@ class Engine:
     ) -> list[float]:
         """The log-likelihood of each continuation after the prompt, summed over its tokens.
 
-        The prompt is computed once, with the first; the others share its pages in one batch. An
-        empty continuation scores 0. Raises as `submit` does, for the longest of them.
+        The prompt is computed once, with the first; the others share its pages, in one batch or as
+        few as there are seats for. An empty continuation scores 0. Raises as `submit` does, for
+        the longest of them, and GenerationFailedError.
         """
         prompt = tuple(prompt_ids)
         requests = [
@@ -179,12 +182,12 @@ class Engine:
             self._check(request)
         scores = [0.0] * len(requests)
         wanted = [index for index, ids in enumerate(continuations) if ids]
-        for batch in (wanted[:1], wanted[1:]):
-            ends = [Generation(never_cancelled) for _ in batch]
-            for index, end in zip(batch, ends, strict=True):
-                end.attach(self.submit(requests[index], end.hear))
-            for index, end in zip(batch, ends, strict=True):
-                scores[index] = end.wait_for_score()
+        size = min(self._max_sequences, self._max_waiting)
+        starts = range(1, len(wanted), size)
+        for batch in (wanted[:1], *(wanted[start : start + size] for start in starts)):
+            found = self._score_together([requests[index] for index in batch])
+            for index, score in zip(batch, found, strict=True):
+                scores[index] = score
         return scores
 
     def stats(self) -> EngineStats:
@@ -212,6 +215,20 @@ class Engine:
             self._inbox.append(self._core.cancel_all)
             self._wake()
         thread.join()
+
+    def _score_together(self, requests: Items[Request]) -> list[float]:
+        """The scores of all; where one cannot be had, the others are not waited for."""
+        ends: list[Generation] = []
+        try:
+            for request in requests:
+                end = Generation(never_cancelled)
+                end.attach(self.submit(request, end.hear))
+                ends.append(end)
+            return [end.wait_for_score() for end in ends]
+        except EngineError:
+            for end in ends:
+                end.close()
+            raise
 
     def _check(self, request: Request) -> None:
         num_prompt = len(request.prompt_ids)

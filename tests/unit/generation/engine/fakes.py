@@ -1,5 +1,6 @@
 """What the engine's tests run it with: a model that proves its cache, ears, slow references."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -48,6 +49,7 @@ FAMILIES: Final[dict[str, dict[str, Any]]] = {
     "no positions": {"unrotated_layers": frozenset({1})},
 }
 
+PATIENCE_S: Final = 20.0  # until a test of threads gives up
 _MARKS: Final = torch.tensor([3, 5, 7, 11, 13, 17, 19, 23])  # one for each dimension
 _WINDOW: Final = 7
 _WINDOWS: Final = (None, _WINDOW)  # of its layers
@@ -116,6 +118,20 @@ def _marks(tokens: Tensor, positions: Tensor, layer: int) -> Tensor:
     """Integers (N, D) in which every pair of token and position leaves its trace."""
     tokens, positions = tokens[:, None] + layer, positions[:, None]
     return (tokens * _MARKS + positions * (_MARKS + 2) + tokens * positions * (layer + 3)) % 31
+
+
+class HeldModel(RecallModel):
+    """Computes nothing until it may run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_run = threading.Event()
+        self.has_begun = threading.Event()
+
+    def __call__(self, tokens: Tensor, positions: Tensor, context: Any) -> Tensor:
+        self.has_begun.set()
+        assert self.may_run.wait(PATIENCE_S)
+        return super().__call__(tokens, positions, context)
 
 
 @dataclass

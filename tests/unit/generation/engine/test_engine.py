@@ -1,220 +1,355 @@
-"""The engine: stops, limits, cancellation, shared prefixes, turns."""
+"""The engine on its thread: what it takes and refuses, who hears what, and how it closes."""
 
+import random
 import threading
 import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-import torch
 
-from generation.engine import (
-    Engine,
-    FinishReason,
+from generation.engine.engine import MAX_SAMPLES, Engine, EngineSettings
+from generation.engine.errors import (
+    EngineBusyError,
+    EngineClosedError,
     InvalidPromptError,
     PromptTooLongError,
-    SamplingParams,
+    SamplingParamsError,
 )
-from tests.unit.generation.engine.tiny import ScriptedModel, tiny_transformer
+from generation.engine.events import Event, Finished
+from generation.engine.generation import GenerationFailedError
+from generation.engine.params import SamplingParams
+from generation.engine.sequence import Deadlines, FinishReason, Request
+from tests.unit.generation.engine.fakes import (
+    PATIENCE_S,
+    Ears,
+    HeldModel,
+    RecallModel,
+    ask,
+    uncached,
+)
+from tests.unit.generation.engine.tiny import ScriptedModel
 
-PROMPT = [5, 17, 3, 90, 41, 5, 17, 8, 66, 2, 31, 77]
-
-
-def test_tokens_follow_until_max_tokens() -> None:
-    generation = Engine(ScriptedModel()).generate([1, 2, 3], SamplingParams(max_tokens=4))
-    assert list(generation) == [4, 5, 6, 7]
-    assert generation.finish_reason is FinishReason.LENGTH
-
-
-def test_a_stop_id_ends_the_output_and_is_not_part_of_it() -> None:
-    params = SamplingParams(stop_ids=frozenset({6}))
-    generation = Engine(ScriptedModel()).generate([1, 2, 3], params)
-    assert list(generation) == [4, 5]
-    assert generation.finish_reason is FinishReason.STOP
-
-
-def test_a_full_context_ends_the_output() -> None:
-    generation = Engine(ScriptedModel(), max_context=6).generate([1, 2, 3], SamplingParams())
-    assert list(generation) == [4, 5, 6]
-    assert generation.finish_reason is FinishReason.LENGTH
+PROMPT = [5, 17, 3, 90, 41, 5, 17, 8, 66, 2, 31, 77, 5, 17, 3, 90, 9, 30, 41, 5, 17]
 
 
-def test_a_prompt_that_does_not_fit_is_refused_with_both_numbers() -> None:
+class Line(Ears):
+    """Ears that can be waited for. A listener's own mistakes are kept for the test."""
+
+    def __init__(self, num_samples: int = 1) -> None:
+        super().__init__()
+        self.has_begun = threading.Event()
+        self.has_ended = threading.Event()
+        self.mistakes: list[AssertionError] = []
+        self._num_samples = num_samples
+
+    def __call__(self, event: Event) -> None:
+        try:
+            super().__call__(event)
+        except AssertionError as mistake:
+            self.mistakes.append(mistake)
+        self.has_begun.set()
+        if len(self.ends) == self._num_samples:
+            self.has_ended.set()
+
+    def wait(self) -> None:
+        assert self.has_ended.wait(PATIENCE_S), "a sample has no end"
+        assert not self.mistakes
+
+
+NewEngine = Callable[..., Engine]
+
+
+@pytest.fixture
+def new_engine() -> Iterator[NewEngine]:
+    """Engines that are closed, and proved to hold no page, when the test ends."""
+    engines: list[Engine] = []
+
+    def build(model: Any, **settings: Any) -> Engine:
+        engines.append(Engine(model, EngineSettings(**{"num_threads": 1, **settings})))
+        return engines[-1]
+
+    yield build
+    for engine in engines:
+        engine.close()
+        stats = engine.stats()
+        assert (stats.num_running, stats.num_waiting, stats.kv_usage) == (0, 0, 0)
+
+
+def submit(engine: Engine, request: Request) -> Line:
+    line = Line(request.num_samples)
+    engine.submit(request, line)
+    return line
+
+
+def now(prompt: list[int], **options: Any) -> Request:
+    return ask(prompt, submitted_at=time.monotonic(), **options)
+
+
+# what it says
+
+
+def test_a_request_is_answered_as_the_reference_says(new_engine: NewEngine) -> None:
+    model = RecallModel()
+    request = now(PROMPT, max_tokens=12, temperature=1.0, num_samples=3, seed=4)
+    line = submit(new_engine(model), request)
+    line.wait()
+    assert line.outputs == {n: uncached(model, request, sample=n) for n in range(3)}
+
+
+def test_many_threads_at_once_each_get_their_own_answer(new_engine: NewEngine) -> None:
+    model = RecallModel()
+    engine = new_engine(model, max_batch_tokens=64)
+    wrong: list[int] = []
+
+    def client(number: int) -> None:
+        for turn in range(3):
+            request = ask(PROMPT[number:], max_tokens=6 + number, temperature=turn, seed=turn)
+            output = list(engine.generate(request.prompt_ids, request.params))
+            if output != uncached(RecallModel(), request):
+                wrong.append(number)
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert not wrong
+    assert engine.stats().num_generated_tokens == 3 * sum(range(6, 14))
+
+
+def test_every_sample_ends_once_whenever_it_is_cancelled(new_engine: NewEngine) -> None:
+    model = RecallModel()
+    engine = new_engine(model, max_batch_tokens=16, max_sequences=6, kv_bytes=1)  # preempts too
+    draw = random.Random(0)  # noqa: S311  # the same requests every time
+    lines: list[tuple[Request, Line]] = []
+    cancelling: list[threading.Timer] = []
+    for number in range(60):
+        request = now(
+            draw.choices(range(97), k=draw.randint(1, 60)),
+            max_tokens=draw.randint(1, 40),
+            temperature=number % 2,
+            seed=number,
+            num_samples=draw.choice([1, 1, 3]),
+            tenant=draw.choice(["north", "south"]),
+        )
+        line = Line(request.num_samples)
+        ticket = engine.submit(request, line)
+        lines.append((request, line))
+        if number % 4:
+            cancelling.append(threading.Timer(draw.random() * 0.5, ticket.cancel))
+            cancelling[-1].start()
+    for timer in cancelling:
+        timer.join()
+    for request, line in lines:
+        line.wait()
+        for sample, end in line.ends.items():
+            output = line.outputs.get(sample, [])
+            expected = uncached(model, request, sample=sample)
+            if end.reason is FinishReason.CANCELLED:
+                assert output == expected[: len(output)]
+            else:
+                assert output == expected
+
+
+# what it refuses
+
+
+def test_a_prompt_that_does_not_fit_is_refused_with_both_numbers(new_engine: NewEngine) -> None:
+    engine = new_engine(RecallModel(), max_context=8)
     with pytest.raises(PromptTooLongError, match="8 tokens and the engine accepts at most 7") as it:
-        Engine(ScriptedModel(), max_context=8).generate([1] * 8, SamplingParams())
+        engine.submit(now([1] * 8), Ears())
     assert (it.value.num_tokens, it.value.max_tokens) == (8, 7)
 
 
-@pytest.mark.parametrize("prompt", [[], [97], [-1]])
-def test_a_prompt_outside_the_vocabulary_is_refused(prompt: list[int]) -> None:
+def test_a_setting_cannot_stretch_the_model(new_engine: NewEngine) -> None:
+    assert new_engine(RecallModel(max_positions=32), max_context=99).max_context == 32
+    assert new_engine(RecallModel(max_positions=32)).max_context == 32
+
+
+@pytest.mark.parametrize("prompt", [[], [97], [3, -1]])
+def test_a_prompt_outside_the_vocabulary_is_refused(
+    new_engine: NewEngine, prompt: list[int]
+) -> None:
     with pytest.raises(InvalidPromptError):
-        Engine(ScriptedModel()).generate(prompt, SamplingParams())
+        new_engine(RecallModel()).submit(now(prompt), Ears())
 
 
-def test_cancellation_stops_between_tokens() -> None:
-    tokens: list[int] = []
-    generation = Engine(ScriptedModel()).generate(
-        [1], SamplingParams(), cancelled=lambda: len(tokens) == 2
-    )
-    for token in generation:
-        tokens.append(token)  # noqa: PERF402  the callback watches the list grow
-    assert tokens == [2, 3]
-    assert generation.finish_reason is FinishReason.CANCELLED
+@pytest.mark.parametrize("num_samples", [0, -1, MAX_SAMPLES + 1, 10**6])
+def test_a_number_of_samples_out_of_range_is_refused(
+    new_engine: NewEngine, num_samples: int
+) -> None:
+    with pytest.raises(InvalidPromptError, match=f"{num_samples} samples .* 1 to {MAX_SAMPLES}"):
+        new_engine(RecallModel()).submit(now(PROMPT, num_samples=num_samples), Ears())
 
 
-def test_cancellation_stops_between_prompt_chunks() -> None:
-    model = ScriptedModel()
-    generation = Engine(model, prefill_chunk=4).generate(
-        PROMPT, SamplingParams(), cancelled=lambda: len(model.calls) == 2
-    )
-    assert list(generation) == []
-    assert generation.finish_reason is FinishReason.CANCELLED
-    assert model.calls == [PROMPT[:4], PROMPT[4:8]]
+def test_a_bias_for_a_token_that_does_not_exist_is_refused(new_engine: NewEngine) -> None:
+    with pytest.raises(SamplingParamsError, match="token 97"):
+        new_engine(RecallModel()).submit(now(PROMPT, logit_bias={97: 1.0}), Ears())
 
 
-def test_only_what_differs_from_the_last_request_is_computed() -> None:
-    model = ScriptedModel()
-    engine = Engine(model)
-    list(engine.generate([1, 2, 3], SamplingParams(max_tokens=2)))
-    model.calls.clear()
-    generation = engine.generate([1, 2, 3, 4, 50, 51], SamplingParams(max_tokens=1))
-    list(generation)
-    assert model.calls == [[50, 51]]
-    assert generation.num_reused_tokens == 4
+def test_a_full_queue_refuses_with_numbers_until_there_is_room(new_engine: NewEngine) -> None:
+    model = HeldModel()
+    engine = new_engine(model, max_sequences=1, max_waiting=2)
+    running = submit(engine, now(PROMPT, max_tokens=2))
+    assert model.has_begun.wait(PATIENCE_S)
+    waiting = [submit(engine, now(PROMPT, max_tokens=2)) for _ in range(2)]
+    with pytest.raises(EngineBusyError, match="2 requests are waiting and at most 2 may") as it:
+        submit(engine, now(PROMPT))
+    assert it.value.retry_after_s > 0
+    assert engine.stats().num_waiting == 2
+    model.may_run.set()
+    for line in (running, *waiting):
+        line.wait()
+    submit(engine, now(PROMPT, max_tokens=1)).wait()
 
 
-def test_the_same_prompt_again_computes_only_its_last_token() -> None:
-    model = ScriptedModel()
-    engine = Engine(model)
-    outputs = [list(engine.generate([1, 2, 3], SamplingParams(max_tokens=2))) for _ in range(2)]
-    assert outputs == [[4, 5], [4, 5]]
-    assert model.calls == [[1, 2, 3], [4], [3], [4]]
+def test_more_samples_than_may_wait_are_refused(new_engine: NewEngine) -> None:
+    engine = new_engine(RecallModel(), max_waiting=2)
+    with pytest.raises(InvalidPromptError, match="3 samples"):
+        engine.submit(now(PROMPT, num_samples=3), Ears())
 
 
-def test_a_reused_prefix_gives_what_a_fresh_engine_gives() -> None:
-    model = tiny_transformer()
-    params = SamplingParams(max_tokens=12)
-    warm = Engine(model)
-    list(warm.generate([*PROMPT[:7], 9, 9, 9], params))
-    reused = warm.generate(PROMPT, params)
-    assert list(reused) == list(Engine(model).generate(PROMPT, params))
-    assert reused.num_reused_tokens == 7
+# deadlines
 
 
-def test_chunked_prefill_gives_the_same_tokens_as_whole() -> None:
-    model = tiny_transformer()
-    params = SamplingParams(max_tokens=12)
-    whole = list(Engine(model).generate(PROMPT, params))
-    assert list(Engine(model, prefill_chunk=5).generate(PROMPT, params)) == whole
+def test_deadlines_end_what_waits_and_what_runs(new_engine: NewEngine) -> None:
+    model = HeldModel()
+    engine = new_engine(model, max_sequences=2)
+    kinds = ("total_s", "first_token_s", "queue_s")
+    lines = [submit(engine, now(PROMPT, deadlines=Deadlines(**{kind: 0.05}))) for kind in kinds]
+    assert model.has_begun.wait(PATIENCE_S)
+    time.sleep(0.1)
+    model.may_run.set()
+    for line in lines:
+        line.wait()
+    # the one that held the model has its first token, a deadline for which is then met
+    assert lines[0].reason is FinishReason.DEADLINE
+    assert len(lines[0].output) <= 1
+    assert lines[2].end == Finished(0, FinishReason.DEADLINE)
 
 
-def test_the_same_seed_gives_the_same_tokens_and_another_seed_others() -> None:
-    engine = Engine(tiny_transformer())
-    first, again, other = (
-        list(engine.generate(PROMPT, SamplingParams(temperature=2.0, seed=s, max_tokens=20)))
-        for s in (1, 1, 2)
-    )
-    assert first == again != other
+# faults
 
 
-def test_a_resumed_answer_equals_an_uninterrupted_one() -> None:
-    engine = Engine(tiny_transformer())
-    whole = list(engine.generate(PROMPT, SamplingParams(temperature=2.0, max_tokens=20)))
-    rest = SamplingParams(temperature=2.0, max_tokens=12)
-    assert list(engine.generate(PROMPT + whole[:8], rest)) == whole[8:]
+def test_a_failing_model_ends_what_lives_and_serves_what_comes(
+    new_engine: NewEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = HeldModel()
+    model.fails_in = {3}
+    engine = new_engine(model)
+    lines = [submit(engine, now(PROMPT[n:], max_tokens=9, num_samples=n)) for n in (1, 2, 3)]
+    model.may_run.set()
+    for line in lines:
+        line.wait()
+        for end in line.ends.values():
+            assert end.reason is FinishReason.ERROR
+            assert end.error == "RuntimeError: the accelerator went away"
+    assert "an engine step failed" in caplog.text
+    request = now(PROMPT, max_tokens=9)
+    line = submit(engine, request)
+    line.wait()
+    assert line.output == uncached(model, request)
 
 
-def test_only_allowed_tokens_follow() -> None:
-    seen: list[list[int]] = []
-
-    def allowed_next(generated: list[int]) -> list[int] | None:
-        seen.append(list(generated))
-        return [[40, 30], None, [60], []][len(generated)]
-
-    generation = Engine(ScriptedModel()).generate(
-        [29],
-        SamplingParams(),
-        allowed_next=allowed_next,  # type: ignore[arg-type]
-    )
-    assert list(generation) == [30, 31, 60]
-    assert generation.finish_reason is FinishReason.STOP
-    assert seen == [[], [30], [30, 31], [30, 31, 60]]
-
-
-@torch.inference_mode()
-def test_score_equals_the_log_softmax_of_a_full_pass() -> None:
-    model = tiny_transformer()
-    continuations = [[4], [9, 9, 12], [], [77, 1]]
-    scores = Engine(model, prefill_chunk=5).score(PROMPT, continuations)
-    for ids, score in zip(continuations, scores, strict=True):
-        rows = model(torch.tensor([PROMPT + ids]))[0].log_softmax(-1)
-        expected = sum(float(rows[len(PROMPT) - 1 + i, token]) for i, token in enumerate(ids))
-        assert score == pytest.approx(expected, abs=1e-4)
-
-
-def test_score_computes_the_prompt_once() -> None:
-    model = ScriptedModel()
-    Engine(model).score([1, 2, 3], [[4], [5], [6, 7, 8]])
-    assert model.calls == [[1, 2, 3], [6, 7]]
-
-
-def test_score_refuses_what_does_not_fit_together() -> None:
-    with pytest.raises(PromptTooLongError):
-        Engine(ScriptedModel(), max_context=6).score([1, 2, 3], [[4], [5, 6, 7, 8]])
-
-
-def test_generation_after_scoring_is_unharmed() -> None:
-    model = tiny_transformer()
-    engine = Engine(model)
-    engine.score(PROMPT, [[1, 2, 3], [4]])
-    params = SamplingParams(max_tokens=8)
-    assert list(engine.generate(PROMPT, params)) == list(Engine(model).generate(PROMPT, params))
-
-
-def test_a_model_that_fails_does_not_block_the_next_request() -> None:
-    engine = Engine(ScriptedModel(fail_on_call=2))
-    with pytest.raises(RuntimeError, match="went away"):
-        list(engine.generate([1, 2, 3], SamplingParams(max_tokens=5)))
+def test_a_waiting_caller_hears_of_the_failure(new_engine: NewEngine) -> None:
+    engine = new_engine(ScriptedModel(fail_on_call=2))
+    with pytest.raises(GenerationFailedError, match="went away"):
+        list(engine.generate([1, 2, 3], SamplingParams(max_tokens=5, lookup=False)))
     assert list(engine.generate([1, 2, 3], SamplingParams(max_tokens=2))) == [4, 5]
-    assert engine.num_requests == 0
 
 
-def test_an_abandoned_generation_frees_its_turn() -> None:
-    engine = Engine(ScriptedModel())
-    abandoned = engine.generate([1], SamplingParams())
-    next(abandoned)
-    assert engine.num_requests == 1
-    abandoned.close()
-    assert engine.num_requests == 0
-    unread = engine.generate([1], SamplingParams())
-    assert list(engine.generate([1], SamplingParams(max_tokens=1))) == [2]
-    unread.close()
+def test_a_listener_that_always_fails_does_not_stop_the_thread(new_engine: NewEngine) -> None:
+    model = RecallModel()
+    engine = new_engine(model)
+    heard: list[Event] = []
+
+    def deaf(event: Event) -> None:
+        heard.append(event)
+        raise OSError("the client is gone")
+
+    engine.submit(now(PROMPT, num_samples=2), deaf)
+    engine.submit(now(PROMPT, num_samples=2), deaf).cancel()
+    request = now(PROMPT, max_tokens=30)
+    line = submit(engine, request)
+    line.wait()
+    assert line.output == uncached(model, request)
+    engine.close(drain_s=PATIENCE_S)
+    assert sum(isinstance(event, Finished) for event in heard) == 4
 
 
-def test_a_request_cancelled_while_it_waits_leaves_the_queue() -> None:
-    engine = Engine(ScriptedModel())
-    running = engine.generate([1], SamplingParams())
-    next(running)
-    waiting = engine.generate([1], SamplingParams(), cancelled=lambda: True)
-    assert list(waiting) == []
-    assert waiting.finish_reason is FinishReason.CANCELLED
-    running.close()
+# closing
 
 
-def test_requests_are_served_in_the_order_they_came() -> None:
-    engine = Engine(ScriptedModel())
-    running = engine.generate([1], SamplingParams())
-    next(running)
-    served: list[int] = []
+def test_closing_ends_what_runs_waits_and_arrives(new_engine: NewEngine) -> None:
+    model = HeldModel()
+    engine = new_engine(model, max_sequences=1)
+    lines = [submit(engine, now(PROMPT, max_tokens=200)) for _ in range(5)]
+    assert model.has_begun.wait(PATIENCE_S)
+    lines.append(submit(engine, now(PROMPT)))
+    threading.Timer(0.05, model.may_run.set).start()
+    engine.close()
+    assert all(line.has_ended.is_set() for line in lines)
+    assert {line.reason for line in lines} == {FinishReason.CANCELLED}
 
-    def ask(number: int) -> None:
-        assert list(engine.generate([number], SamplingParams(max_tokens=1))) == [number + 1]
-        served.append(number)
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(5)]
-    for count, thread in enumerate(threads, start=2):
-        thread.start()
-        while engine.num_requests < count:
-            time.sleep(0.001)
-    running.close()
-    for thread in threads:
-        thread.join()
-    assert served == [0, 1, 2, 3, 4]
+def test_closing_may_wait_for_answers_to_end(new_engine: NewEngine) -> None:
+    model = RecallModel()
+    engine = new_engine(model)
+    request = now(PROMPT, max_tokens=60)
+    line = submit(engine, request)
+    engine.close(drain_s=PATIENCE_S)
+    assert line.has_ended.is_set()
+    assert line.output == uncached(model, request)
+
+
+def test_closing_waits_no_longer_than_it_was_told(new_engine: NewEngine) -> None:
+    model = HeldModel()
+    engine = new_engine(model)
+    line = submit(engine, now(PROMPT, max_tokens=200))
+    assert model.has_begun.wait(PATIENCE_S)
+    threading.Timer(0.1, model.may_run.set).start()
+    engine.close(drain_s=0.05)
+    assert line.reason is FinishReason.CANCELLED
+
+
+def test_a_closed_engine_takes_nothing_and_can_be_closed_again(new_engine: NewEngine) -> None:
+    used, unused = new_engine(RecallModel()), new_engine(RecallModel())
+    submit(used, now(PROMPT, max_tokens=1)).wait()
+    for engine in (used, unused):
+        engine.close()
+        engine.close(drain_s=0.1)
+        with pytest.raises(EngineClosedError, match="shutting down"):
+            engine.submit(now(PROMPT), Ears())
+
+
+def test_a_ticket_may_be_cancelled_twice_and_after_its_end(new_engine: NewEngine) -> None:
+    engine = new_engine(RecallModel())
+    line = Line()
+    ticket = engine.submit(now(PROMPT, max_tokens=2), line)
+    line.wait()
+    ticket.cancel()
+    engine.close()
+    ticket.cancel()
+    assert line.reason is FinishReason.LENGTH
+
+
+# figures
+
+
+def test_stats_tell_the_present_and_the_past(new_engine: NewEngine) -> None:
+    model = HeldModel()
+    engine = new_engine(model, max_sequences=1)
+    assert engine.stats().kv_usage == 0
+    lines = [submit(engine, now(PROMPT, max_tokens=3)) for _ in range(3)]
+    assert model.has_begun.wait(PATIENCE_S)
+    stats = engine.stats()
+    assert (stats.num_running, stats.num_waiting) == (1, 2)
+    assert stats.kv_usage > 0
+    model.may_run.set()
+    for line in lines:
+        line.wait()
+    stats = engine.stats()
+    assert (stats.num_prompt_tokens, stats.num_generated_tokens) == (63, 9)
+    assert stats.num_reused_tokens == 32
+    assert stats.num_threads == 1
