@@ -1,136 +1,251 @@
-"""Loading, prefill and decoding of the built-in engine, beside transformers on the same weights.
+"""The built-in engine beside llama.cpp and transformers: same file, same prompts, same threads.
 
-    python -m benchmarks.engine [--quick] [--json FILE] [--model PATH] [--threads N]
+    python -m benchmarks.engine [--quick] [--json FILE] [--data FOLDER] [--model FILE] [--threads N]
 
-Both sides are measured in one process and by turns, so that a busy machine slows both: the ratios
-count (above 1: the engine is faster), the absolute figures belong to the machine.
+All are measured in one process and by turns, so that a busy machine slows all: the ratios count
+(above 1: ours is faster), the absolute figures belong to the machine. llama.cpp is measured where
+`pip install 'cimiento[bench]'` has been run. An answer is a prompt of about 1,000 tokens and 60
+tokens, greedily and past any end, so that all write as much. Cold: nothing of the prompt is known.
+Warm: ten conversations take turns, each asks twice about its passages, and the second is measured.
 """
 
 import argparse
-import resource
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from typing import Final
 
 import torch
-from transformers import AutoTokenizer, LlamaForCausalLM
-from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
-from benchmarks.reference import build_reference
+from benchmarks.engine_ours import Ours, Peer, Run
+from benchmarks.engine_peers import LlamaCpp, Transformers
+from benchmarks.grounded_prompts import Asked, build_prompts
 from benchmarks.report import build_manifest, report
 from core.settings import load_settings
-from generation.engine import Engine, SamplingParams, default_dtype
-from generation.local_model import load_model
+from generation.engine.params import SamplingParams
+from generation.engine.weights import default_dtype
 
-_MODEL = Path("smollm2-135m-instruct/model.gguf")
+_MODEL: Final = Path("smollm2-135m-instruct/model.gguf")
+_AT_ONCE: Final = 10  # conversations that take turns
+_MEMORY_PROGRAM: Final = """
+import resource, sys
+from pathlib import Path
+from benchmarks.engine_ours import Ours
+ours = Ours(Path(sys.argv[1]), Path(sys.argv[2]), num_threads=int(sys.argv[3]), lookup=True)
+for first in range(5, 15):
+    ours.answer([first, *range(1000, 2000)], 60, warm=True)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    num_prompts: int
     prompt_tokens: int
-    decode_tokens: int
-    repeats: int
+    answer_tokens: int
+    num_slow: int  # prompts for transformers
+    num_streams: int = 8
 
 
-FULL = Plan(prompt_tokens=512, decode_tokens=64, repeats=5)
-QUICK = Plan(prompt_tokens=128, decode_tokens=16, repeats=2)
+FULL: Final = Plan(num_prompts=50, prompt_tokens=1000, answer_tokens=60, num_slow=8)
+QUICK: Final = Plan(num_prompts=4, prompt_tokens=300, answer_tokens=20, num_slow=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Speed:
-    prefill_s: float
-    decode_s: float  # per token
+def measure(
+    path: Path, plan: Plan, *, num_threads: int, data: Path | None, cache_dir: Path
+) -> dict[str, float]:
+    torch.set_num_threads(num_threads)
+    figures = _measure_load(path, cache_dir, num_threads=num_threads)
+    figures["peak_rss_bytes"] = _measure_memory(path, cache_dir, num_threads=num_threads)
+    plain = Ours(path, cache_dir, num_threads=num_threads, lookup=False)
+    ours = Ours(path, cache_dir, num_threads=num_threads, lookup=True)
+    peers: dict[str, Peer] = {"plain": plain, "ours": ours}
+    if find_spec("llama_cpp"):
+        peers["llama_cpp"] = LlamaCpp(path, num_threads=num_threads)
+    prompts = build_prompts(
+        ours.loaded.tokenizer,
+        data=data,
+        num_prompts=plan.num_prompts,
+        num_tokens=plan.prompt_tokens,
+    )
+    for peer in peers.values():
+        peer.answer(prompts[0].second[:100], 4, warm=False)
+    figures["num_prompts"] = len(prompts)
+    figures["mean_prompt_tokens"] = sum(len(asked.first) for asked in prompts) / len(prompts)
+    cold = _answer_cold(peers, prompts, plan)
+    figures |= _speeds(cold, prompts)
+    figures |= _compare(cold, _answer_warm(peers, prompts, plan))
+    figures["ratio_streams8_vs_1"] = _measure_streams(plain, prompts, plan)
+    figures |= _guesses(ours)
+    figures |= _measure_transformers(path, plain, prompts[: plan.num_slow], plan)
+    return figures
 
 
-def measure_engine(engine: Engine, plan: Plan, *, run: int) -> Speed:
-    prompt = _prompt(plan, run)
-    started = time.perf_counter()
-    generation = engine.generate(prompt, SamplingParams(max_tokens=plan.decode_tokens + 1))
-    next(generation)
-    prefill_s = time.perf_counter() - started
-    return Speed(prefill_s, _median_step(lambda: next(generation), plan.decode_tokens))
+def _answer_cold(
+    peers: dict[str, Peer], prompts: Sequence[Asked], plan: Plan
+) -> dict[str, list[Run]]:
+    runs: dict[str, list[Run]] = {name: [] for name in peers}
+    for asked in prompts:
+        for name, peer in peers.items():
+            runs[name].append(peer.answer(asked.first, plan.answer_tokens, warm=False))
+    return runs
 
 
-@torch.inference_mode()
-def measure_reference(model: LlamaForCausalLM, plan: Plan, *, run: int) -> Speed:
-    """Its forward pass and its own cache, without the extra cost of its `generate` loop."""
-    started = time.perf_counter()
-    output = model(torch.tensor([_prompt(plan, run)]), use_cache=True, logits_to_keep=1)
-    state = [output.past_key_values, output.logits[0, -1].argmax()]
-    prefill_s = time.perf_counter() - started
+def _answer_warm(
+    peers: dict[str, Peer], prompts: Sequence[Asked], plan: Plan
+) -> dict[str, list[Run]]:
+    runs: dict[str, list[Run]] = {name: [] for name in peers}
+    for start in range(0, len(prompts), _AT_ONCE):
+        group = prompts[start : start + _AT_ONCE]
+        for asked in group:
+            for peer in peers.values():
+                peer.answer(asked.first, plan.answer_tokens, warm=True)
+        for asked in group:
+            for name, peer in peers.items():
+                runs[name].append(peer.answer(asked.second, plan.answer_tokens, warm=True))
+    return runs
 
-    def step() -> None:
-        found = model(state[1].view(1, 1), past_key_values=state[0], use_cache=True)
-        state[:] = [found.past_key_values, found.logits[0, -1].argmax()]
 
-    return Speed(prefill_s, _median_step(step, plan.decode_tokens))
+def _speeds(cold: dict[str, list[Run]], prompts: Sequence[Asked]) -> dict[str, float]:
+    """By the median: of the prompt without anything known, and of the tokens after the first."""
+    figures: dict[str, float] = {}
+    for name, runs in cold.items():
+        suffix = {"plain": "", "ours": "_lookup"}.get(name, f"_{name}")
+        prefill = [len(asked.first) / run.first_s for asked, run in zip(prompts, runs, strict=True)]
+        if name != "ours":
+            figures[f"prefill_tok_s{suffix}"] = median(prefill)
+        figures[f"decode_tok_s{suffix}"] = median(run.decode_tok_s for run in runs)
+    if "llama_cpp" in cold:
+        for kind in ("prefill", "decode", "decode_lookup"):
+            stem, _, rest = kind.partition("_")
+            ours = figures[f"{stem}_tok_s{'_' + rest if rest else ''}"]
+            figures[f"ratio_{kind}_vs_llama_cpp"] = ours / figures[f"{stem}_tok_s_llama_cpp"]
+    return figures
 
 
-def _median_step(step: Callable[[], object], count: int) -> float:
+def _compare(cold: dict[str, list[Run]], warm: dict[str, list[Run]]) -> dict[str, float]:
+    """Seconds to a complete answer, and how many times as long the others take."""
+    figures: dict[str, float] = {}
+    seconds = {
+        (name, state): sum(run.total_s for run in runs[name]) / len(runs[name])
+        for state, runs in (("cold", cold), ("warm", warm))
+        for name in runs
+    }
+    for (name, state), mean_s in seconds.items():
+        figures[f"answer_{state}_s_{name}"] = mean_s
+    if "llama_cpp" in cold:
+        for state in ("cold", "warm"):
+            ratio = seconds["llama_cpp", state] / seconds["ours", state]
+            figures[f"ratio_answer_{state}_vs_llama_cpp"] = ratio
+        figures["ratio_answer_warm_vs_llama_cpp_cold"] = (
+            seconds["llama_cpp", "cold"] / seconds["ours", "warm"]
+        )
+    return figures
+
+
+def _measure_streams(ours: Ours, prompts: Sequence[Asked], plan: Plan) -> float:
+    """Tokens a second of several streams at once, against one alone, past their prompts."""
+
+    def throughput(num_streams: int) -> float:
+        params = SamplingParams(max_tokens=2 * plan.answer_tokens, lookup=False)
+        chosen = [prompts[index % len(prompts)] for index in range(num_streams)]
+        for asked in chosen:  # the prompts become known: what is measured is the writing
+            ours.answer(asked.first, 1, warm=True)
+        streams = [ours.engine.generate(a.first, params, tenant="warm") for a in chosen]
+        for stream in streams:
+            next(stream)
+        started, before = time.perf_counter(), ours.engine.stats().num_generated_tokens
+        sum(1 for _ in streams[0])
+        after, ended = ours.engine.stats().num_generated_tokens, time.perf_counter()
+        for stream in streams:
+            sum(1 for _ in stream)
+        return (after - before) / (ended - started)
+
+    pairs = [(throughput(1), throughput(plan.num_streams)) for _ in range(3)]
+    return median(several / one for one, several in pairs)
+
+
+def _guesses(ours: Ours) -> dict[str, float]:
+    stats = ours.engine.stats()
+    return {
+        "guesses_right_share": stats.num_accepted / max(1, stats.num_guessed),
+        "tokens_a_step": stats.num_generated_tokens / max(1, stats.num_steps),
+    }
+
+
+def _measure_transformers(
+    path: Path, plain: Ours, prompts: Sequence[Asked], plan: Plan
+) -> dict[str, float]:
+    peers: dict[str, Peer] = {
+        "plain": plain,
+        "transformers": Transformers(path, precision=default_dtype()),
+    }
+    peers["transformers"].answer(prompts[0].second[:100], 4, warm=False)
+    runs = _answer_cold(peers, prompts, plan)
+    ours, theirs = runs["plain"], runs["transformers"]
+    pairs = list(zip(ours, theirs, strict=True))
+    return {
+        "ratio_prefill_vs_transformers": median(t.first_s / o.first_s for o, t in pairs),
+        "ratio_decode_vs_transformers": median(o.decode_tok_s / t.decode_tok_s for o, t in pairs),
+        "ratio_answer_cold_vs_transformers": median(t.total_s / o.total_s for o, t in pairs),
+    }
+
+
+def _measure_load(path: Path, cache_dir: Path, *, num_threads: int) -> dict[str, float]:
+    """From a warm disk, ready to answer; ours with its packed weights kept from the time before."""
+    Ours(path, cache_dir, num_threads=num_threads, lookup=True)
+    figures = {
+        "load_s": _timed(lambda: Ours(path, cache_dir, num_threads=num_threads, lookup=True))
+    }
+    if find_spec("llama_cpp"):
+        figures["load_s_llama_cpp"] = _timed(lambda: LlamaCpp(path, num_threads=num_threads))
+    return figures
+
+
+def _measure_memory(path: Path, cache_dir: Path, *, num_threads: int) -> float:
+    """Of a process that holds our engine alone and has answered ten prompts."""
+    found = subprocess.run(
+        [sys.executable, "-c", _MEMORY_PROGRAM, str(path), str(cache_dir), str(num_threads)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(found.stdout)
+
+
+def _timed(load: Callable[[], object]) -> float:
     times = []
-    for _ in range(count):
+    for _ in range(3):
         started = time.perf_counter()
-        step()
+        load()
         times.append(time.perf_counter() - started)
     return median(times)
 
 
-def _prompt(plan: Plan, run: int) -> list[int]:
-    """Tokens that differ from the first on in every run: nothing can be reused."""
-    return [1000 + run, *range(2000, 2000 + plan.prompt_tokens - 1)]
-
-
-def _timed(load: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    load()
-    return time.perf_counter() - started
-
-
-def _load_with_transformers(path: Path, shapes: LlamaForCausalLM) -> None:
-    """Its tokenizer and its GGUF reader; `from_pretrained` on top would also need accelerate."""
-    AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
-    load_gguf_checkpoint(  # type: ignore[no-untyped-call]
-        str(path), return_tensors=True, model_to_load=shapes
-    )
-
-
-def measure(path: Path, plan: Plan, *, num_threads: int) -> dict[str, float]:
-    torch.set_num_threads(num_threads)
-    load_model(path)  # from here on the disk is warm
-    load_s = median(_timed(lambda: load_model(path)) for _ in range(plan.repeats))
-    engine = Engine(load_model(path).model, max_context=2048)
-    measure_engine(engine, QUICK, run=99)
-    # before transformers' copy of the weights is made: this is what the engine itself needs
-    peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    # transformers in float32, which is what it makes of this file
-    reference = build_reference(load_model(path, precision="float32").model)
-    measure_reference(reference, QUICK, run=99)
-    ours, theirs = [], []
-    for run in range(plan.repeats):
-        ours.append(measure_engine(engine, plan, run=run))
-        theirs.append(measure_reference(reference, plan, run=run))
-    reference_load_s = _timed(lambda: _load_with_transformers(path, reference))
-    prefill_s = median(speed.prefill_s for speed in ours)
-    decode_s = median(speed.decode_s for speed in ours)
-    return {
-        "load_s": load_s,
-        "prefill_tok_s": plan.prompt_tokens / prefill_s,
-        "decode_tok_s": 1 / decode_s,
-        "peak_rss_bytes": float(peak_rss_bytes),
-        "ratio_load_vs_transformers": reference_load_s / load_s,
-        "ratio_prefill_vs_transformers": median(t.prefill_s for t in theirs) / prefill_s,
-        "ratio_decode_vs_transformers": median(t.decode_s for t in theirs) / decode_s,
-    }
+@contextmanager
+def _folder(chosen: Path | None) -> Iterator[Path]:
+    if chosen is not None:
+        yield chosen
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine")
     parser.add_argument("--quick", action="store_true", help="fewer tokens: does it run at all")
     parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--data", type=Path, help="folder with xquad/ and squad_en/")
     parser.add_argument("--model", type=Path, help="a GGUF file; the pulled model by default")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--cache", type=Path, help="folder of packed weights; a new one by default")
+    parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     path = options.model or load_settings().models_dir / _MODEL
     if not path.is_file():
@@ -138,13 +253,15 @@ def main() -> None:
             f"{path} is not there; run 'cimiento models pull smollm2-135m-instruct' or pass --model"
         )
     plan = QUICK if options.quick else FULL
-    figures = measure(path, plan, num_threads=options.threads)
+    with _folder(options.cache) as cache_dir:
+        figures = measure(
+            path, plan, num_threads=options.threads, data=options.data, cache_dir=cache_dir
+        )
     settings = {
         "model": path.parent.name,
         "dtype": str(default_dtype()),
-        "prompt_tokens": plan.prompt_tokens,
-        "decode_tokens": plan.decode_tokens,
-        "repeats": plan.repeats,
+        "prompts": "xquad" if options.data else "own pages",
+        "answer_tokens": plan.answer_tokens,
     }
     report(figures, build_manifest("engine", settings), json_path=options.json)
 

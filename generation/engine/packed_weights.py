@@ -176,8 +176,10 @@ def _load_cached(path: Path) -> Weights | None:
             names = [name.removeprefix("dense.") for name in file.keys() if name[:6] == "dense."]  # noqa: SIM118
             dense = {name: file.get_tensor(f"dense.{name}") for name in names}
             packed: dict[str, Packed] = {
+                # copied out of the mapped file: the kernels fault on memory that is not aligned
                 name: _PACKED[kind](
-                    file.get_tensor(f"levels.{name}"), file.get_tensor(f"scales.{name}")
+                    file.get_tensor(f"levels.{name}").clone(),
+                    file.get_tensor(f"scales.{name}").clone(),
                 )
                 for name, kind in kinds.items()
             }
