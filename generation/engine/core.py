@@ -19,7 +19,7 @@ from generation.engine.events import Emitted, Event, Finished, TokenChoice
 from generation.engine.lookup import Lookup
 from generation.engine.params import SamplingParams
 from generation.engine.penalties import TokenCounts
-from generation.engine.runner import Chunk, Runner
+from generation.engine.runner import BatchRunner, Chunk
 from generation.engine.sampling import Row, sample_rows
 from generation.engine.scheduler import Scheduler, Work
 from generation.engine.sequence import FinishReason, Request, Sequence
@@ -64,7 +64,7 @@ class EngineCore:
 
     def __init__(
         self,
-        runner: Runner,
+        runner: BatchRunner,
         scheduler: Scheduler,
         *,
         max_context: int,
@@ -355,6 +355,7 @@ def _chunk(item: Work) -> Chunk:
         start=item.start,
         pages=sequence.pages,
         first_row=min(first_row, item.num_tokens),
+        copies=item.copies,
     )
 
 

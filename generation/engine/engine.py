@@ -15,6 +15,7 @@ from collections.abc import Sequence as Items
 from dataclasses import dataclass, fields
 
 from generation.engine.core import Counters, EngineCore, Listener
+from generation.engine.devices import build_runner
 from generation.engine.errors import (
     EngineBusyError,
     EngineClosedError,
@@ -25,7 +26,7 @@ from generation.engine.errors import (
 from generation.engine.generation import Generation, never_cancelled
 from generation.engine.pages import PAGE_SIZE, PagePool
 from generation.engine.params import SamplingParams
-from generation.engine.runner import CausalModel, Runner
+from generation.engine.runner import CausalModel, RunnerSizes
 from generation.engine.scheduler import Scheduler, SchedulerLimits
 from generation.engine.sequence import FinishReason, Request, Sequence, TokenConstraint
 from generation.engine.threads import ThreadChooser
@@ -45,6 +46,7 @@ class EngineSettings:
     max_batch_tokens: most tokens computed in a step; a longer prompt is computed in parts, between
         which the others go on. max_sequences, max_waiting: running at once, and queued behind.
     num_threads: of the CPU; None measures as it goes. lookup: guess tokens from the prompt.
+    compile_blocks: fuse small kernels, on a card only; takes about a minute at start.
     """
 
     max_context: int | None = None
@@ -54,6 +56,7 @@ class EngineSettings:
     max_waiting: int = 256
     num_threads: int | None = None
     lookup: bool = True
+    compile_blocks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +105,14 @@ class Engine:
             max_context=self._max_context,
         )
         self._scheduler = Scheduler(self._pool, limits)
-        runner = Runner(model, num_pages=num_pages, page_size=PAGE_SIZE)
+        sizes = RunnerSizes(
+            num_pages=num_pages,
+            page_size=PAGE_SIZE,
+            max_context=self._max_context,
+            max_sequences=settings.max_sequences,
+            compile_blocks=settings.compile_blocks,
+        )
+        runner = build_runner(model, sizes)
         self._core = EngineCore(
             runner, self._scheduler, max_context=self._max_context, lookup=settings.lookup
         )

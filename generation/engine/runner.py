@@ -31,17 +31,49 @@ class CausalModel(Protocol):
     def logits(self, hidden: Tensor) -> Tensor: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerSizes:
+    """What a runner must have room for.
+
+    max_context: tokens of one sequence. compile_blocks: fuse the model's small kernels, at the
+    price of about a minute at start; on a card only.
+    """
+
+    num_pages: int
+    page_size: int
+    max_context: int
+    max_sequences: int
+    compile_blocks: bool = False
+
+
+class BatchRunner(Protocol):
+    """Runs batches for the engine's loop: `Runner` here, another where the model is on a card."""
+
+    def run(self, chunks: "Sequence[Chunk]") -> Tensor:
+        """Compute and cache every chunk; the hidden states (R, C) that were asked for, in order.
+
+        They are the caller's until the next run.
+        """
+        ...
+
+    def logits(self, hidden: Tensor) -> Tensor: ...
+
+    def log_likelihoods(self, hidden: Tensor, targets: Sequence[int]) -> Tensor: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """New tokens of one sequence, which follow `start` computed ones in `pages`.
 
     first_row: the first of the chunk's tokens whose hidden state is wanted, to its end.
+    copies: pages to copy first, (from, to), in order; only where the scheduler keeps runs.
     """
 
     tokens: Sequence[int]
     start: int
     pages: Sequence[int]
     first_row: int
+    copies: Sequence[tuple[int, int]] = ()
 
 
 class Runner:
@@ -64,6 +96,7 @@ class Runner:
         rows: list[int] = []
         spans: list[Span] = []
         for chunk in chunks:
+            self._cache.copy_pages(chunk.copies)
             rows += range(len(tokens) + chunk.first_row, len(tokens) + len(chunk.tokens))
             tokens += chunk.tokens
             end = chunk.start + len(chunk.tokens)
@@ -83,11 +116,16 @@ class Runner:
 
     def log_likelihoods(self, hidden: Tensor, targets: Sequence[int]) -> Tensor:
         """Of each target after its hidden state: hidden (R, C), R targets -> (R,)."""
-        wanted = torch.tensor(targets, device=hidden.device)
-        parts = [
-            self.logits(part).log_softmax(-1).gather(1, ids[:, None])[:, 0]
-            for part, ids in zip(
-                torch.split(hidden, _ROWS_AT_ONCE), torch.split(wanted, _ROWS_AT_ONCE), strict=True
-            )
-        ]
-        return torch.cat(parts)
+        return log_likelihoods(self._model, hidden, targets)
+
+
+def log_likelihoods(model: CausalModel, hidden: Tensor, targets: Sequence[int]) -> Tensor:
+    """Of each target after its hidden state: hidden (R, C), R targets -> (R,)."""
+    wanted = torch.tensor(targets, device=hidden.device)
+    parts = [
+        model.logits(part).log_softmax(-1).gather(1, ids[:, None])[:, 0]
+        for part, ids in zip(
+            torch.split(hidden, _ROWS_AT_ONCE), torch.split(wanted, _ROWS_AT_ONCE), strict=True
+        )
+    ]
+    return torch.cat(parts)

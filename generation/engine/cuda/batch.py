@@ -1,0 +1,128 @@
+"""One step's batch as int32 tensors in a single buffer: one copy to the device. No kernels.
+
+Everything that changes from step to step is a tensor, and what remains a Python number is a bound:
+so a recorded graph stays right while sequences grow, come and go. Shapes: N new tokens, S
+sequences, P pages of one sequence.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from generation.engine.errors import ContextOverflowError
+from generation.engine.runner import Chunk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchShape:
+    """Room for a batch. max_new, max_length: of one sequence, its new tokens and all of them."""
+
+    num_tokens: int
+    num_sequences: int
+    max_new: int
+    max_length: int
+    page_size: int
+
+    @property
+    def num_pages(self) -> int:
+        """Of one sequence."""
+        return -(-self.max_length // self.page_size)
+
+    @property
+    def num_values(self) -> int:
+        """Numbers that describe a batch of this shape."""
+        return 3 * self.num_tokens + 1 + self.num_sequences * (2 + self.num_pages)
+
+    def holds(self, other: "BatchShape") -> bool:
+        return (
+            self.num_tokens >= other.num_tokens
+            and self.num_sequences >= other.num_sequences
+            and self.max_new >= other.max_new
+            and self.max_length >= other.max_length
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagedBatch:
+    """Views of one int32 buffer.
+
+    New tokens beyond the last of `query_starts` are padding and belong to no sequence: their keys
+    go to a spare page and their attention is never computed. Padding sequences have no new tokens.
+    """
+
+    shape: BatchShape
+    tokens: Tensor  # (N,)
+    positions: Tensor  # (N,)
+    slots: Tensor  # (N,) where in the cache the new tokens' keys and values go
+    query_starts: Tensor  # (S + 1,) where each sequence's new tokens begin
+    lengths: Tensor  # (S,) tokens of each sequence, its new ones included
+    pages: Tensor  # (S, P)
+
+
+def measure(chunks: Sequence[Chunk], page_size: int) -> BatchShape:
+    """The least shape that holds these chunks."""
+    return BatchShape(
+        num_tokens=sum(len(chunk.tokens) for chunk in chunks),
+        num_sequences=len(chunks),
+        max_new=max(len(chunk.tokens) for chunk in chunks),
+        max_length=max(chunk.start + len(chunk.tokens) for chunk in chunks),
+        page_size=page_size,
+    )
+
+
+def split_buffer(buffer: Tensor, shape: BatchShape) -> PagedBatch:
+    """The parts of a buffer of `shape.num_values` int32."""
+    n, s, p = shape.num_tokens, shape.num_sequences, shape.num_pages
+    sizes = [n, n, n, s + 1, s, s * p]
+    tokens, positions, slots, starts, lengths, pages = torch.split(buffer, sizes)
+    return PagedBatch(
+        shape=shape,
+        tokens=tokens,
+        positions=positions,
+        slots=slots,
+        query_starts=starts,
+        lengths=lengths,
+        pages=pages.view(s, p),
+    )
+
+
+def fill_buffer(
+    chunks: Sequence[Chunk], shape: BatchShape, *, spare_page: int, pinned: bool
+) -> Tensor:
+    """Describe `chunks`, padded to `shape`, in host memory: int32 (shape.num_values,).
+
+    pinned: the copy to the device need not wait; torch keeps the memory until it has been made.
+    """
+    buffer = torch.zeros(shape.num_values, dtype=torch.int32, pin_memory=pinned)
+    batch = split_buffer(buffer, shape)
+    tokens, positions, slots = batch.tokens.numpy(), batch.positions.numpy(), batch.slots.numpy()
+    starts, lengths, pages = batch.query_starts.numpy(), batch.lengths.numpy(), batch.pages.numpy()
+    slots.fill(spare_page * shape.page_size)
+    at = 0
+    for index, chunk in enumerate(chunks):
+        end = chunk.start + len(chunk.tokens)
+        own = _own_pages(chunk, end, shape.page_size)
+        to = at + len(chunk.tokens)
+        places = np.arange(chunk.start, end, dtype=np.int32)
+        tokens[at:to] = chunk.tokens
+        positions[at:to] = places
+        slots[at:to] = own[places // shape.page_size] * shape.page_size + places % shape.page_size
+        pages[index, : len(own)] = own
+        lengths[index] = end
+        starts[index + 1] = at = to
+    starts[len(chunks) + 1 :] = at
+    return buffer
+
+
+def _own_pages(chunk: Chunk, end: int, page_size: int) -> NDArray[np.int32]:
+    """The pages that hold the sequence's tokens up to `end`."""
+    num_pages = -(-end // page_size)
+    if num_pages > len(chunk.pages):
+        raise ContextOverflowError(
+            f"{end} tokens do not fit into {len(chunk.pages)} pages of {page_size}"
+        )
+    return np.asarray(chunk.pages[:num_pages], dtype=np.int32)
