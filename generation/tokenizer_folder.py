@@ -100,12 +100,21 @@ def _find_stop_ids(folder: Path, codec: Codec, control: frozenset[int]) -> froze
 
 
 def _find_opening(bpe: tokenizers.Tokenizer, control: frozenset[int]) -> tuple[int, ...]:
-    """The control tokens that the tokenizer's own rules put before a text."""
+    """The control tokens that the tokenizer's own rules put before a text.
+
+    Read, not run: the package ends the process's thread on rules that name a missing token.
+    """
+    if bpe.post_processor is None:
+        return ()
+    rules = json.loads(bpe.post_processor.__getstate__())
     opening: list[int] = []
-    for token_id in bpe.encode("a", add_special_tokens=True).ids:
-        if token_id not in control:
-            break
-        opening.append(token_id)
+    for rule in rules.get("processors", [rules]):
+        for piece in rule.get("single", ()):
+            if "SpecialToken" not in piece:
+                break
+            token_id = bpe.token_to_id(piece["SpecialToken"]["id"])
+            if token_id in control:
+                opening.append(token_id)
     return tuple(opening)
 
 

@@ -129,6 +129,21 @@ def test_an_added_token_that_is_no_control_token_is_text(tmp_path: Path) -> None
     assert ours.decode(ids) == "a<think>"
 
 
+def test_an_opening_token_that_does_not_exist_is_left_out(tmp_path: Path) -> None:
+    bpe = train_byte_level()
+    content = bpe.to_str().replace('"SpecialToken":{"id":"<|begin|>"', '"SpecialToken":{"id":"?"')
+    assert content != bpe.to_str()
+    (tmp_path / "tokenizer.json").write_text(content)
+    assert load_folder_tokenizer(tmp_path).opening_ids == ()
+
+
+def test_rules_in_a_row_open_a_prompt_too(tmp_path: Path) -> None:
+    bpe = train_byte_level()
+    rules = [processors.ByteLevel(trim_offsets=False), bpe.post_processor]
+    bpe.post_processor = processors.Sequence(rules)
+    assert load_folder_tokenizer(save(tmp_path, bpe)).opening_ids == (0,)
+
+
 def test_what_opens_a_prompt_is_known(tmp_path: Path) -> None:
     ours = load_folder_tokenizer(save(tmp_path, train_byte_level()))
     assert ours.opening_ids == (0,)

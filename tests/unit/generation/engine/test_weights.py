@@ -104,6 +104,46 @@ def test_a_tied_head_is_the_embedding(folder: Path) -> None:
     assert model.head.weight is model.embedding.weight
 
 
+@pytest.mark.parametrize(
+    ("body", "eyes"),
+    [
+        ("language_model.model.", "vision_tower."),
+        ("model.language_model.", "model.vision_tower."),
+    ],
+)
+def test_the_text_model_inside_one_that_also_sees_is_found(
+    tmp_path: Path, body: str, eyes: str
+) -> None:
+    build_reference("gemma3").save_pretrained(tmp_path)
+    expected = load(tmp_path)
+
+    def surround(weights: dict[str, torch.Tensor]) -> None:
+        for name in list(weights):
+            weights[body + name.removeprefix("model.")] = weights.pop(name)
+        weights[eyes + "embeddings.weight"] = torch.zeros(3)
+
+    rewrite(tmp_path, surround)
+    text = json.loads((tmp_path / "config.json").read_text())
+    whole = {"model_type": "gemma3", "text_config": text, "vision_config": {}}
+    (tmp_path / "config.json").write_text(json.dumps(whole))
+    actual = load(tmp_path)
+    assert all(torch.equal(actual[name], expected[name]) for name in expected)
+
+
+def test_the_first_gpt2_checkpoints_are_read(tmp_path: Path) -> None:
+    build_reference("gpt2").save_pretrained(tmp_path)
+    expected = load(tmp_path)
+
+    def as_first_published(weights: dict[str, torch.Tensor]) -> None:
+        for name in list(weights):
+            weights[name.removeprefix("transformer.")] = weights.pop(name)
+        weights["h.0.attn.bias"] = torch.ones(1, 1, 64, 64)  # the causal mask
+
+    rewrite(tmp_path, as_first_published)
+    actual = load(tmp_path)
+    assert all(torch.equal(actual[name], expected[name]) for name in expected)
+
+
 def test_a_tensor_left_over_is_refused_by_name(folder: Path) -> None:
     rewrite(folder, lambda weights: weights.update(extra=torch.zeros(3)))
     assert "such as 'extra'" in refusal(folder, UnsupportedModelError)
