@@ -113,6 +113,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "prompt_too_long": 422,
     "invalid_completion": 422,
     "generation_failed": 500,
+    "model_unusable": 503,
     "generator_busy": 503,
     "generator_unavailable": 503,
     "generator_not_supported": 501,

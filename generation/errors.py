@@ -26,6 +26,12 @@ class GenerationFailedError(CimientoError):
     retryable = True
 
 
+class ModelUnusableError(CimientoError):
+    """The model's files are damaged, of a kind that is not run, or not for conversations."""
+
+    code = "model_unusable"
+
+
 class GeneratorBusyError(CimientoError):
     """As many requests wait for the model as may."""
 

@@ -2,17 +2,32 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.settings import GenerationSettings
+from generation.chat_template import ChatTemplateError
 from generation.completion import Completer, CompletionRequest, Reader
 from generation.engine.engine import Engine, EngineSettings, EngineStats
-from generation.engine.errors import EngineBusyError, PromptTooLongError
+from generation.engine.errors import (
+    EngineBusyError,
+    EngineClosedError,
+    EngineError,
+    ModelConfigError,
+    PromptTooLongError,
+    UnsupportedModelError,
+    WeightsFileError,
+)
 from generation.engine.params import SamplingParams
 from generation.engine.sequence import FinishReason
-from generation.errors import GenerationFailedError, GeneratorBusyError, QuestionTooLongError
+from generation.errors import (
+    GenerationFailedError,
+    GeneratorBusyError,
+    GeneratorUnavailableError,
+    ModelUnusableError,
+    QuestionTooLongError,
+)
 from generation.generator import Cancelled
 from generation.local_model import LoadedModel, load_model
 from generation.output_format import AnyText, Choice
@@ -82,7 +97,8 @@ class LocalGenerator:
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Tokens of the rendered prompt."""
-        return len(self._get().completer.encode(messages))
+        with _domain_errors():
+            return len(self._get().completer.encode(messages))
 
     def stream(
         self,
@@ -94,7 +110,7 @@ class LocalGenerator:
     ) -> Iterator[str]:
         """Yield the text in pieces that never split a character.
 
-        Raises as the protocol says, GeneratorBusyError and GenerationFailedError.
+        Raises as the protocol says, and the other errors of `generation.errors`.
         """
         asked = CompletionRequest(
             prompt=messages,
@@ -102,12 +118,8 @@ class LocalGenerator:
             max_tokens=sampling.max_tokens,
             output=Choice(tuple(choices)) if choices else AnyText(),
         )
-        try:
+        with _domain_errors():
             reader = Reader(self._get().completer, asked)
-        except PromptTooLongError as error:
-            raise QuestionTooLongError(f"{error}; ask in fewer words") from error
-        except EngineBusyError as error:
-            raise GeneratorBusyError(str(error)) from error
         # closed also when our reader stops early: the engine must not write on for nobody
         with closing(reader.events(cancelled)) as events:
             for event in events:
@@ -118,19 +130,38 @@ class LocalGenerator:
 
     def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
         """Log-likelihood of each continuation after the prompt."""
-        completer = self._get().completer
-        return completer.score(completer.encode(messages), continuations)
+        with _domain_errors():
+            completer = self._get().completer
+            return completer.score(completer.encode(messages), continuations)
 
     def _get(self) -> _Running:
         with self._lock:
             if self._running is None:
-                loaded = load_model(
-                    self._path, precision=self._settings.weights, cache_dir=self._cache_dir
-                )
+                with _domain_errors():
+                    loaded = load_model(
+                        self._path, precision=self._settings.weights, cache_dir=self._cache_dir
+                    )
                 engine = Engine(loaded.model, engine_settings(self._settings))
                 completer = Completer(loaded.tokenizer, engine, vocab_size=loaded.config.vocab_size)
                 self._running = _Running(loaded, engine, completer)
             return self._running
+
+
+@contextmanager
+def _domain_errors() -> Iterator[None]:
+    """Errors of the engine as those that a person or a calling service may see."""
+    try:
+        yield
+    except PromptTooLongError as error:
+        raise QuestionTooLongError(f"{error}; ask in fewer words") from error
+    except EngineBusyError as error:
+        raise GeneratorBusyError(str(error)) from error
+    except EngineClosedError as error:
+        raise GeneratorUnavailableError(str(error)) from error
+    except (WeightsFileError, UnsupportedModelError, ModelConfigError, ChatTemplateError) as error:
+        raise ModelUnusableError(str(error)) from error
+    except EngineError as error:
+        raise GenerationFailedError(str(error)) from error
 
 
 def engine_settings(settings: GenerationSettings) -> EngineSettings:

@@ -321,3 +321,24 @@ def test_sigterm_lets_running_requests_end(tmp_path: Path, model_files: ModelFil
         asking.join(60)
         assert ends[-1] == "length"
         assert worker.process.wait(30) == 0
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "broken.gguf"
+    path.write_bytes(b"GGUF but nothing of one")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "app.cli", "worker", "generate"),
+            *("--model", str(path), "--port", port),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "could not be loaded" in ended.stderr
+    assert "broken.gguf" in ended.stderr

@@ -13,7 +13,12 @@ from app.cli import main
 from app.wiring import build_generator, build_local_generator
 from core.errors import CimientoError
 from core.settings import GenerationSettings, Settings, WorkerSettings
-from generation.errors import GeneratorBusyError, QuestionTooLongError
+from generation.errors import (
+    GeneratorBusyError,
+    GeneratorUnavailableError,
+    ModelUnusableError,
+    QuestionTooLongError,
+)
 from generation.local import LocalGenerator
 from generation.remote import RemoteGenerator
 from generation.types import Message, Sampling
@@ -114,6 +119,20 @@ def test_a_caller_that_leaves_ends_the_work(generator: LocalGenerator) -> None:
     stream.close()  # type: ignore[attr-defined]  # it is a generator
     text_of(generator)
     assert eventually(lambda: generator.stats().num_running == 0)
+
+
+def test_a_closed_generator_takes_nothing_new(generator: LocalGenerator) -> None:
+    generator.load()
+    generator.close()
+    with pytest.raises(GeneratorUnavailableError):
+        text_of(generator)
+
+
+def test_a_damaged_model_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.gguf"
+    path.write_bytes(b"GGUF, or not")
+    with pytest.raises(ModelUnusableError, match=r"damaged\.gguf"):
+        LocalGenerator(path, SETTINGS, model="damaged").load()
 
 
 def test_scores_are_log_likelihoods(generator: LocalGenerator) -> None:
