@@ -15,7 +15,7 @@ from collections.abc import Sequence as Items
 from dataclasses import dataclass, fields
 
 from generation.engine.core import Counters, EngineCore, Listener
-from generation.engine.devices import build_runner
+from generation.engine.devices import RunnerBuilder, build_runner
 from generation.engine.errors import (
     EngineBusyError,
     EngineClosedError,
@@ -91,7 +91,13 @@ class Ticket:
 class Engine:
     """Thread-safe. Its thread starts with the first request and ends with `close`."""
 
-    def __init__(self, model: CausalModel, settings: EngineSettings | None = None) -> None:
+    def __init__(
+        self,
+        model: CausalModel,
+        settings: EngineSettings | None = None,
+        *,
+        build_runner: RunnerBuilder = build_runner,
+    ) -> None:
         settings = settings or EngineSettings()
         limit = model.config.max_positions
         self._max_context = min(settings.max_context or limit, limit)
