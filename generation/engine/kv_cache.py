@@ -51,6 +51,15 @@ class KVCache:
         """Attention for one batch; `spans` lie in the batch one after the other."""
         return PagedContext(self, spans)
 
+    def copy_pages(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Copy what pages hold, in order: (from, to). Neighbours to neighbours go in one piece."""
+        size = self.page_size
+        for source, target, num in _join_neighbours(pairs):
+            old = slice(source * size, (source + num) * size)
+            new = slice(target * size, (target + num) * size)
+            for buffer in (*self.keys, *self.values):
+                buffer[:, new] = buffer[:, old]
+
     def slots(self, pages: Sequence[int], start: int, end: int) -> Slots:
         """Where tokens [start, end) of a sequence lie: a slice if they are neighbours."""
         size = self.page_size
@@ -86,6 +95,11 @@ class PagedContext:
         """q (N, H, D); k, v (N, Hkv, D) -> (N, H * D); keeps k and v."""
         keys, values = self._cache.keys[layer.index], self._cache.values[layer.index]
         k, v = k.transpose(0, 1), v.transpose(0, 1)  # (Hkv, N, D)
+        if len(self._parts) == 1:
+            _, new, seen = self._parts[0]
+            keys[:, new] = k
+            values[:, new] = v
+            return attend(q, keys[:, seen], values[:, seen], layer)
         outs: list[Tensor] = []
         at = 0
         for num_new, new, seen in self._parts:
@@ -94,4 +108,18 @@ class PagedContext:
             values[:, new] = v[:, at:to]
             outs.append(attend(q[at:to], keys[:, seen], values[:, seen], layer))  # (T, H * D)
             at = to
-        return torch.cat(outs) if len(outs) > 1 else outs[0]  # (N, H * D)
+        return torch.cat(outs)  # (N, H * D)
+
+
+def _join_neighbours(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """Runs of pairs that both go up by one, as (from, to, how many); none overlaps itself."""
+    runs: list[tuple[int, int, int]] = []
+    for source, target in pairs:
+        if runs:
+            first, onto, num = runs[-1]
+            apart = abs(first - onto) > num
+            if (source, target) == (first + num, onto + num) and apart:
+                runs[-1] = (first, onto, num + 1)
+                continue
+        runs.append((source, target, 1))
+    return runs
