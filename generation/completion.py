@@ -7,8 +7,9 @@ that may wait, an `AsyncReader` for an event loop. Knows no HTTP.
 
 import asyncio
 import queue
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Protocol
@@ -257,28 +258,38 @@ class Reader:
         return self._completion.usage
 
     def events(self, cancelled: Callable[[], bool]) -> Generator[TextEvent, None, None]:
-        """Pieces of text, and the end of each sample. `cancelled` is asked while it waits."""
+        """Pieces of text, and the end of each sample. `cancelled` is asked while it waits.
+
+        Once it holds no more text comes, only the ends.
+        """
+        is_cancelled = False
         with closing(self._completion):
             while not self._completion.is_finished:
-                if cancelled():
+                if not is_cancelled and cancelled():
+                    is_cancelled = True
                     self._completion.close()
                 try:
                     event = self._events.get(timeout=_POLL_S)
                 except queue.Empty:
                     continue
-                yield from self._completion.take(event)
+                for item in self._completion.take(event):
+                    if not (is_cancelled and isinstance(item, Piece)):
+                        yield item
 
 
 class AsyncReader:
     """Completions of one or more prompts for an event loop. `close` it, whatever happens.
 
-    Samples are numbered through: those of the second prompt follow those of the first.
+    Samples are numbered through: those of the second prompt follow those of the first. The engine
+    never waits for a slow client: what has come and was not read yet, `max_tokens` at most, is
+    given together.
     """
 
     def __init__(self, completer: Completer, prepared: Sequence[Prepared]) -> None:
         self._loop = asyncio.get_running_loop()
-        # bounded by max_tokens: the engine never waits for a slow client
-        self._events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
+        self._wake = asyncio.Event()
+        self._is_woken = False
+        self._arrived: deque[tuple[int, Event]] = deque()
         self._completions: list[Completion] = []
         self._num_samples = prepared[0].request.num_samples
         try:
@@ -308,19 +319,57 @@ class AsyncReader:
         for completion in self._completions:
             completion.close()
 
-    async def events(self) -> AsyncGenerator[TextEvent, None]:
-        """Pieces of text, and the end of each sample."""
+    async def batches(
+        self, *, idle_s: float | None = None
+    ) -> AsyncGenerator[tuple[TextEvent, ...], None]:
+        """Pieces of text and ends of samples as they come; empty where none came for `idle_s`."""
         with closing(self):
             while not all(completion.is_finished for completion in self._completions):
-                index, event = await self._events.get()
-                first = index * self._num_samples
-                for item in self._completions[index].take(event):
-                    yield replace(item, sample=first + item.sample)
+                try:
+                    async with asyncio.timeout(idle_s):
+                        await self._wake.wait()
+                except TimeoutError:
+                    yield ()
+                    continue
+                self._wake.clear()
+                if events := tuple(self._take_all()):
+                    yield events
+
+    async def events(self) -> AsyncGenerator[TextEvent, None]:
+        """The same, one by one."""
+        async with aclosing(self.batches()) as batches:
+            async for batch in batches:
+                for event in batch:
+                    yield event
 
     def _listen(self, index: int, event: Event) -> None:
-        # the engine's thread: it must neither wait nor fail because the loop has ended meanwhile
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._events.put_nowait, (index, event))
+        # The engine's thread: it must neither wait nor fail because the loop has ended meanwhile.
+        # Waking a loop costs a system call, so it is woken once for all that waits.
+        self._arrived.append((index, event))
+        if not self._is_woken:
+            self._is_woken = True
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._wake.set)
+
+    def _take_all(self) -> Iterator[TextEvent]:
+        # first, so that whatever comes from here on wakes again
+        self._is_woken = False
+        waiting: list[tuple[int, Event]] = []
+        last_of: dict[tuple[int, int], int] = {}
+        while self._arrived:
+            index, event = self._arrived.popleft()
+            key = index, event.sample
+            last = waiting[last_of[key]][1] if key in last_of else None
+            if isinstance(event, Emitted) and isinstance(last, Emitted):
+                joined = Emitted(event.sample, last.choices + event.choices)
+                waiting[last_of[key]] = index, joined
+            else:
+                last_of[key] = len(waiting)
+                waiting.append((index, event))
+        for index, event in waiting:
+            first = index * self._num_samples
+            for item in self._completions[index].take(event):
+                yield replace(item, sample=first + item.sample) if first else item
 
 
 def _check(asked: CompletionRequest) -> None:

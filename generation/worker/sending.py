@@ -1,7 +1,7 @@
 """Send what comes of a request, whole or as a stream, for as long as the client listens."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -35,14 +35,16 @@ class Work:
     reader: AsyncReader
     reply: Reply
     stopwatch: Stopwatch
+    heartbeat_s: float = HEARTBEAT_S
 
-    async def events(self) -> AsyncGenerator[TextEvent, None]:
-        """What comes of it, counted; leaving early ends the work."""
+    async def batches(self) -> AsyncGenerator[tuple[TextEvent, ...], None]:
+        """What comes of it, counted; empty where nothing came for a while. Leaving ends it."""
         try:
-            async with aclosing(self.reader.events()) as events:
-                async for event in events:
-                    self.stopwatch.note(event)
-                    yield event
+            async with aclosing(self.reader.batches(idle_s=self.heartbeat_s)) as batches:
+                async for batch in batches:
+                    for event in batch:
+                        self.stopwatch.note(event)
+                    yield batch
         finally:
             self.stopwatch.stop(num_samples=self.reader.num_samples)
 
@@ -69,9 +71,10 @@ async def send_whole(receive: Receive, work: Work) -> Response:
     """The reply as one object, once it is complete."""
 
     async def collect() -> Response:
-        async with aclosing(work.events()) as events:
-            async for event in events:
-                work.reply.add(event)
+        async with aclosing(work.batches()) as batches:
+            async for batch in batches:
+                for event in batch:
+                    work.reply.add(event)
         return JSONResponse(work.reply.whole(work.reader.usage))
 
     with _ending(work.reader):
@@ -97,46 +100,37 @@ class StreamResponse(Response):
     async def _send_all(self, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
-        async with aclosing(self._chunks()) as chunks, aclosing(with_heartbeat(chunks)) as beating:
-            async for chunk in beating:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        async with aclosing(self._bodies()) as bodies:
+            async for body in bodies:
+                await send({"type": "http.response.body", "body": body, "more_body": True})
         await send({"type": "http.response.body", "body": _DONE, "more_body": False})
 
-    async def _chunks(self) -> AsyncGenerator[bytes, None]:
+    async def _bodies(self) -> AsyncGenerator[bytes, None]:
         reply = self._work.reply
-        try:
-            for chunk in reply.first_chunks():
-                yield _event(chunk)
-            async with aclosing(self._work.events()) as events:
-                async for event in events:
-                    yield _event(reply.chunk(event))
-        except ApiError as error:
-            _log.warning("stream_broke_off", code=error.code)
-            yield _event(error.body())
-        else:
-            if self._include_usage:
-                yield _event(reply.usage_chunk(self._work.reader.usage))
+        if first := reply.first_chunks():
+            yield b"".join(map(_event, first))
+        async with aclosing(self._work.batches()) as batches:
+            async for batch in batches:
+                chunks, error = _shape(reply, batch)
+                if error is not None:
+                    _log.warning("stream_broke_off", code=error.code)
+                    yield chunks + _event(error.body())
+                    return
+                # a quiet line gets a comment, so that proxies keep it open
+                yield chunks or _COMMENT
+        if self._include_usage:
+            yield _event(reply.usage_chunk(self._work.reader.usage))
 
 
-async def with_heartbeat(
-    chunks: AsyncIterator[bytes], *, every_s: float = HEARTBEAT_S
-) -> AsyncGenerator[bytes, None]:
-    """Chunks, and a comment wherever none has come for a while, so that proxies keep the line."""
-    coming = asyncio.ensure_future(anext(chunks, None))
+def _shape(reply: Reply, batch: Sequence[TextEvent]) -> tuple[bytes, ApiError | None]:
+    """The chunks of a batch, up to where a sample ended without an answer."""
+    chunks = b""
     try:
-        while True:
-            done, _pending = await asyncio.wait((coming,), timeout=every_s)
-            if not done:
-                yield _COMMENT
-                continue
-            chunk = coming.result()
-            if chunk is None:
-                return
-            yield chunk
-            coming = asyncio.ensure_future(anext(chunks, None))
-    finally:
-        coming.cancel()
-        await asyncio.gather(coming, return_exceptions=True)
+        for event in batch:
+            chunks += _event(reply.chunk(event))
+    except ApiError as error:
+        return chunks, error
+    return chunks, None
 
 
 @contextmanager

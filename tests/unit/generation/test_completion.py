@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import aclosing
 
 import pytest
 
@@ -192,6 +193,37 @@ def test_an_event_loop_reads_the_same_text() -> None:
     events = asyncio.run(_read_async(FakeEngine("Grüße"), "Hi"))
     assert text_of(events) == "Grüße"
     assert events[-1] == Ended(0, FinishReason.STOP)
+
+
+def test_what_waits_for_a_slow_reader_is_given_together() -> None:
+    engine = FakeEngine("Grüße, " * 100)
+
+    async def read_late() -> list[tuple[TextEvent, ...]]:
+        completer = engine.completer()
+        asked = CompletionRequest(prompt="Hi", num_samples=2)
+        reader = AsyncReader(completer, [completer.prepare(asked)])
+        await asyncio.to_thread(eventually_idle, engine)
+        return [batch async for batch in reader.batches()]
+
+    batches = asyncio.run(read_late())
+    events = [event for batch in batches for event in batch]
+    assert len(events) <= 8
+    assert [text_of(events, sample) for sample in range(2)] == ["Grüße, " * 100] * 2
+    assert len(ends_of(events)) == 2
+
+
+def test_a_quiet_completion_says_that_nothing_came() -> None:
+    engine = FakeEngine()
+    engine.hangs = True
+
+    async def wait() -> tuple[TextEvent, ...]:
+        completer = engine.completer()
+        reader = AsyncReader(completer, [completer.prepare(CompletionRequest(prompt="Hi"))])
+        async with aclosing(reader.batches(idle_s=0.01)) as batches:
+            return await anext(batches)
+
+    assert asyncio.run(wait()) == ()
+    assert eventually_idle(engine)
 
 
 def test_samples_of_several_prompts_are_numbered_through() -> None:

@@ -60,7 +60,8 @@ def text_of(generator: RemoteGenerator, **options: Any) -> str:
     return "".join(generator.stream(HI, Sampling(), cancelled=never, **options))
 
 
-def test_a_text_comes_as_the_worker_writes_it(generator: RemoteGenerator) -> None:
+def test_a_text_comes_as_the_worker_writes_it(house: House, generator: RemoteGenerator) -> None:
+    house.engine.pause_s = 0.02
     pieces = list(generator.stream(HI, Sampling(), cancelled=never))
     assert "".join(pieces) == "¡Hola, niño!"
     assert len(pieces) > 5

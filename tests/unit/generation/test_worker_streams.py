@@ -5,16 +5,17 @@ import json
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
 from starlette.types import Message
 
-from generation.completion import MAX_CONTINUATIONS
-from generation.worker.sending import with_heartbeat
+from generation.completion import MAX_CONTINUATIONS, AsyncReader, CompletionRequest
+from generation.worker.metrics import Metrics, Stopwatch
+from generation.worker.replies import TextReply
+from generation.worker.sending import StreamResponse, Work
 from tests.fakes_engine import FakeEngine
 from tests.unit.generation.worker_house import CHAT, House, connect, eventually, raw_post
 
@@ -167,19 +168,28 @@ def test_a_reply_that_cannot_be_finished_says_so_as_the_worker_closes(slow: Hous
     assert json.loads(lines[-2].removeprefix("data: "))["error"]["code"] == "shutting_down"
 
 
-def test_a_silent_stream_is_kept_alive() -> None:
-    async def chunks() -> AsyncIterator[bytes]:
-        await asyncio.sleep(0.1)
-        yield b"text"
+def test_a_silent_stream_is_kept_alive(slow: House) -> None:
+    slow.engine.hangs = True
+    bodies: list[bytes] = []
 
-    async def collect() -> list[bytes]:
-        async with aclosing(with_heartbeat(chunks(), every_s=0.02)) as beating:
-            return [chunk async for chunk in beating]
+    async def never() -> Message:
+        return await asyncio.Future()
 
-    *comments, text = asyncio.run(collect())
-    assert text == b"text"
-    assert len(comments) > 1
-    assert all(comment.startswith(b":") for comment in comments)
+    async def send(message: Message) -> None:
+        bodies.append(message.get("body", b""))
+        if bodies.count(b": still working\n\n") == 3:
+            slow.engine.close()
+
+    async def serve() -> None:
+        completer = slow.served.completer
+        reader = AsyncReader(completer, [completer.prepare(CompletionRequest(prompt="Hi"))])
+        reply = TextReply("fake-model", num_samples=1, with_logprobs=False)
+        work = Work(reader, reply, Stopwatch(Metrics(lambda: None)), heartbeat_s=0.02)
+        await StreamResponse(work, include_usage=False)({"type": "http"}, never, send)
+
+    asyncio.run(serve())
+    assert bodies.count(b": still working\n\n") == 3
+    assert bodies[-1] == b"data: [DONE]\n\n"
 
 
 def test_too_many_continuations_are_refused(slow: House) -> None:
