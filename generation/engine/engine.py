@@ -216,6 +216,14 @@ class Engine:
             **{field.name: getattr(counters, field.name) for field in fields(Counters)},
         )
 
+    def check_pages(self) -> int:
+        """How many pages are held. Raises PageAccountingError where records of them disagree.
+
+        For tests and soaks, while nothing runs: then none may be held.
+        """
+        self._scheduler.check()
+        return self._pool.num_pages - self._pool.num_free
+
     def close(self, *, drain_s: float = 0.0) -> None:
         """Refuse new work, give what runs `drain_s` to end, and cancel the rest."""
         with self._changed:
