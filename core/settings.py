@@ -240,12 +240,13 @@ def tame_idle_threads() -> None:
     """Let idle compute threads spin briefly, then sleep. Call before torch or FAISS is imported.
 
     GNU OpenMP's threads spin for long while they wait for work. As soon as two processes compute at
-    once, as the worker that embeds and the model that answers do, a decoding step on two cores was
-    measured at 1,184 ms; sleeping at once costs a third of the speed of an idle machine. What the
-    user has set stays. benchmarks/LOG.md has the figures between.
+    once, as the worker that embeds and the model that answers do, a decoding step takes some thirty
+    times as long; sleeping at once costs half of the speed of an idle machine. The engine measures
+    how many threads serve it best, and the spin bounds what a wrong count costs meanwhile. What the
+    user has set stays. benchmarks/LOG.md has the figures.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+        os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 
 def setting_names() -> dict[str, str]:

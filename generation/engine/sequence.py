@@ -1,7 +1,8 @@
 """A request and its sequences: prompt, options, progress. Data only; computes nothing."""
 
 import time
-from collections.abc import Callable, Sequence as Tokens
+from collections.abc import Callable
+from collections.abc import Sequence as Tokens
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol
