@@ -110,7 +110,9 @@ class Engine:
             max_waiting=settings.max_waiting,
             max_context=self._max_context,
         )
-        self._scheduler = Scheduler(self._pool, limits)
+        # on a card attention reads pages wherever they lie; here only runs are read without a copy
+        keeps_runs = model.device.type == "cpu"
+        self._scheduler = Scheduler(self._pool, limits, keeps_runs=keeps_runs)
         sizes = RunnerSizes(
             num_pages=num_pages,
             page_size=PAGE_SIZE,
