@@ -46,6 +46,21 @@ def test_the_output_ends_at_max_tokens_even_among_good_guesses(most: int, *, loo
     assert loop.core.counters.num_generated_tokens == most
 
 
+@pytest.mark.parametrize(("most", "num_guessed"), [(4, 0), (5, 3)])
+def test_nothing_is_guessed_that_could_not_be_said(most: int, num_guessed: int) -> None:
+    loop = Loop(ScriptedModel())  # three guesses at a time, after a first token
+    loop.ask_all([ask(COUNTING, max_tokens=most)])
+    assert loop.core.counters.num_guessed == num_guessed
+
+
+def test_guesses_that_held_are_not_computed_again() -> None:
+    model = ScriptedModel()
+    loop = Loop(model)
+    loop.ask_all([ask(COUNTING, max_tokens=13)])
+    assert loop.core.counters.num_accepted == loop.core.counters.num_guessed == 9
+    assert sum(map(len, model.calls)) == len(COUNTING) + 13 - 1
+
+
 @pytest.mark.parametrize("room", [1, 2, 5])
 def test_a_full_context_ends_the_output(model: RecallModel, room: int) -> None:
     [ears] = Loop(model, max_context=len(PROMPT) + room).ask_all([ask(PROMPT)])
@@ -95,6 +110,13 @@ def test_a_stop_id_may_be_forced(loop: Loop) -> None:
     [ears] = loop.ask_all([request])
     assert ears.output == [7]
     assert ears.reason is FinishReason.STOP
+
+
+def test_under_a_constraint_nothing_is_guessed() -> None:
+    loop = Loop(ScriptedModel())
+    [ears] = loop.ask_all([ask(COUNTING, build_constraint=lambda: Script(*[range(97)] * 9))])
+    assert ears.output == list(range(4, 13))
+    assert loop.core.counters.num_guessed == 0
 
 
 def test_each_sample_has_its_own_constraint(loop: Loop) -> None:

@@ -25,6 +25,7 @@ from tests.unit.generation.engine.fakes import (
     Ears,
     HeldModel,
     RecallModel,
+    Script,
     ask,
     uncached,
 )
@@ -332,6 +333,26 @@ def test_a_ticket_may_be_cancelled_twice_and_after_its_end(new_engine: NewEngine
     engine.close()
     ticket.cancel()
     assert line.reason is FinishReason.LENGTH
+
+
+def test_what_was_cancelled_before_it_was_taken_in_costs_nothing(new_engine: NewEngine) -> None:
+    model = HeldModel()
+    engine = new_engine(model)
+    running = submit(engine, now(PROMPT, max_tokens=1))
+    assert model.has_begun.wait(PATIENCE_S)
+    built: list[Script] = []
+
+    def build() -> Script:
+        built.append(Script([7]))
+        return built[-1]
+
+    line = Line(num_samples=2)
+    engine.submit(now(PROMPT, num_samples=2, build_constraint=build), line).cancel()
+    model.may_run.set()
+    running.wait()
+    line.wait()
+    assert {end.reason for end in line.ends.values()} == {FinishReason.CANCELLED}
+    assert not built
 
 
 # figures

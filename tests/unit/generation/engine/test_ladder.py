@@ -112,6 +112,16 @@ def test_guessing_never_changes_what_is_said(model: Transformer, temperature: fl
     assert plain.core.counters.num_guessed == 0
 
 
+@pytest.mark.parametrize("heat", [0.0, 0.6])
+def test_penalties_count_the_guesses_before_each_token(heat: float) -> None:
+    model = tiny_transformer(max_positions=160, **FAMILIES["gemma"])
+    penalties = {"repetition_penalty": 1.1, "presence_penalty": 0.4, "frequency_penalty": 0.3}
+    request = ask(PROMPT, max_tokens=60, temperature=heat, **penalties)
+    loop = Loop(model)
+    assert outputs(loop, [request]) == alone(model, [request])
+    assert loop.core.counters.num_accepted > 0
+
+
 def test_guesses_that_hold_save_steps_and_those_that_do_not_cost_nothing_said() -> None:
     model = tiny_transformer(max_positions=160, **FAMILIES["gemma"])  # it goes in circles
     requests = [ask(PROMPT, max_tokens=60, temperature=heat) for heat in (0.0, 0.6)]
