@@ -1,14 +1,15 @@
 """The engine for callers that wait: a generation token by token, scores of continuations."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from generation.engine.engine import Engine, EngineSettings
+from generation.engine.engine import Engine, EngineSettings, Ticket
 from generation.engine.errors import EngineBusyError, InvalidPromptError, PromptTooLongError
+from generation.engine.events import Event
 from generation.engine.generation import GenerationFailedError
 from generation.engine.params import SamplingParams
-from generation.engine.sequence import FinishReason
+from generation.engine.sequence import FinishReason, Request
 from tests.unit.generation.engine.fakes import (
     PATIENCE_S,
     HeldModel,
@@ -172,3 +173,33 @@ def test_scores_that_find_the_queue_full_are_refused() -> None:
     for generation in others:
         generation.close()
     engine.close()
+
+
+class SoonBusy(Engine):
+    """Holds its model after the first request, and takes no third."""
+
+    def __init__(self, model: HeldModel) -> None:
+        settings = EngineSettings(num_threads=1, max_batch_tokens=16, max_sequences=4)
+        super().__init__(model, settings)
+        self._model = model
+        self._num_submitted = 0
+
+    def submit(self, request: Request, listen: Callable[[Event], None]) -> Ticket:
+        self._num_submitted += 1
+        if self._num_submitted == 3:
+            raise EngineBusyError(num_waiting=1, max_waiting=1)
+        if self._num_submitted == 2:
+            self._model.may_run.clear()
+        return super().submit(request, listen)
+
+
+def test_scores_that_are_refused_halfway_are_not_computed_for_nobody() -> None:
+    model = HeldModel()
+    model.may_run.set()
+    engine = SoonBusy(model)
+    with pytest.raises(EngineBusyError):
+        engine.score(PROMPT, [[1], [2] * 200, [3]])
+    model.may_run.set()
+    engine.close(drain_s=PATIENCE_S)
+    # two for the first, and at most the one in which the second was given up, of thirteen
+    assert engine.stats().num_steps <= 3
