@@ -86,8 +86,8 @@ TextEvent = Piece | Ended
 class Ticket(Protocol):
     """A request that runs; `Engine.submit` gives one."""
 
-    def cancel(self) -> None:
-        """End all its samples. Any thread, any time, twice."""
+    def cancel(self, sample: int | None = None) -> None:
+        """End one of its samples, or all. Any thread, any time, twice."""
         ...
 
 
@@ -239,9 +239,8 @@ class Completion:
 
     def _end(self, sample: int, reason: FinishReason, error: str | None = None) -> Ended:
         self._open.discard(sample)
-        if not self._open:
-            # after a stop string the engine would write on, for nobody
-            self._ticket.cancel()
+        # after a stop string the engine would write on, for nobody
+        self._ticket.cancel(sample)
         return Ended(sample, reason, error)
 
 

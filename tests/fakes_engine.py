@@ -40,10 +40,14 @@ class FakeTicket:
 
     def __init__(self) -> None:
         self.cancelled = threading.Event()
+        self.ended: set[int] = set()
 
-    def cancel(self) -> None:
+    def cancel(self, sample: int | None = None) -> None:
         """End it."""
-        self.cancelled.set()
+        if sample is None:
+            self.cancelled.set()
+        else:
+            self.ended.add(sample)
 
 
 class FakeEngine:
@@ -138,7 +142,7 @@ class FakeEngine:
         constraint = request.build_constraint() if request.build_constraint else None
         script = self.tokenizer.encode(self.reply)
         for index in range(request.params.max_tokens):
-            if self._waits_in_vain(ticket):
+            if self._waits_in_vain(ticket) or sample in ticket.ended:
                 return FinishReason.CANCELLED
             if self.error is not None and index * 2 >= len(script):
                 return FinishReason.ERROR

@@ -79,13 +79,14 @@ class EngineStats:
 class Ticket:
     """A submitted request. Cancelling it twice, or after its end, does nothing."""
 
-    def __init__(self, cancel: Callable[["Ticket"], None]) -> None:
+    def __init__(self, cancel: Callable[["Ticket", int | None], None]) -> None:
         self.sequences: list[Sequence] = []
         self.is_cancelled = False
         self._cancel = cancel
 
-    def cancel(self) -> None:
-        self._cancel(self)
+    def cancel(self, sample: int | None = None) -> None:
+        """End one sample that has begun to write, or all of them."""
+        self._cancel(self, sample)
 
 
 class Engine:
@@ -285,10 +286,12 @@ class Engine:
             return
         self._core.add(request, listen, ticket.sequences)
 
-    def _cancel(self, ticket: Ticket) -> None:
+    def _cancel(self, ticket: Ticket, sample: int | None) -> None:
+        wanted = slice(None) if sample is None else slice(sample, sample + 1)
         with self._changed:
-            ticket.is_cancelled = True
-            self._inbox.append(lambda: self._core.cancel(ticket.sequences))
+            ticket.is_cancelled |= sample is None
+            # looked up on the engine's thread, which may not have taken the request in yet
+            self._inbox.append(lambda: self._core.cancel(ticket.sequences[wanted]))
             self._wake()
 
     def _wake(self) -> None:

@@ -335,6 +335,19 @@ def test_a_ticket_may_be_cancelled_twice_and_after_its_end(new_engine: NewEngine
     assert line.reason is FinishReason.LENGTH
 
 
+def test_one_sample_may_be_cancelled_while_the_others_go_on(new_engine: NewEngine) -> None:
+    model = RecallModel()
+    request = now(PROMPT, max_tokens=40, num_samples=2)
+    line = Line(num_samples=2)
+    ticket = new_engine(model).submit(request, line)
+    assert line.has_begun.wait(PATIENCE_S)
+    ticket.cancel(0)
+    line.wait()
+    assert line.ends[1].reason is FinishReason.LENGTH
+    assert line.outputs[1] == uncached(model, request, sample=1)
+    assert line.ends[0].reason in (FinishReason.CANCELLED, FinishReason.LENGTH)
+
+
 def test_what_was_cancelled_before_it_was_taken_in_costs_nothing(new_engine: NewEngine) -> None:
     model = HeldModel()
     engine = new_engine(model)
