@@ -49,3 +49,7 @@ class Generator(Protocol):
     def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
         """Log-likelihood (nats) of each continuation after the prompt."""
         ...
+
+    def close(self) -> None:
+        """End what runs, and take nothing new. Twice does nothing."""
+        ...

@@ -56,6 +56,9 @@ class FakeGenerator:
         """Shorter is likelier."""
         return [-float(len(text)) for text in continuations]
 
+    def close(self) -> None:
+        """Has nothing to end."""
+
 
 class WatchedGenerator(FakeGenerator):
     """Notes what it is asked, and serves one stream at a time, as the engine does."""

@@ -56,6 +56,8 @@ def open_services(settings: Settings, *, upgrade: bool) -> Iterator["Services"]:
         (migrations.upgrade if upgrade else migrations.check)(services.database)
         yield services
     finally:
+        # first: an engine that computes while the interpreter ends can take the process down
+        services.generator.close()
         services.queue.close()
         services.database.close()
 
