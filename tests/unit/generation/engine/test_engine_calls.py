@@ -1,5 +1,6 @@
 """The engine for callers that wait: a generation token by token, scores of continuations."""
 
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -66,6 +67,17 @@ def test_a_caller_may_say_when_it_has_enough(engine: Engine) -> None:
         tokens.append(token)  # noqa: PERF402  # the callback watches the list grow
     assert generation.finish_reason in (FinishReason.CANCELLED, FinishReason.LENGTH)
     assert tokens == uncached(RecallModel(), ask(PROMPT, max_tokens=len(tokens)))
+
+
+def test_a_caller_that_waits_may_have_enough_too() -> None:
+    model = HeldModel()
+    engine = Engine(model, EngineSettings(num_threads=1))
+    generation = engine.generate(PROMPT, ENDLESS, cancelled=lambda: True)
+    assert model.has_begun.wait(PATIENCE_S)
+    threading.Timer(0.1, model.may_run.set).start()
+    assert len(list(generation)) <= 1  # that of the step that was under way
+    assert generation.finish_reason is FinishReason.CANCELLED
+    engine.close()
 
 
 def test_an_abandoned_generation_hinders_nobody(engine: Engine) -> None:
