@@ -8,6 +8,7 @@ On one machine. A follower that is lost ends the leader's running requests with 
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import Final
 
 import torch
@@ -78,21 +79,25 @@ class LeadingRunner:
 def encode(chunks: Sequence[Chunk]) -> list[int]:
     words = [len(chunks)]
     for chunk in chunks:
-        words += (len(chunk.tokens), len(chunk.pages), chunk.start, chunk.first_row)
-        words += chunk.tokens
-        words += chunk.pages
+        words += (len(chunk.tokens), len(chunk.pages), len(chunk.copies))
+        words += (chunk.start, chunk.first_row)
+        for part in (chunk.tokens, chunk.pages, *chunk.copies):
+            words += part
     return words
 
 
 def decode(words: Sequence[int]) -> list[Chunk]:
+    rest = iter(words)
+
+    def take(count: int) -> list[int]:
+        return list(islice(rest, count))
+
     chunks = []
-    at = 1
-    for _ in range(words[0]):
-        num_tokens, num_pages, start, first_row = words[at : at + 4]
-        middle = at + 4 + num_tokens
-        tokens, pages = words[at + 4 : middle], words[middle : middle + num_pages]
-        chunks.append(Chunk(tokens, start, pages, first_row))
-        at = middle + num_pages
+    for _ in range(next(rest)):
+        num_tokens, num_pages, num_copies, start, first_row = take(5)
+        tokens, pages = take(num_tokens), take(num_pages)
+        copies = [(next(rest), next(rest)) for _ in range(num_copies)]
+        chunks.append(Chunk(tokens, start, pages, first_row, copies))
     return chunks
 
 

@@ -5,6 +5,8 @@ how paged flash attention wants it, and storing a token is one row. Shapes as in
 key/value heads, D = head_dim.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -38,6 +40,12 @@ class DevicePages:
         """Keep k, v (N, Hkv, D) at `slots` (N,) int64."""
         self.keys[layer].flatten(0, 1).index_copy_(0, slots, k)
         self.values[layer].flatten(0, 1).index_copy_(0, slots, v)
+
+    def copy(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Copy whole pages, (from, to), one after the other."""
+        for kept in (*self.keys, *self.values):
+            for source, target in pairs:
+                kept[target] = kept[source]
 
 
 class DeviceContext:

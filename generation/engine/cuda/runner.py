@@ -1,6 +1,7 @@
 """Run the model over one batch of scheduled work on a card. Decides nothing, as `Runner`."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -42,6 +43,10 @@ class DeviceRunner:
             dtype=model.dtype,
             device=model.device,
         )
+        # a thread's own card is the first, whichever the model is on
+        self._on_device: AbstractContextManager[object] = (
+            torch.cuda.device(model.device) if model.device.type == "cuda" else nullcontext()
+        )
         self._steps: RecordedSteps | None = None
         if record is not None and attention.is_capturable:
             self._steps = self._record(sizes, record)
@@ -52,6 +57,22 @@ class DeviceRunner:
 
         They may be overwritten by the next run.
         """
+        with self._on_device:
+            return self._run(chunks)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """hidden (R, C) -> float32 logits (R, V)."""
+        with self._on_device:
+            return self._model.logits(hidden)
+
+    def log_likelihoods(self, hidden: Tensor, targets: Sequence[int]) -> Tensor:
+        """Of each target after its hidden state: hidden (R, C), R targets -> (R,)."""
+        with self._on_device:
+            return log_likelihoods(self._model, hidden, targets)
+
+    def _run(self, chunks: Sequence[Chunk]) -> Tensor:
+        for chunk in chunks:
+            self._pages.copy(chunk.copies)
         shape = measure(chunks, self._pages.page_size)
         step = self._steps.find(shape) if self._steps else None
         described = self._describe(chunks, step.shape if step else shape)
@@ -61,14 +82,6 @@ class DeviceRunner:
             on_device = described.to(self._model.device, non_blocking=True)
             hidden = self._compute(split_buffer(on_device, shape))  # (N, C)
         return _wanted_rows(hidden, chunks)
-
-    def logits(self, hidden: Tensor) -> Tensor:
-        """hidden (R, C) -> float32 logits (R, V)."""
-        return self._model.logits(hidden)
-
-    def log_likelihoods(self, hidden: Tensor, targets: Sequence[int]) -> Tensor:
-        """Of each target after its hidden state: hidden (R, C), R targets -> (R,)."""
-        return log_likelihoods(self._model, hidden, targets)
 
     @torch.inference_mode()
     def _record(self, sizes: RunnerSizes, record: Recorder) -> RecordedSteps:
@@ -107,4 +120,4 @@ def _wanted_rows(hidden: Tensor, chunks: Sequence[Chunk]) -> Tensor:
         at += len(chunk.tokens)
     if len(rows) == at:
         return hidden[:at]
-    return hidden[torch.tensor(rows, device=hidden.device)]
+    return hidden[torch.tensor(rows, dtype=torch.int64, device=hidden.device)]

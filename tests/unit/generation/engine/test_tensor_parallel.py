@@ -106,7 +106,10 @@ def test_what_cannot_be_shared_equally_is_refused(
 
 @pytest.mark.parametrize("num_tokens", [1, 5000])
 def test_a_batch_arrives_as_it_was_sent(num_tokens: int) -> None:
-    chunks = [Chunk(list(range(num_tokens)), 3, [7, 1], first_row=0), Chunk([4], 0, [2], 1)]
+    chunks = [
+        Chunk(list(range(num_tokens)), 3, [7, 1], first_row=0, copies=[(2, 7), (3, 1)]),
+        Chunk([4], 0, [2], first_row=1, copies=[]),
+    ]
     assert decode(encode(chunks)) == chunks
 
 

@@ -91,6 +91,14 @@ def test_an_attention_that_cannot_be_recorded_is_run_as_it_comes() -> None:
     assert recorder.num_recorded == 0
 
 
+def test_pages_are_copied_before_they_are_read() -> None:
+    model = RecallModel()
+    runner = device_runner(model, record=CountingRecorder())
+    runner.run([Chunk(PROMPT[:16], 0, [3], first_row=16)])
+    hidden = runner.run([Chunk(PROMPT[16:17], 16, [8, 9], first_row=0, copies=[(3, 8)])])
+    assert torch.equal(model.logits(hidden), model.remember(PROMPT[:17]))
+
+
 def test_what_is_likely_is_the_same_as_on_the_cpu() -> None:
     model = tiny_transformer()
     chunk = Chunk(PROMPT[:9], 0, [1], first_row=3)
