@@ -4,14 +4,11 @@ import ast
 import importlib
 import pkgutil
 import re
-import subprocess
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
-import pytest
 import typer
 from pydantic import BaseModel
 
@@ -21,12 +18,18 @@ from app.main import create_app
 from app.services import Services
 from core.errors import CimientoError
 from core.settings import Settings, setting_names
-
-ROOT: Final = Path(__file__).parent.parent
-PACKAGES: Final = (
-    *("app", "core", "generation", "ingestion", "retrieval"),
-    *("migrations", "benchmarks", "tests"),
+from tests.house import (
+    PACKAGES,
+    ROOT,
+    Definition,
+    Function,
+    doc,
+    fail_with,
+    functions,
+    modules,
+    text_files,
 )
+
 MAX_FUNCTION_LINES: Final = 60
 MAX_FILE_LINES: Final = 400
 MAX_PARAMETERS: Final = 6
@@ -67,71 +70,6 @@ MACHINE_PATHS: Final = re.compile(
         )
     )
 )
-
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-Definition = ast.ClassDef | Function
-
-
-class Module(NamedTuple):
-    """A source file, parsed."""
-
-    name: str
-    path: Path
-    text: str
-    tree: ast.Module
-
-
-@cache
-def modules() -> tuple[Module, ...]:
-    """Every module of the house, by path."""
-    paths = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-    return tuple(_parse(path) for path in paths)
-
-
-def _parse(path: Path) -> Module:
-    text = path.read_text(encoding="utf-8")
-    return Module(path.relative_to(ROOT).as_posix(), path, text, ast.parse(text))
-
-
-# other people's documents, which tests read: their links lead elsewhere
-FOREIGN = "tests/e2e/documents/sobre-https.md"
-
-
-@cache
-def text_files() -> dict[str, str]:
-    """Every text file that git tracks or would take."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    found = {}
-    for name in filter(None, listed.stdout.split("\0")):
-        if name.startswith(FOREIGN):
-            continue
-        try:
-            found[name] = (ROOT / name).read_text(encoding="utf-8")
-        except (UnicodeDecodeError, FileNotFoundError):
-            continue  # a picture, or a file that was just removed
-    return found
-
-
-def doc(name: str) -> str:
-    """A page of the docs."""
-    return (ROOT / "docs" / name).read_text(encoding="utf-8")
-
-
-def functions(tree: ast.AST) -> Iterator[Function]:
-    """Every function and method."""
-    return (node for node in ast.walk(tree) if isinstance(node, Function))
-
-
-def fail_with(faults: list[str], remedy: str) -> None:
-    """Fail, listing every fault and saying what to do."""
-    if faults:
-        pytest.fail(f"{remedy}:\n  " + "\n  ".join(sorted(faults)), pytrace=False)
 
 
 def test_every_module_says_what_it_is() -> None:
@@ -349,8 +287,8 @@ def _import_everything() -> None:
     for package in PACKAGES[:5]:
         root = importlib.import_module(package)
         for found in pkgutil.walk_packages(root.__path__, f"{package}."):
-            # a program, not a module: importing it runs it
-            if not found.name.endswith("__main__"):
+            # a program runs when it is imported; kernels are written for a card's compiler
+            if not found.name.endswith(("__main__", ".cuda.kernels")):
                 importlib.import_module(found.name)
 
 
