@@ -247,6 +247,14 @@ def test_the_first_sample_is_the_answer_to_the_request_for_one(model: Transforme
     assert many.output == one.output
 
 
+def test_the_same_request_twice_at_once_is_two_requests() -> None:
+    model = RecallModel()
+    request = ask(PROMPT, max_tokens=10, temperature=1.2, num_samples=3)
+    expected = {number: uncached(model, request, sample=number) for number in range(3)}
+    first, second = Loop(model, max_batch_tokens=16, num_pages=9).ask_all([request, request])
+    assert first.outputs == second.outputs == expected
+
+
 def test_samples_share_the_pages_of_their_prompt() -> None:
     model = RecallModel()
     loop = Loop(model)
