@@ -4,6 +4,8 @@ The model proves what its pages hold (`RecallModel`), so an output equal to the 
 every page it was computed from held what it should.
 """
 
+from typing import Any
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -17,6 +19,16 @@ MODEL = RecallModel(max_positions=96, vocab_size=24)
 
 durations = st.sampled_from([None, None, 1.0, 4.0, 9.0])
 tokens = st.integers(0, 23)
+options = st.fixed_dictionaries(
+    {
+        "max_tokens": st.integers(1, 24),
+        "temperature": st.sampled_from([0.0, 0.0, 0.5, 2.0]),
+        "num_samples": st.sampled_from([1, 1, 1, 3]),
+        "tenant": st.sampled_from(["north", "south"]),
+        "priority": st.sampled_from(Priority),
+        "stop_ids": st.frozensets(tokens, max_size=2),
+    }
+)
 
 
 class AnyTraffic(RuleBasedStateMachine):
@@ -57,40 +69,28 @@ class AnyTraffic(RuleBasedStateMachine):
     @rule(
         num_stem=st.integers(0, 60),
         tail=st.lists(tokens, min_size=1, max_size=6),
-        max_tokens=st.integers(1, 24),
-        temperature=st.sampled_from([0.0, 0.0, 0.5, 2.0]),
         echo=st.sampled_from([0.0, 7.5]),
-        num_samples=st.sampled_from([1, 1, 1, 3]),
-        where=st.tuples(st.sampled_from(["north", "south"]), st.sampled_from(Priority)),
+        options=options,
         limits=st.builds(Deadlines, queue_s=durations, first_token_s=durations, total_s=durations),
-        stop_ids=st.frozensets(tokens, max_size=2),
     )
     def submit(
         self,
         num_stem: int,
         tail: list[int],
-        max_tokens: int,
-        temperature: float,
         echo: float,
-        num_samples: int,
-        where: tuple[str, Priority],
+        options: dict[str, Any],
         limits: Deadlines,
-        stop_ids: frozenset[int],
     ) -> None:
-        request = ask(
-            (STEM[:num_stem] + tuple(tail))[-self.max_context + 1 :],
-            max_tokens=max_tokens,
-            temperature=temperature,
-            logit_bias={3: echo},  # says it again and again: guesses hold for a while
-            num_samples=num_samples,
-            tenant=where[0],
-            priority=where[1],
-            deadlines=limits,
-            submitted_at=self.now,
-            stop_ids=stop_ids,
-            seed=len(self.asked),
+        self._take_in(
+            ask(
+                (STEM[:num_stem] + tuple(tail))[-self.max_context + 1 :],
+                logit_bias={3: echo},  # says it again and again: guesses hold for a while
+                deadlines=limits,
+                submitted_at=self.now,
+                seed=len(self.asked),
+                **options,
+            )
         )
-        self._take_in(request)
 
     @rule(num_stem=st.integers(1, 30), continuation=st.lists(tokens, min_size=1, max_size=30))
     def score(self, num_stem: int, continuation: list[int]) -> None:
