@@ -17,6 +17,8 @@ _LOG2_E: Final = 1.4426950408889634
 # programs that a card should have for each of its processors to hide the wait for memory
 _PROGRAMS_PER_PROCESSOR: Final = 2
 _MAX_SPLITS: Final = 32
+# new tokens of one sequence in a step of decoding: one, and guesses
+_MAX_VERIFIED: Final = 8
 
 
 class PagedAttention(Protocol):
@@ -89,14 +91,21 @@ class TritonAttention:
         num_tokens, num_heads, head_dim = q.shape
         num_kv_heads = keys.shape[2]
         num_rows = batch.shape.max_new * (num_heads // num_kv_heads)
-        # a product of tiles needs 16 rows; 64 of them keep the queries in registers
-        block_m = min(max(_next_power(num_rows), 16), 64)
+        # A product of tiles needs 16 rows; 64 of them keep the queries in registers. Prompts come
+        # in every size: all have one form, or a new size would wait for the compiler.
+        is_prompt = batch.shape.max_new > _MAX_VERIFIED
+        block_m = 64 if is_prompt else min(max(_next_power(num_rows), 16), 64)
         block_n = 64 if head_dim <= 128 else 32
         num_tiles = -(-num_rows // block_m)
         num_sequences = batch.shape.num_sequences
-        splits = self._num_splits or self._choose_splits(
-            num_tiles * num_kv_heads * num_sequences, -(-batch.shape.max_length // block_n)
+        splits = (
+            1
+            if is_prompt
+            else self._choose_splits(
+                num_tiles * num_kv_heads * num_sequences, -(-batch.shape.max_length // block_n)
+            )
         )
+        splits = self._num_splits or splits
         out = torch.empty_like(q, memory_format=torch.contiguous_format)
         parts, weights = out, out
         if splits > 1:
@@ -120,7 +129,7 @@ class TritonAttention:
         )
         if splits > 1:
             self._kernels.merge_kernel[(num_tokens * num_heads,)](
-                *(parts, weights, out, batch.query_starts[-1:]),
+                *(parts, weights, out, batch.num_new),
                 NUM_HEADS=num_heads,
                 HEAD_DIM=head_dim,
                 SPLITS=splits,

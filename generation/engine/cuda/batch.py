@@ -7,6 +7,7 @@ sequences, P pages of one sequence.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
@@ -15,6 +16,10 @@ from torch import Tensor
 
 from generation.engine.errors import ContextOverflowError
 from generation.engine.runner import Chunk
+
+# Triton compiles a kernel once for addresses and sizes that are multiples of 16, and again for
+# others: every part begins at such an address, and no step waits for a compiler
+_ALIGNED: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +34,26 @@ class BatchShape:
 
     @property
     def num_pages(self) -> int:
-        """Of one sequence."""
-        return -(-self.max_length // self.page_size)
+        """Of one sequence, rounded up as all sizes are."""
+        return _round_up(-(-self.max_length // self.page_size))
+
+    @property
+    def part_sizes(self) -> list[int]:
+        """Of tokens, positions, slots, starts, count, lengths and pages in one buffer."""
+        sequences = _round_up(self.num_sequences)
+        pages = self.num_sequences * self.num_pages
+        return [
+            *[_round_up(self.num_tokens)] * 3,
+            _round_up(self.num_sequences + 1),
+            _round_up(1),
+            sequences,
+            pages,
+        ]
 
     @property
     def num_values(self) -> int:
         """Numbers that describe a batch of this shape."""
-        return 3 * self.num_tokens + 1 + self.num_sequences * (2 + self.num_pages)
+        return sum(self.part_sizes)
 
     def holds(self, other: "BatchShape") -> bool:
         return (
@@ -59,6 +77,7 @@ class PagedBatch:
     positions: Tensor  # (N,)
     slots: Tensor  # (N,) where in the cache the new tokens' keys and values go
     query_starts: Tensor  # (S + 1,) where each sequence's new tokens begin
+    num_new: Tensor  # (1,) tokens that are no padding
     lengths: Tensor  # (S,) tokens of each sequence, its new ones included
     pages: Tensor  # (S, P)
 
@@ -76,17 +95,18 @@ def measure(chunks: Sequence[Chunk], page_size: int) -> BatchShape:
 
 def split_buffer(buffer: Tensor, shape: BatchShape) -> PagedBatch:
     """The parts of a buffer of `shape.num_values` int32."""
-    n, s, p = shape.num_tokens, shape.num_sequences, shape.num_pages
-    sizes = [n, n, n, s + 1, s, s * p]
-    tokens, positions, slots, starts, lengths, pages = torch.split(buffer, sizes)
+    parts = torch.split(buffer, shape.part_sizes)
+    tokens, positions, slots, starts, num_new, lengths, pages = parts
+    num_tokens, num_sequences = shape.num_tokens, shape.num_sequences
     return PagedBatch(
         shape=shape,
-        tokens=tokens,
-        positions=positions,
-        slots=slots,
-        query_starts=starts,
-        lengths=lengths,
-        pages=pages.view(s, p),
+        tokens=tokens[:num_tokens],
+        positions=positions[:num_tokens],
+        slots=slots[:num_tokens],
+        query_starts=starts[: num_sequences + 1],
+        num_new=num_new[:1],
+        lengths=lengths[:num_sequences],
+        pages=pages.view(num_sequences, shape.num_pages),
     )
 
 
@@ -115,7 +135,12 @@ def fill_buffer(
         lengths[index] = end
         starts[index + 1] = at = to
     starts[len(chunks) + 1 :] = at
+    batch.num_new.fill_(at)
     return buffer
+
+
+def _round_up(size: int) -> int:
+    return -(-size // _ALIGNED) * _ALIGNED
 
 
 def _own_pages(chunk: Chunk, end: int, page_size: int) -> NDArray[np.int32]:

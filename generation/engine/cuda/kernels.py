@@ -108,14 +108,14 @@ def merge_kernel(
     parts,  # (N * H, SPLITS, D) float32
     weights,  # (N * H, SPLITS)
     out,  # (N * H, D)
-    num_tokens,  # (1,) those that are no padding
+    num_new,  # (1,) tokens that are no padding
     NUM_HEADS: tl.constexpr,
     HEAD_DIM: tl.constexpr,
     SPLITS: tl.constexpr,
     BLOCK_D: tl.constexpr,
 ):
     row = tl.program_id(0).to(tl.int64)
-    if row >= tl.load(num_tokens) * NUM_HEADS:
+    if row >= tl.load(num_new) * NUM_HEADS:
         return
     splits = tl.arange(0, SPLITS)
     dims = tl.arange(0, BLOCK_D)

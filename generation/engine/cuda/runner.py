@@ -50,6 +50,7 @@ class DeviceRunner:
         self._steps: RecordedSteps | None = None
         if record is not None and attention.is_capturable:
             self._steps = self._record(sizes, record)
+            self._warm_up()
 
     @torch.inference_mode()
     def run(self, chunks: Sequence[Chunk]) -> Tensor:
@@ -98,6 +99,11 @@ class DeviceRunner:
             idle=lambda shape: self._describe([], shape),
             device=self._model.device,
         )
+
+    def _warm_up(self) -> None:
+        """Compute a prompt in the spare page: what compiles or chooses kernels does so now."""
+        spare, size = self._pages.spare_page, self._pages.page_size
+        self.run([Chunk([0] * size, 0, [spare], first_row=size)])
 
     def _describe(self, chunks: Sequence[Chunk], shape: BatchShape) -> Tensor:
         return fill_buffer(
