@@ -21,7 +21,7 @@ durations = st.sampled_from([None, None, 1.0, 4.0, 9.0])
 tokens = st.integers(0, 23)
 options = st.fixed_dictionaries(
     {
-        "max_tokens": st.integers(1, 24),
+        "max_tokens": st.integers(1, 34),
         "temperature": st.sampled_from([0.0, 0.0, 0.5, 2.0]),
         "num_samples": st.sampled_from([1, 1, 1, 3]),
         "tenant": st.sampled_from(["north", "south"]),
@@ -33,8 +33,8 @@ options = st.fixed_dictionaries(
 
 class AnyTraffic(RuleBasedStateMachine):
     @initialize(
-        num_pages=st.integers(2, 12),
-        max_sequences=st.integers(1, 6),
+        num_pages=st.integers(2, 7),
+        max_sequences=st.integers(2, 6),
         num_spare=st.integers(0, 40),
         lookup=st.booleans(),
         scattered=st.booleans(),
