@@ -4,8 +4,10 @@ The model proves what its pages hold (`RecallModel`), so an output equal to the 
 every page it was computed from held what it should.
 """
 
+import random
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -164,3 +166,38 @@ class AnyTraffic(RuleBasedStateMachine):
 
 AnyTraffic.TestCase.settings = settings(max_examples=70, stateful_step_count=25, deadline=None)
 test_no_traffic_loses_a_page_a_token_or_an_end = AnyTraffic.TestCase
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_heavy_traffic_over_little_memory_is_undisturbed(seed: int) -> None:
+    """Every run of it preempts many times, which the machine above does only by chance."""
+    draw = random.Random(seed)  # noqa: S311  # the same traffic every time
+    loop = Loop(MODEL, num_pages=6, max_sequences=5, max_batch_tokens=20, max_context=90)
+    asked: list[tuple[Request, Ears]] = []
+    for number in range(25):
+        request = ask(
+            [*STEM[: draw.choice([0, 16, 33])], *draw.choices(range(24), k=draw.randint(1, 9))],
+            max_tokens=draw.randint(1, 34),
+            temperature=number % 2,
+            seed=number,
+            logit_bias={3: draw.choice([0.0, 7.5])},
+            priority=draw.choice(list(Priority)),
+            num_samples=draw.choice([1, 1, 2]),
+        )
+        ears, sequences = Ears(), list[Sequence]()
+        loop.core.add(request, ears, sequences)
+        asked.append((request, ears))
+        for _ in range(draw.randint(0, 12)):
+            loop.core.step()
+            loop.check()
+        if draw.random() < 0.2:
+            loop.core.cancel(sequences)
+    loop.run()
+    for request, ears in asked:
+        assert len(ears.ends) == request.num_samples
+        for sample, end in ears.ends.items():
+            output = ears.outputs.get(sample, [])
+            expected = uncached(MODEL, request, sample=sample, max_context=90)
+            is_cut = end.reason is FinishReason.CANCELLED
+            assert output == (expected[: len(output)] if is_cut else expected)
+    assert loop.core.counters.num_preemptions > 3
