@@ -28,7 +28,7 @@ from generation.engine.pages import PAGE_SIZE, PagePool
 from generation.engine.params import SamplingParams
 from generation.engine.runner import CausalModel, RunnerSizes
 from generation.engine.scheduler import Scheduler, SchedulerLimits
-from generation.engine.sequence import FinishReason, Request, Sequence, TokenConstraint
+from generation.engine.sequence import FinishReason, Priority, Request, Sequence, TokenConstraint
 from generation.engine.threads import ThreadChooser
 
 _log = logging.getLogger(__name__)
@@ -165,6 +165,7 @@ class Engine:
         *,
         cancelled: Callable[[], bool] = never_cancelled,
         build_constraint: Callable[[], TokenConstraint] | None = None,
+        priority: Priority = Priority.CHAT,
         tenant: str = "",
     ) -> Generation:
         """One sample as an iterator of tokens, for callers that wait. Raises as `submit` does."""
@@ -172,6 +173,7 @@ class Engine:
         request = Request(
             prompt_ids=tuple(prompt_ids),
             params=params,
+            priority=priority,
             tenant=tenant,
             build_constraint=build_constraint,
         )
