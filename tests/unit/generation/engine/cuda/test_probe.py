@@ -85,27 +85,19 @@ def test_without_flash_attention_3_there_is_no_varlen() -> None:
 
 
 def varlen_by_its_docs(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    cu_seq_q: Tensor,
-    cu_seq_k: Tensor | None,
-    max_q: int,
-    max_k: int,
-    *,
-    scale: float,
-    window_size: tuple[int, int],
-    enable_gqa: bool,
-    seqused_k: Tensor,
-    block_table: Tensor,
+    query: Tensor, key: Tensor, value: Tensor, *bounds: Any, **options: Any
 ) -> Tensor:
     """torch's `varlen_attn` as its documentation tells it: (left, 0) is causal, left counted
     without the token itself, -1 without bound; one sequence and head at a time."""
+    cu_seq_q, cu_seq_k, max_q, max_k = bounds
+    seqused_k, block_table, scale = (
+        options[name] for name in ("seqused_k", "block_table", "scale")
+    )
     assert cu_seq_k is None
     assert query.is_contiguous()
     assert {t.dtype for t in (cu_seq_q, seqused_k, block_table)} == {torch.int32}
-    assert enable_gqa or query.shape[1] == key.shape[2]
-    left, right = window_size
+    assert options["enable_gqa"] or query.shape[1] == key.shape[2]
+    left, right = options["window_size"]
     assert right == 0
     out = torch.zeros_like(query)
     groups = query.shape[1] // key.shape[2]
