@@ -50,12 +50,17 @@ class Plan:
     num_prompts: int
     prompt_tokens: int
     answer_tokens: int
+    num_for_speeds: int  # prompts for prefill and decoding apart
     num_slow: int  # prompts for transformers
     num_streams: int = 8
 
 
-FULL: Final = Plan(num_prompts=50, prompt_tokens=1000, answer_tokens=60, num_slow=8)
-QUICK: Final = Plan(num_prompts=4, prompt_tokens=300, answer_tokens=20, num_slow=1)
+FULL: Final = Plan(
+    num_prompts=50, prompt_tokens=1000, answer_tokens=60, num_for_speeds=10, num_slow=5
+)
+QUICK: Final = Plan(
+    num_prompts=4, prompt_tokens=300, answer_tokens=20, num_for_speeds=2, num_slow=1
+)
 
 
 def measure(
@@ -66,7 +71,7 @@ def measure(
     figures["peak_rss_bytes"] = _measure_memory(path, cache_dir, num_threads=num_threads)
     plain = Ours(path, cache_dir, num_threads=num_threads, lookup=False)
     ours = Ours(path, cache_dir, num_threads=num_threads, lookup=True)
-    peers: dict[str, Peer] = {"plain": plain, "ours": ours}
+    peers: dict[str, Peer] = {"ours": ours}
     if find_spec("llama_cpp"):
         peers["llama_cpp"] = LlamaCpp(path, num_threads=num_threads)
     prompts = build_prompts(
@@ -75,13 +80,13 @@ def measure(
         num_prompts=plan.num_prompts,
         num_tokens=plan.prompt_tokens,
     )
-    for peer in peers.values():
+    for peer in (plain, *peers.values()):
         peer.answer(prompts[0].second[:100], 4, warm=False)
     figures["num_prompts"] = len(prompts)
     figures["mean_prompt_tokens"] = sum(len(asked.first) for asked in prompts) / len(prompts)
-    cold = _answer_cold(peers, prompts, plan)
-    figures |= _speeds(cold, prompts)
-    figures |= _compare(cold, _answer_warm(peers, prompts, plan))
+    few = prompts[: plan.num_for_speeds]
+    figures |= _speeds(_answer_cold({"plain": plain, **peers}, few, plan), few)
+    figures |= _compare(_answer_cold(peers, prompts, plan), _answer_warm(peers, prompts, plan))
     figures["ratio_streams8_vs_1"] = _measure_streams(plain, prompts, plan)
     figures |= _guesses(ours)
     figures |= _measure_transformers(path, plain, prompts[: plan.num_slow], plan)

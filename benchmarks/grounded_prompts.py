@@ -56,22 +56,24 @@ def _render(tokenizer: Tokenizer, case: _Case, which: int, count: int) -> tuple[
 
 def _squad_cases(data: Path) -> Iterator[_Case]:
     """A paragraph that two questions are about, and those around it in its article."""
-    paragraphs = {row["_id"]: row for row in _rows(data / "squad_en/corpus.jsonl")}
-    asked: dict[str, list[str]] = {}
-    gold = {
-        line.split("\t")[0]: line.split("\t")[1]
-        for line in _lines(data / "xquad/qrels.en_over_squad_en.tsv")[1:]
+    rows = _rows(data / "squad_en/corpus.jsonl")
+    places = {row["_id"]: place for place, row in enumerate(rows)}
+    wanted = {
+        question: paragraph
+        for question, paragraph, *_ in (
+            line.split("\t") for line in _lines(data / "xquad/qrels.en_over_squad_en.tsv")[1:]
+        )
     }
+    asked: dict[str, list[str]] = {}
     for row in _rows(data / "xquad/queries.en.jsonl"):
-        if row["_id"] in gold:
-            asked.setdefault(gold[row["_id"]], []).append(row["text"].strip())
-    for wanted, questions in asked.items():
-        if len(questions) < 2:
-            continue
-        article, _, number = wanted.rpartition("#")
-        around = [f"{article}#{int(number) + offset}" for offset in range(12)]
-        texts = tuple(paragraphs[key]["text"] for key in around if key in paragraphs)
-        yield _Case(paragraphs[wanted]["title"], texts, (questions[0], questions[1]))
+        if row["_id"] in wanted:
+            asked.setdefault(wanted[row["_id"]], []).append(row["text"].strip())
+    for paragraph, questions in asked.items():
+        if len(questions) > 1:
+            place = places[paragraph]
+            title = rows[place]["title"]
+            around = [row["text"] for row in rows[place : place + 12] if row["title"] == title]
+            yield _Case(title, tuple(around), (questions[0], questions[1]))
 
 
 def _docs_cases() -> Iterator[_Case]:

@@ -110,20 +110,34 @@ class GenerationSettings(_Group):
         default=0.35, ge=0, le=1, description="Below this confidence the service refuses."
     )
     weights: Literal["auto", "float32", "bfloat16", "int8", "int4"] = Field(
-        default="auto", description="Number format of the weights; auto asks the processor."
+        default="auto",
+        description="Number format of the weights. auto keeps what the file has in few bits in few "
+        "bits; int8 and int4 round the rest too; float32 and bfloat16 pack nothing.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where the model computes; auto is a card where there is one."
+    )
+    num_devices: int = Field(
+        default=1, ge=1, le=64, description="Cards of this machine that share the model out."
+    )
+    compile_blocks: bool = Field(
+        default=False,
+        description="Fuse the model's small steps on a card; takes about a minute at start.",
     )
     num_threads: int = Field(
         default=0, ge=0, description="Threads for the model; 0 measures how many serve it best."
     )
     kv_bytes: int = Field(
-        default=256 * 1024**2,
-        ge=1024**2,
-        description="Room for keys and values of the cache; one whole context always fits.",
+        default=0,
+        ge=0,
+        description="Room for keys and values of the cache; one whole context always fits. "
+        "0 takes 256 MiB, on a card half of what is free.",
     )
     max_batch_tokens: int = Field(
-        default=512,
-        ge=16,
-        description="Most tokens computed in one step; longer prompts are read in parts.",
+        default=0,
+        ge=0,
+        description="Most tokens computed in one step; longer prompts are read in parts. "
+        "0 takes 512, on a card 8192.",
     )
     max_sequences: int = Field(default=64, ge=1, description="Texts written at the same time.")
     max_waiting: int = Field(
@@ -148,6 +162,12 @@ class GenerationSettings(_Group):
     read_timeout_s: float = Field(
         default=120.0, gt=0, description="Longest silence of that server before it counts as gone."
     )
+
+    @model_validator(mode="after")
+    def _a_step_has_a_token_for_each(self) -> Self:
+        if 0 < self.max_batch_tokens < self.max_sequences:
+            raise ValueError("max_batch_tokens must be at least max_sequences, or 0")
+        return self
 
 
 class WorkerSettings(_Group):

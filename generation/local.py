@@ -9,7 +9,7 @@ from pathlib import Path
 from core.settings import GenerationSettings
 from generation.chat_template import ChatTemplateError
 from generation.completion import Completer, CompletionRequest, Reader
-from generation.engine.engine import Engine, EngineSettings, EngineStats
+from generation.engine.engine import EngineStats
 from generation.engine.errors import (
     EngineBusyError,
     EngineClosedError,
@@ -29,16 +29,15 @@ from generation.errors import (
     QuestionTooLongError,
 )
 from generation.generator import Cancelled
-from generation.local_model import LoadedModel, load_model
 from generation.output_format import AnyText, Choice
+from generation.placement import Placed, place_model
 from generation.sample_text import Piece
 from generation.types import Message, Sampling
 
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    loaded: LoadedModel
-    engine: Engine
+    placed: Placed
     completer: Completer
 
 
@@ -68,12 +67,12 @@ class LocalGenerator:
     @property
     def model_sha256(self) -> str:
         """Hash of the weights file."""
-        return self._get().loaded.sha256
+        return self._get().placed.loaded.sha256
 
     @property
     def max_context(self) -> int:
         """Tokens of prompt and answer together."""
-        return self._get().engine.max_context
+        return self._get().placed.engine.max_context
 
     @property
     def completer(self) -> Completer:
@@ -86,14 +85,14 @@ class LocalGenerator:
 
     def stats(self) -> EngineStats:
         """The engine's counters."""
-        return self._get().engine.stats()
+        return self._get().placed.engine.stats()
 
     def close(self) -> None:
         """End what runs. A closed generator takes nothing new."""
         with self._lock:
             running = self._running
         if running is not None:
-            running.engine.close()
+            running.placed.close()
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Tokens of the rendered prompt."""
@@ -138,12 +137,12 @@ class LocalGenerator:
         with self._lock:
             if self._running is None:
                 with _domain_errors():
-                    loaded = load_model(
-                        self._path, precision=self._settings.weights, cache_dir=self._cache_dir
-                    )
-                engine = Engine(loaded.model, engine_settings(self._settings))
-                completer = Completer(loaded.tokenizer, engine, vocab_size=loaded.config.vocab_size)
-                self._running = _Running(loaded, engine, completer)
+                    placed = place_model(self._path, self._settings, cache_dir=self._cache_dir)
+                loaded = placed.loaded
+                completer = Completer(
+                    loaded.tokenizer, placed.engine, vocab_size=loaded.config.vocab_size
+                )
+                self._running = _Running(placed, completer)
             return self._running
 
 
@@ -162,19 +161,6 @@ def _domain_errors() -> Iterator[None]:
         raise ModelUnusableError(str(error)) from error
     except EngineError as error:
         raise GenerationFailedError(str(error)) from error
-
-
-def engine_settings(settings: GenerationSettings) -> EngineSettings:
-    """What the settings say about the engine."""
-    return EngineSettings(
-        max_context=settings.max_context,
-        kv_bytes=settings.kv_bytes,
-        max_batch_tokens=settings.max_batch_tokens,
-        max_sequences=settings.max_sequences,
-        max_waiting=settings.max_waiting,
-        num_threads=settings.num_threads or None,
-        lookup=settings.lookup,
-    )
 
 
 def _params(sampling: Sampling) -> SamplingParams:

@@ -1,11 +1,13 @@
 """Load a model and its tokenizer from a GGUF file or a folder. Reads the disk, not the network."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+import torch
 
 from generation.engine.config import ModelConfig
 from generation.engine.gguf_file import GgufFile
@@ -38,14 +40,39 @@ def load_tokenizer(source: WeightSource) -> Tokenizer:
 
 
 def load_model(
-    path: Path, *, precision: Precision = "auto", cache_dir: Path | None = None
+    path: Path,
+    *,
+    precision: Precision = "auto",
+    cache_dir: Path | None = None,
+    device: str = "cpu",
 ) -> LoadedModel:
-    """Load weights in the format that `build_model` makes of `precision`.
+    """Load weights in the format that `build_model` makes of `precision`, or `build_on_card`.
 
     cache_dir: where packed weights are kept for the next start, by the hash of their file.
     Raises FileNotFoundError, WeightsFileError (GgufError for a GGUF file) for a damaged file,
     UnsupportedModelError for a sound one that this engine does not run.
     """
+
+    def build(source: WeightSource, sha256: Callable[[], str]) -> Transformer:
+        if device != "cpu":
+            # none of it is wanted where there is no card
+            from generation.engine.cuda.loading import build_on_card  # noqa: PLC0415
+
+            return build_on_card(source, precision=precision, device=torch.device(device))
+        cache = cache_dir and cache_dir / cache_name(sha256(), precision)
+        return build_model(source, precision=precision, cache=cache)
+
+    return _load(path, build)
+
+
+def load_around(path: Path, model: Transformer) -> LoadedModel:
+    """What else there is to know of a file whose weights are loaded already. Raises as above."""
+    return _load(path, lambda _source, _sha256: model)
+
+
+def _load(
+    path: Path, build: Callable[[WeightSource, Callable[[], str]], Transformer]
+) -> LoadedModel:
     with ExitStack() as stack:
         background = stack.enter_context(ThreadPoolExecutor(1))
         source = open_weights(path)
@@ -53,8 +80,7 @@ def load_model(
         files = [path] if isinstance(source, GgufFile) else source.files
         digest = background.submit(hash_files, files)
         tokenizer = load_tokenizer(source)
-        cache = cache_dir and cache_dir / cache_name(digest.result(), precision)
-        model = build_model(source, precision=precision, cache=cache)
+        model = build(source, digest.result)
         return LoadedModel(model, tokenizer, model.config, digest.result())
 
 
