@@ -2,11 +2,12 @@
 
     python -m benchmarks.engine [--quick] [--json FILE] [--data FOLDER] [--model FILE] [--threads N]
 
-All are measured in one process and by turns, so that a busy machine slows all: the ratios count
-(above 1: ours is faster), the absolute figures belong to the machine. llama.cpp is measured where
-`pip install 'cimiento[bench]'` has been run. An answer is a prompt of about 1,000 tokens and 60
-tokens, greedily and past any end, so that all write as much. Cold: nothing of the prompt is known.
-Warm: ten conversations take turns, each asks twice about its passages, and the second is measured.
+All are measured in one run and by turns, each in a process of its own, so that a busy machine slows
+all: the ratios count (above 1: ours is faster), the absolute figures belong to the machine.
+llama.cpp is measured where `pip install 'cimiento[bench]'` has been run. An answer is a prompt of
+about 1,000 tokens and 60 tokens, greedily and past any end, so that all write as much. Cold:
+nothing of the prompt is known. Warm: ten conversations take turns, each asks twice about its
+passages, and the second answer is measured.
 """
 
 import argparse
@@ -17,20 +18,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Final, cast
 
 import torch
 
 from benchmarks.engine_ours import Ours, Peer, Run
-from benchmarks.engine_peers import LlamaCpp, Transformers
+from benchmarks.engine_peers import Apart, LlamaCpp, Transformers
 from benchmarks.grounded_prompts import Asked, build_prompts
 from benchmarks.report import build_manifest, report
 from core.settings import load_settings
-from generation.engine.params import SamplingParams
 from generation.engine.weights import default_dtype
+from generation.local_model import load_tokenizer, open_weights
+from generation.tokenizer import Tokenizer
 
 _MODEL: Final = Path("smollm2-135m-instruct/model.gguf")
 _AT_ONCE: Final = 10  # conversations that take turns
@@ -69,13 +72,13 @@ def measure(
     torch.set_num_threads(num_threads)
     figures = _measure_load(path, cache_dir, num_threads=num_threads)
     figures["peak_rss_bytes"] = _measure_memory(path, cache_dir, num_threads=num_threads)
-    plain = Ours(path, cache_dir, num_threads=num_threads, lookup=False)
-    ours = Ours(path, cache_dir, num_threads=num_threads, lookup=True)
+    ours_of = partial(Ours, path, cache_dir, num_threads=num_threads)
+    plain, ours = Apart(partial(ours_of, lookup=False)), Apart(partial(ours_of, lookup=True))
     peers: dict[str, Peer] = {"ours": ours}
     if find_spec("llama_cpp"):
-        peers["llama_cpp"] = LlamaCpp(path, num_threads=num_threads)
+        peers["llama_cpp"] = Apart(partial(LlamaCpp, path, num_threads=num_threads))
     prompts = build_prompts(
-        ours.loaded.tokenizer,
+        _tokenizer(path),
         data=data,
         num_prompts=plan.num_prompts,
         num_tokens=plan.prompt_tokens,
@@ -88,9 +91,18 @@ def measure(
     figures |= _speeds(_answer_cold({"plain": plain, **peers}, few, plan), few)
     figures |= _compare(_answer_cold(peers, prompts, plan), _answer_warm(peers, prompts, plan))
     figures["ratio_streams8_vs_1"] = _measure_streams(plain, prompts, plan)
-    figures |= _guesses(ours)
-    figures |= _measure_transformers(path, plain, prompts[: plan.num_slow], plan)
+    figures |= cast(dict[str, float], ours.call("guesses"))
+    slow = partial(Transformers, path, precision=default_dtype(), num_threads=num_threads)
+    figures |= _measure_transformers(Apart(slow), plain, prompts[: plan.num_slow], plan)
     return figures
+
+
+def _tokenizer(path: Path) -> Tokenizer:
+    source = open_weights(path)
+    try:
+        return load_tokenizer(source)
+    finally:
+        source.close()
 
 
 def _answer_cold(
@@ -155,44 +167,22 @@ def _compare(cold: dict[str, list[Run]], warm: dict[str, list[Run]]) -> dict[str
     return figures
 
 
-def _measure_streams(ours: Ours, prompts: Sequence[Asked], plan: Plan) -> float:
-    """Tokens a second of several streams at once, against one alone, past their prompts."""
+def _measure_streams(ours: Apart, prompts: Sequence[Asked], plan: Plan) -> float:
+    """Tokens a second of several streams at once, against one alone."""
 
     def throughput(num_streams: int) -> float:
-        params = SamplingParams(max_tokens=2 * plan.answer_tokens, lookup=False)
-        chosen = [prompts[index % len(prompts)] for index in range(num_streams)]
-        for asked in chosen:  # the prompts become known: what is measured is the writing
-            ours.answer(asked.first, 1, warm=True)
-        streams = [ours.engine.generate(a.first, params, tenant="warm") for a in chosen]
-        for stream in streams:
-            next(stream)
-        started, before = time.perf_counter(), ours.engine.stats().num_generated_tokens
-        sum(1 for _ in streams[0])
-        after, ended = ours.engine.stats().num_generated_tokens, time.perf_counter()
-        for stream in streams:
-            sum(1 for _ in stream)
-        return (after - before) / (ended - started)
+        chosen = [prompts[index % len(prompts)].first for index in range(num_streams)]
+        return cast(float, ours.call("throughput", chosen, 2 * plan.answer_tokens))
 
     pairs = [(throughput(1), throughput(plan.num_streams)) for _ in range(3)]
     return median(several / one for one, several in pairs)
 
 
-def _guesses(ours: Ours) -> dict[str, float]:
-    stats = ours.engine.stats()
-    return {
-        "guesses_right_share": stats.num_accepted / max(1, stats.num_guessed),
-        "tokens_a_step": stats.num_generated_tokens / max(1, stats.num_steps),
-    }
-
-
 def _measure_transformers(
-    path: Path, plain: Ours, prompts: Sequence[Asked], plan: Plan
+    transformers: Peer, plain: Peer, prompts: Sequence[Asked], plan: Plan
 ) -> dict[str, float]:
-    peers: dict[str, Peer] = {
-        "plain": plain,
-        "transformers": Transformers(path, precision=default_dtype()),
-    }
-    peers["transformers"].answer(prompts[0].second[:100], 4, warm=False)
+    peers = {"plain": plain, "transformers": transformers}
+    transformers.answer(prompts[0].second[:100], 4, warm=False)
     runs = _answer_cold(peers, prompts, plan)
     ours, theirs = runs["plain"], runs["transformers"]
     pairs = list(zip(ours, theirs, strict=True))

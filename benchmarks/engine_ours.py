@@ -47,3 +47,26 @@ class Ours:
         first_s = time.perf_counter() - started
         count = 1 + sum(1 for _ in tokens)
         return Run(first_s, time.perf_counter() - started, count)
+
+    def throughput(self, prompts: Sequence[Sequence[int]], num_tokens: int) -> float:
+        """Tokens a second while all of them write, past their prompts, without guessing."""
+        params = SamplingParams(max_tokens=num_tokens, lookup=False)
+        for prompt in prompts:  # they become known: what is measured is the writing
+            self.answer(prompt, 1, warm=True)
+        streams = [self.engine.generate(prompt, params, tenant="warm") for prompt in prompts]
+        for stream in streams:
+            next(stream)
+        started, before = time.perf_counter(), self.engine.stats().num_generated_tokens
+        sum(1 for _ in streams[0])
+        after, ended = self.engine.stats().num_generated_tokens, time.perf_counter()
+        for stream in streams:
+            sum(1 for _ in stream)
+        return (after - before) / (ended - started)
+
+    def guesses(self) -> dict[str, float]:
+        """How many guesses were right, and what that made of a step."""
+        stats = self.engine.stats()
+        return {
+            "guesses_right_share": stats.num_accepted / max(1, stats.num_guessed),
+            "tokens_a_step": stats.num_generated_tokens / max(1, stats.num_steps),
+        }
