@@ -29,7 +29,7 @@ class LlamaCpp:
 
     def answer(self, prompt: Sequence[int], num_tokens: int, *, warm: bool) -> Run:
         if not warm:
-            self._model.reset()  # type: ignore[no-untyped-call]
+            self._model.reset()
         started = time.perf_counter()
         tokens = self._model.generate(list(prompt), temp=0.0, reset=warm)
         next(tokens)
