@@ -1,6 +1,5 @@
 """The edge of the server: request ids, host check, body limit, security headers. Pure ASGI."""
 
-import ipaddress
 import time
 from typing import Final
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import WrongHostError, internal_problem, problem_of, problem_response
+from core.hosts import host_of, is_loopback
 from core.ids import new_id
 from core.settings import Settings
 
@@ -51,7 +51,10 @@ class Edge:
             return
         exchange = _Exchange(scope, receive, send)
         with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
-            if self._hosts is not None and _host_of(scope) not in self._hosts:
+            if (
+                self._hosts is not None
+                and host_of(Headers(scope=scope).get("host", "")) not in self._hosts
+            ):
                 await self._refuse_host(exchange)
             else:
                 await self._serve(exchange)
@@ -135,23 +138,7 @@ def allowed_hosts(settings: Settings) -> frozenset[str] | None:
     A page elsewhere can make its own name resolve to 127.0.0.1 (DNS rebinding); its requests
     then carry that name.
     """
-    if not _is_loopback(settings.server.host):
+    if not is_loopback(settings.server.host):
         return None
     public = urlsplit(settings.base_url).hostname
     return frozenset({"localhost", "127.0.0.1", "::1", settings.server.host, public or ""}) - {""}
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _host_of(scope: Scope) -> str | None:
-    try:
-        return urlsplit(f"//{Headers(scope=scope).get('host', '')}").hostname
-    except ValueError:
-        return None

@@ -6,22 +6,20 @@ is right when it is high where the quote holds the gold answer and low where it 
 """
 
 import argparse
-import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.report import build_manifest, report
+from benchmarks.text_sets import build_passage, read_rows
 from core.embedding import Embedder, EmbedderSpec, SentenceTransformerEmbedder
-from core.ids import ChunkId, CollectionId, DocumentId, VersionId
 from core.models import ModelStore, get_spec
 from core.settings import Settings, load_settings
-from core.types import Passage
 from generation.confidence import evidence_confidence, features
 from generation.evidence import EvidenceRanker
 from generation.quoting import choose_quotes, quotation
@@ -113,7 +111,7 @@ def collect_cases(data: Path, embedder: Embedder, *, limit: int | None) -> list[
             article = _article(question.gold_id)
             for has_gold in (True, False):
                 kept = [name for name in order if has_gold or _article(name) != article]
-                passages = [_passage(name, corpus[name]) for name in kept[:_NUM_PASSAGES]]
+                passages = [build_passage(name, corpus[name]) for name in kept[:_NUM_PASSAGES]]
                 evidence = ranker.rank(question.text, passages)
                 quote = fold(quotation(choose_quotes(evidence))) if evidence else ""
                 is_right = any(fold(answer) in quote for answer in question.answers)
@@ -206,7 +204,7 @@ def _auc(chances: Floats, right: npt.NDArray[np.bool_]) -> float:
 
 
 def _english(data: Path, rng: np.random.Generator) -> tuple[str, dict[str, str], list[Question]]:
-    whole = {row["_id"]: row["text"] for row in _rows(data / "squad_en/corpus.jsonl")}
+    whole = {row["_id"]: row["text"] for row in read_rows(data / "squad_en/corpus.jsonl")}
     questions = _questions(data, "en", "en_over_squad_en")
     kept = {question.gold_id for question in questions}
     others = sorted(whole.keys() - kept)
@@ -215,7 +213,7 @@ def _english(data: Path, rng: np.random.Generator) -> tuple[str, dict[str, str],
 
 
 def _spanish(data: Path) -> tuple[str, dict[str, str], list[Question]]:
-    corpus = {row["_id"]: row["text"] for row in _rows(data / "xquad/corpus.es.jsonl")}
+    corpus = {row["_id"]: row["text"] for row in read_rows(data / "xquad/corpus.es.jsonl")}
     return "es", corpus, _questions(data, "es", "es_over_xquad_es")
 
 
@@ -231,7 +229,7 @@ def _across(data: Path, corpus: dict[str, str]) -> tuple[str, dict[str, str], li
 def _questions(data: Path, language: str, qrels: str) -> list[Question]:
     lines = (data / f"xquad/qrels.{qrels}.tsv").read_text(encoding="utf-8").splitlines()[1:]
     gold = dict(line.split("\t")[:2] for line in lines)
-    rows = _rows(data / f"xquad/queries.{language}.jsonl")
+    rows = read_rows(data / f"xquad/queries.{language}.jsonl")
     return [
         Question(row["text"].strip(), tuple(row["answers"]), gold[row["_id"]], language)
         for row in rows
@@ -241,29 +239,6 @@ def _questions(data: Path, language: str, qrels: str) -> list[Question]:
 def _article(paragraph_id: str) -> str:
     # "Nikola_Tesla#3" and "xquad-es-12-4"
     return re.sub(r"(#|-)\d+$", "", paragraph_id)
-
-
-def _rows(path: Path) -> Iterable[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        yield from map(json.loads, file)
-
-
-def _passage(name: str, text: str) -> Passage:
-    return Passage(
-        id=ChunkId(0),
-        document_id=DocumentId(name),
-        document_name=name,
-        version_id=VersionId(name),
-        version=1,
-        collection_id=CollectionId("c"),
-        collection="default",
-        page=None,
-        start=0,
-        end=len(text),
-        heading="",
-        text=text,
-        score=0.0,
-    )
 
 
 if __name__ == "__main__":

@@ -98,11 +98,8 @@ def measure(
 
 
 def _tokenizer(path: Path) -> Tokenizer:
-    source = open_weights(path)
-    try:
+    with open_weights(path) as source:
         return load_tokenizer(source)
-    finally:
-        source.close()
 
 
 def _answer_cold(

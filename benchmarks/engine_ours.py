@@ -33,8 +33,7 @@ class Peer(Protocol):
 class Ours:
     def __init__(self, path: Path, cache_dir: Path, *, num_threads: int, lookup: bool) -> None:
         settings = EngineSettings(max_context=4096, num_threads=num_threads, lookup=lookup)
-        self.loaded = load_model(path, cache_dir=cache_dir)
-        self.engine = Engine(self.loaded.model, settings)
+        self.engine = Engine(load_model(path, cache_dir=cache_dir).model, settings)
         self._num_cold = 0
 
     def answer(self, prompt: Sequence[int], num_tokens: int, *, warm: bool) -> Run:

@@ -82,10 +82,6 @@ class Apart:
             raise RuntimeError(result)
         return result
 
-    def close(self) -> None:
-        self._process.terminate()
-        self._process.join()
-
 
 def _serve(build: Callable[[], Peer], there: Connection) -> None:
     torch.set_num_threads(1)  # of this thread, which only loads: the engine's own thread computes

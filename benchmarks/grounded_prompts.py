@@ -4,15 +4,13 @@ With `--data` they are XQuAD questions over their articles; without it,
 questions over this project's own pages, so that the benchmark runs anywhere.
 """
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from core.ids import ChunkId, CollectionId, DocumentId, VersionId
-from core.types import Passage
+from benchmarks.text_sets import build_passage, read_rows
 from generation.prompts import load_prompt
 from generation.tokenizer import Tokenizer
 
@@ -49,14 +47,14 @@ def build_prompts(
 
 
 def _render(tokenizer: Tokenizer, case: _Case, which: int, count: int) -> tuple[int, ...]:
-    passages = [_passage(case.title, text) for text in case.paragraphs[:count]]
+    passages = [build_passage(case.title, text) for text in case.paragraphs[:count]]
     messages = load_prompt("direct").render(case.questions[which], passages, "en")
     return tuple(tokenizer.render_chat(messages))
 
 
 def _squad_cases(data: Path) -> Iterator[_Case]:
     """A paragraph that two questions are about, and those around it in its article."""
-    rows = _rows(data / "squad_en/corpus.jsonl")
+    rows = list(read_rows(data / "squad_en/corpus.jsonl"))
     places = {row["_id"]: place for place, row in enumerate(rows)}
     wanted = {
         question: paragraph
@@ -65,7 +63,7 @@ def _squad_cases(data: Path) -> Iterator[_Case]:
         )
     }
     asked: dict[str, list[str]] = {}
-    for row in _rows(data / "xquad/queries.en.jsonl"):
+    for row in read_rows(data / "xquad/queries.en.jsonl"):
         if row["_id"] in wanted:
             asked.setdefault(wanted[row["_id"]], []).append(row["text"].strip())
     for paragraph, questions in asked.items():
@@ -85,28 +83,6 @@ def _docs_cases() -> Iterator[_Case]:
             heading = sections[start].splitlines()[0]
             questions = (f"What does it say about {heading}?", f"When does one need {heading}?")
             yield _Case(title.splitlines()[0], tuple(sections[start:]), questions)
-
-
-def _passage(title: str, text: str) -> Passage:
-    return Passage(
-        id=ChunkId(0),
-        document_id=DocumentId(title),
-        document_name=title,
-        version_id=VersionId(title),
-        version=1,
-        collection_id=CollectionId("c"),
-        collection="default",
-        page=None,
-        start=0,
-        end=len(text),
-        heading="",
-        text=text,
-        score=1.0,
-    )
-
-
-def _rows(path: Path) -> Sequence[dict[str, Any]]:
-    return [json.loads(line) for line in _lines(path)]
 
 
 def _lines(path: Path) -> list[str]:

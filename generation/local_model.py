@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,10 +72,7 @@ def load_around(path: Path, model: Transformer) -> LoadedModel:
 def _load(
     path: Path, build: Callable[[WeightSource, Callable[[], str]], Transformer]
 ) -> LoadedModel:
-    with ExitStack() as stack:
-        background = stack.enter_context(ThreadPoolExecutor(1))
-        source = open_weights(path)
-        stack.callback(source.close)
+    with ThreadPoolExecutor(1) as background, open_weights(path) as source:
         files = [path] if isinstance(source, GgufFile) else source.files
         digest = background.submit(hash_files, files)
         tokenizer = load_tokenizer(source)

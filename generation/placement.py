@@ -13,7 +13,7 @@ from core.settings import GenerationSettings
 from generation.engine.engine import Engine, EngineSettings
 from generation.engine.errors import UnsupportedModelError
 from generation.engine.model import Transformer
-from generation.engine.packed_weights import Precision
+from generation.engine.packed_weights import Precision, dtype_of
 from generation.engine.parallel_steps import Leader, Team
 from generation.engine.weights import build_transformer
 from generation.local_model import LoadedModel, load_around, load_model, open_weights
@@ -94,13 +94,10 @@ def _place_on_team(path: Path, settings: GenerationSettings, device: str) -> Pla
 
 def load_whole(path: Path, precision: Precision, device: str) -> Transformer:
     """Every process of a team begins with the whole model on the processor, and keeps its share."""
-    named = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-    dtype = named.get(precision) or (torch.bfloat16 if device == "cuda" else None)
-    source = open_weights(path)
-    try:
+    on_card = device == "cuda" and precision == "auto"
+    dtype = torch.bfloat16 if on_card else dtype_of(precision)
+    with open_weights(path) as source:
         return build_transformer(source, dtype=dtype)
-    finally:
-        source.close()
 
 
 def _free_port() -> int:

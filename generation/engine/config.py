@@ -133,11 +133,6 @@ class ModelConfig:
         return self.num_kv_heads * self.head_dim
 
     @property
-    def num_groups(self) -> int:
-        """Query heads that share one key/value head."""
-        return self.num_heads // self.num_kv_heads
-
-    @property
     def score_scale(self) -> float:
         return self.head_dim**-0.5 if self.attention_scale is None else self.attention_scale
 

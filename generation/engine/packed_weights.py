@@ -90,14 +90,14 @@ def build_model(
 
 def cache_name(sha256: str, precision: Precision) -> str:
     """The name of a cache file: changes with whatever its content depends on."""
-    dtype = str(_dtype_of(precision)).removeprefix("torch.")
+    dtype = str(dtype_of(precision)).removeprefix("torch.")
     return f"{sha256}-{precision}-{dtype}-{_FORMAT}.safetensors"
 
 
 def load_weights(source: WeightSource, config: ModelConfig, precision: Precision) -> Weights:
     """Read, and pack what `precision` says, from the file itself."""
     recipe = build_recipe(source, config)
-    dense = load_dense(source, config, recipe, dtype=_dtype_of(precision))
+    dense = load_dense(source, config, recipe, dtype=dtype_of(precision))
     packed: dict[str, Packed] = {}
     if precision not in ("float32", "bfloat16"):
         for name, parts in _list_products(recipe, config).items():
@@ -108,7 +108,8 @@ def load_weights(source: WeightSource, config: ModelConfig, precision: Precision
     return Weights(dense, packed)
 
 
-def _dtype_of(precision: Precision) -> torch.dtype:
+def dtype_of(precision: Precision) -> torch.dtype:
+    """The number format of activations, keys and values on the CPU."""
     named = {"float32": torch.float32, "bfloat16": torch.bfloat16}
     return named.get(precision) or default_dtype()
 

@@ -2,15 +2,14 @@
 
 import asyncio
 import hmac
-import ipaddress
 import time
 from typing import Final
-from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.hosts import host_of, is_loopback
 from core.ids import new_id
 from core.settings import WorkerSettings
 from generation.worker.errors import ApiError, internal_error
@@ -33,7 +32,7 @@ class Gate:
         self._worker = worker
         self._settings = worker.settings
         self._metrics = metrics
-        self._checks_host = _is_loopback(worker.settings.host)
+        self._checks_host = is_loopback(worker.settings.host)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -61,7 +60,7 @@ class Gate:
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         # a page elsewhere can make its own name resolve to 127.0.0.1 (DNS rebinding)
-        if self._checks_host and not _is_loopback(_host_of(headers)):
+        if self._checks_host and not is_loopback(host_of(headers.get("host", "")) or ""):
             raise ApiError(
                 421,
                 "wrong_host",
@@ -148,19 +147,3 @@ def _check_media_type(headers: Headers) -> None:
         raise ApiError(
             415, "unsupported_media_type", "send JSON, with 'Content-Type: application/json'"
         )
-
-
-def _host_of(headers: Headers) -> str:
-    try:
-        return urlsplit(f"//{headers.get('host', '')}").hostname or ""
-    except ValueError:
-        return ""
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
