@@ -64,7 +64,7 @@ test-e2e: $(VENV)/.installed-dev ## The whole service over real weights
 lock: ## Resolve the dependencies again (needs uv)
 	uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-package torch \
 		--no-header --quiet --output-file $(LOCK)
-	uv pip compile pyproject.toml --extra dev --constraint $(LOCK) --python-version 3.11 \
+	uv pip compile pyproject.toml --extra dev --extra ocr --constraint $(LOCK) --python-version 3.11 \
 		--generate-hashes --no-emit-package torch --no-header --quiet --output-file $(DEV_LOCK)
 
 clean: ## Remove what was built; documents and models stay
