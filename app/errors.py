@@ -102,6 +102,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "bad_collection_name": 422,
     "bad_language": 422,
     "bad_metadata": 422,
+    "bad_name": 422,
     "collection_exists": 409,
     "default_collection": 409,
     "job_not_retryable": 409,

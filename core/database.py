@@ -20,6 +20,10 @@ class Database:
         # A deferred transaction that reads and then writes can fail at once with "database is
         # locked", whatever the busy timeout; writers therefore take the lock when they begin.
         self._writer = self._engine.execution_options(**{_BEGIN_OPTION: "BEGIN IMMEDIATE"})
+        # SQLite's transactions read one snapshot by themselves; PostgreSQL's must be asked to.
+        is_sqlite = self._engine.dialect.name == "sqlite"
+        snapshot = {} if is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._reader = self._engine.execution_options(**snapshot)
 
     @property
     def engine(self) -> Engine:
@@ -35,7 +39,7 @@ class Database:
     @contextmanager
     def read_scope(self) -> Iterator[Session]:
         """A consistent read: sees one snapshot, never commits."""
-        with Session(self._engine, expire_on_commit=False) as session:
+        with Session(self._reader, expire_on_commit=False) as session:
             yield session
 
     @contextmanager

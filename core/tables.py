@@ -83,6 +83,11 @@ class DocumentRow(Base):
         ForeignKey("collections.id", ondelete="CASCADE"), index=True
     )
     name: Mapped[str] = mapped_column(String(512))
+    # The synchronised folder that it came from; None for what people and services uploaded. Only
+    # that folder's synchronisation may replace or remove it.
+    origin: Mapped[str | None] = mapped_column(Text)
+    # Number of the newest version there ever was: a deleted version's number is not given again.
+    last_number: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
     collection: Mapped[CollectionRow] = relationship(lazy="raise")

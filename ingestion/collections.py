@@ -109,8 +109,7 @@ class Collections:
             session.execute(delete(DocumentRow).where(DocumentRow.collection_id == row.id))
             session.execute(delete(CollectionRow).where(CollectionRow.id == row.id))
             next_generation(session)
-        blobs = clear_files(self._store, removed)
-        return Purged(len(removed.version_ids), removed.num_chunks, removed.num_chunks, blobs)
+        return clear_files(self._store, removed)
 
 
 def _row(session: Session, name: str, access: Access) -> CollectionRow:

@@ -1,9 +1,7 @@
 """Documents: accept, show, delete. Every read takes an access; nothing here parses or embeds."""
 
-import os
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,23 +12,16 @@ from sqlalchemy.orm import Session, aliased, undefer
 
 from core.access import Access
 from core.blobs import PendingBlob
-from core.errors import BlobMissingError, CollectionNotFoundError, DocumentNotFoundError
-from core.ids import CollectionId, DocumentId, VersionId, new_id
-from core.tables import CollectionRow, DocumentRow, JobRow, VersionRow, VersionTextRow
+from core.errors import DocumentNotFoundError
+from core.ids import CollectionId, DocumentId, VersionId
+from core.tables import CollectionRow, DocumentRow, VersionRow, VersionTextRow
 from core.types import Box
+from ingestion.accepting import accept
 from ingestion.boxes import quote_boxes
-from ingestion.purge import (
-    Purged,
-    clear_files,
-    lock_blobs,
-    next_generation,
-    release_blobs,
-    remove_versions,
-)
+from ingestion.purge import Purged, clear_files, lock_collection, next_generation, remove_versions
 from ingestion.store import Store
-from ingestion.uploads import Accepted, OnConflict, Upload, clean_name
+from ingestion.uploads import Accepted, Upload
 
-_ENDED_BADLY = ("failed", "cancelled")
 _Columns = TypeVarTuple("_Columns")
 
 
@@ -105,15 +96,7 @@ class Documents:
         The same bytes as the current version under the same name change nothing. The caller
         enqueues `job_id` at `attempt`. Raises `CollectionNotFoundError`.
         """
-        # Flushed to disk before the transaction: the writer's lock must not wait for a slow disk.
-        _sync_file(blob.path)
-        try:
-            with self._store.database.session_scope() as session:
-                return self._accept(session, upload, blob)
-        except BaseException:
-            # No row came to refer to bytes that were kept.
-            release_blobs(self._store, [blob.sha256])
-            raise
+        return accept(self._store, upload, blob)
 
     def get(self, document_id: DocumentId, access: Access) -> Document:
         """One document. Raises `DocumentNotFoundError`."""
@@ -160,19 +143,43 @@ class Documents:
         lines = {row.version_id: row.line_boxes for row in rows}
         return [quote_boxes(lines.get(version, []), start, end) for version, start, end in spans]
 
-    def delete(self, document_id: DocumentId, access: Access) -> Purged:
+    def delete(
+        self, document_id: DocumentId, access: Access, *, origin: str | None = None
+    ) -> Purged:
         """Delete a document with all its versions: gone from every search at the commit.
 
-        Work on it that is under way ends by itself. Raises `DocumentNotFoundError`.
+        With `origin`, only while it still comes from there. Work on it that is under way ends by
+        itself. Raises `DocumentNotFoundError`.
         """
         with self._store.database.session_scope() as session:
-            _get(session, document_id, access)
+            document, _ = _get(session, document_id, access)
+            if origin is not None and document.origin != origin:
+                raise DocumentNotFoundError(f"document {document_id!r} is not from {origin}")
+            lock_collection(session, CollectionId(document.collection_id))
             scope = select(VersionRow.id).where(VersionRow.document_id == document_id)
             removed = remove_versions(session, scope)
             session.execute(delete(DocumentRow).where(DocumentRow.id == document_id))
             next_generation(session)
-        blobs = clear_files(self._store, removed)
-        return Purged(len(removed.version_ids), removed.num_chunks, removed.num_chunks, blobs)
+        return clear_files(self._store, removed)
+
+    def delete_version(self, document_id: DocumentId, number: int, access: Access) -> Purged:
+        """Delete one version, and with the last one its document.
+
+        Where it was the searchable one, nothing takes its place: older versions stay history.
+        Raises `DocumentNotFoundError`.
+        """
+        with self._store.database.session_scope() as session:
+            document, _ = _get(session, document_id, access)
+            lock_collection(session, CollectionId(document.collection_id))
+            of_document = select(VersionRow.id).where(VersionRow.document_id == document_id)
+            scope = of_document.where(VersionRow.number == number)
+            removed = remove_versions(session, scope)
+            if not removed.version_ids:
+                raise _no_version(document_id, number)
+            if session.scalar(of_document.limit(1)) is None:
+                session.execute(delete(DocumentRow).where(DocumentRow.id == document_id))
+            next_generation(session)
+        return clear_files(self._store, removed)
 
     def _version(self, document_id: DocumentId, access: Access, number: int | None) -> Version:
         document = self.get(document_id, access)
@@ -181,39 +188,7 @@ class Documents:
         for version in self.versions(document_id, access):
             if version.number == number:
                 return version
-        raise DocumentNotFoundError(f"document {document_id!r} has no version {number}")
-
-    def _accept(self, session: Session, upload: Upload, blob: PendingBlob) -> Accepted:
-        _lock_collection(session, upload.collection_id)
-        lock_blobs(session)
-        name = clean_name(upload.name)
-        document = session.scalars(
-            select(DocumentRow).where(
-                DocumentRow.collection_id == upload.collection_id, DocumentRow.name == name
-            )
-        ).one_or_none()
-        if document is None:
-            document = DocumentRow(id=new_id("doc"), collection_id=upload.collection_id, name=name)
-            session.add(document)
-            session.flush()
-        newest, current = _newest_and_current(session, document.id)
-        if current is not None and current.sha256 == blob.sha256:
-            self._keep(blob, missing_only=True)
-            return _accepted(session, current, deduplicated=True)
-        if newest is not None and upload.on_conflict == OnConflict.SKIP:
-            return _accepted(session, current or newest, skipped=True)
-        version = _queue_version(session, document.id, newest, upload, blob)
-        self._keep(blob)
-        return _accepted(session, version)
-
-    def _keep(self, blob: PendingBlob, *, missing_only: bool = False) -> None:
-        # Inside the transaction: deletion looks for references and unlinks inside one as well, so
-        # that bytes can neither vanish under a new row nor stay behind an old one.
-        if missing_only:
-            with suppress(BlobMissingError):
-                self._store.blobs.path(blob.sha256)
-                return
-        blob.keep()
+        raise _no_version(document_id, number)
 
     def list(
         self,
@@ -233,68 +208,8 @@ class Documents:
         return [_document(row, name, versions[row.id]) for row, name in rows]
 
 
-def _sync_file(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _lock_collection(session: Session, collection_id: CollectionId) -> None:
-    # for update: on PostgreSQL two uploads of one name must come one after the other
-    query = select(CollectionRow.id).where(CollectionRow.id == collection_id).with_for_update()
-    if session.scalar(query) is None:
-        raise CollectionNotFoundError("the collection was deleted")
-
-
-def _newest_and_current(
-    session: Session, document_id: str
-) -> tuple[VersionRow | None, VersionRow | None]:
-    # the current version is the newest whose job did not end badly
-    versions = session.scalars(
-        select(VersionRow)
-        .where(VersionRow.document_id == document_id)
-        .order_by(VersionRow.number.desc())
-    ).all()
-    current = next((row for row in versions if row.state not in _ENDED_BADLY), None)
-    return (versions[0] if versions else None), current
-
-
-def _queue_version(
-    session: Session, document_id: str, newest: VersionRow | None, upload: Upload, blob: PendingBlob
-) -> VersionRow:
-    version = VersionRow(
-        id=new_id("ver"),
-        document_id=document_id,
-        number=newest.number + 1 if newest else 1,
-        state="queued",
-        keep_older=upload.on_conflict == OnConflict.VERSION,
-        sha256=blob.sha256,
-        num_bytes=blob.num_bytes,
-        media_type=upload.media_type,
-        user_metadata=dict(upload.metadata),
-    )
-    session.add(version)
-    session.flush()
-    session.add(JobRow(id=version.id, document_id=document_id, state="queued"))
-    session.flush()
-    return version
-
-
-def _accepted(
-    session: Session, version: VersionRow, *, deduplicated: bool = False, skipped: bool = False
-) -> Accepted:
-    attempt = session.scalars(select(JobRow.attempt).where(JobRow.id == version.id)).one()
-    return Accepted(
-        document_id=DocumentId(version.document_id),
-        version_id=VersionId(version.id),
-        number=version.number,
-        sha256=version.sha256,
-        num_bytes=version.num_bytes,
-        media_type=version.media_type,
-        deduplicated=deduplicated,
-        skipped=skipped,
-        job_id=VersionId(version.id),
-        attempt=attempt,
-    )
+def _no_version(document_id: DocumentId, number: int) -> DocumentNotFoundError:
+    return DocumentNotFoundError(f"document {document_id!r} has no version {number}")
 
 
 def _visible(query: Select[*_Columns], access: Access) -> Select[*_Columns]:

@@ -102,6 +102,12 @@ class DefaultCollectionError(CimientoError):
     code = "default_collection"
 
 
+class BadNameError(CimientoError):
+    """A file's path cannot be the name of a document; the message says why."""
+
+    code = "bad_name"
+
+
 class BadMetadataError(CimientoError):
     """The metadata is not a JSON object, or too large."""
 

@@ -151,7 +151,8 @@ def _retire_older(session: Session, version: VersionRow) -> Removed:
         VersionRow.document_id == version.document_id, VersionRow.number < version.number
     )
     if not version.keep_older:
-        return remove_versions(session, older)
+        # History that was asked for stays until it is deleted.
+        return remove_versions(session, older.where(VersionRow.state != "replaced"))
     remove_chunks(session, older)
     ids = session.scalars(older).all()
     session.execute(

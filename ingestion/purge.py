@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy import Select, delete, func, insert, literal, select, text, update
 from sqlalchemy.orm import Session
 
-from core.ids import VersionId
+from core.errors import CollectionNotFoundError
+from core.ids import CollectionId, VersionId
 from core.tables import (
     ChunkRow,
+    CollectionRow,
     DeletedChunkRow,
     JobRow,
     ManifestRow,
@@ -78,15 +80,16 @@ def next_generation(session: Session) -> int:
     return session.scalars(select(ManifestRow.generation)).one()
 
 
-def clear_files(store: Store, removed: Removed) -> int:
-    """Remove staged work and unreferenced blobs of removed versions. Returns the blobs removed.
+def clear_files(store: Store, removed: Removed) -> Purged:
+    """Remove staged work and unreferenced blobs of removed versions. Returns what is gone now.
 
     Comes after the commit that removed them: a commit that fails must not have cost any bytes. A
     crash in between leaves orphans, which the worker sweeps when it starts.
     """
     for version_id in removed.version_ids:
         store.staging.of(version_id).remove()
-    return release_blobs(store, removed.sha256s) if removed.sha256s else 0
+    num_blobs = release_blobs(store, removed.sha256s) if removed.sha256s else 0
+    return Purged(len(removed.version_ids), removed.num_chunks, removed.num_chunks, num_blobs)
 
 
 def release_blobs(store: Store, sha256s: Iterable[str]) -> int:
@@ -103,6 +106,16 @@ def release_blobs(store: Store, sha256s: Iterable[str]) -> int:
             store.blobs.delete(sha256)
             num_blobs += 1
     return num_blobs
+
+
+def lock_collection(session: Session, collection_id: CollectionId) -> None:
+    """Let uploads into a collection and deletions from it come one after the other.
+
+    For PostgreSQL; SQLite's one writer is enough. Raises `CollectionNotFoundError`.
+    """
+    query = select(CollectionRow.id).where(CollectionRow.id == collection_id).with_for_update()
+    if session.scalar(query) is None:
+        raise CollectionNotFoundError("the collection was deleted")
 
 
 def lock_blobs(session: Session) -> None:

@@ -10,9 +10,10 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from core.ids import CollectionId, DocumentId, VersionId
-from ingestion.errors import BadMetadataError
+from ingestion.errors import BadMetadataError, BadNameError
 
 _MAX_NAME_CHARS: Final = 255
+_MAX_PATH_CHARS: Final = 512
 _MAX_METADATA_CHARS: Final = 16 * 1024
 _NAMELESS: Final = "document"
 # Direction marks and overrides: with them "fdp.exe" reads as "exe.pdf".
@@ -36,14 +37,17 @@ class Upload:
     media_type: str
     metadata: Mapping[str, object] = field(default_factory=dict)
     on_conflict: OnConflict = OnConflict.REPLACE
+    # The synchronised folder it comes from. The name is then a path relative to that folder, and a
+    # document that came from anywhere else is left as it is.
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """An upload that is safe on disk. When `deduplicated`, nothing was new and no job was made.
 
-    `skipped` is set when `on_conflict=skip` left an existing document of other bytes as it is; the
-    other fields then describe that document.
+    `skipped` is set when an existing document of other bytes was left as it is, because of
+    `on_conflict=skip` or because it has another origin; the other fields then describe it.
     """
 
     document_id: DocumentId
@@ -69,6 +73,20 @@ def clean_name(name: str) -> str:
         return last
     suffix = PurePosixPath(last).suffix[:16]
     return last[: _MAX_NAME_CHARS - len(suffix)] + suffix
+
+
+def clean_relative_path(path: str) -> str:
+    """A path fit to be a document's name: every part as `clean_name` leaves it.
+
+    Raises `BadNameError` where the path leads out of its folder or is too long.
+    """
+    parts = path.split("/")
+    if path.startswith("/") or any(part in ("", ".", "..") for part in parts):
+        raise BadNameError(f"{path!r} is no path inside a folder")
+    cleaned = "/".join(clean_name(part) for part in parts)
+    if len(cleaned) > _MAX_PATH_CHARS:
+        raise BadNameError(f"the path has {len(cleaned)} characters, {_MAX_PATH_CHARS} at most")
+    return cleaned
 
 
 def read_metadata(source: str | None) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 import anyio.to_thread
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -151,6 +151,25 @@ def list_versions(document_id: str, services: TheServices, access: CallerAccess)
     """Every version of a document, the newest first."""
     found = services.documents.versions(DocumentId(document_id), access)
     return VersionPage(items=[VersionOut.of(item) for item in found])
+
+
+@router.delete(
+    "/v1/documents/{document_id}/versions/{number}",
+    summary="Delete a version",
+    responses=problems(404),
+)
+def delete_version(
+    document_id: str,
+    number: Annotated[int, Path(ge=1)],
+    services: TheServices,
+    access: CallerAccess,
+) -> PurgedOut:
+    """Delete one version; with the last one goes the document.
+
+    Where it was the searchable one, nothing takes its place: upload an older one's bytes again.
+    """
+    purged = services.documents.delete_version(DocumentId(document_id), number, access)
+    return PurgedOut.of(purged)
 
 
 @router.get(

@@ -176,3 +176,17 @@ def test_the_page_and_its_parts_are_served(house: House) -> None:
     assert "http://" not in page.text.replace("http://www.w3.org", "")
     for part in ("app.js", "style.css", "logo.svg"):
         assert house.stranger.get(f"/static/{part}").status_code == 200
+
+
+def test_a_single_version_is_deleted_and_its_number_not_given_again(house: House) -> None:
+    document_id = house.add("pool.txt", POOL)
+    files = {"file": ("pool.txt", b"The pool is closed for good.")}
+    path = "/v1/collections/default/documents?on_conflict=version"
+    assert house.client.post(path, files=files).json()["version"] == 2
+    house.ingest()
+    gone = house.client.delete(f"/v1/documents/{document_id}/versions/2")
+    assert gone.json()["purged"] == {"versions": 1, "chunks": 1, "vectors": 1, "blobs": 1}
+    assert house.client.delete(f"/v1/documents/{document_id}/versions/2").status_code == 404
+    assert house.client.post("/v1/search", json={"query": "pool"}).json()["passages"] == []
+    assert house.client.get(f"/v1/documents/{document_id}/text?version=1").json()["text"] == POOL
+    assert house.client.post(path, files=files).json()["version"] == 3

@@ -1,0 +1,132 @@
+"""An upload that has arrived to a queued version, in one transaction. Reads no file's content."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.blobs import PendingBlob
+from core.ids import DocumentId, VersionId, new_id
+from core.tables import DocumentRow, JobRow, VersionRow
+from ingestion.purge import lock_blobs, lock_collection, release_blobs
+from ingestion.store import Store
+from ingestion.uploads import Accepted, OnConflict, Upload, clean_name, clean_relative_path
+
+_NOT_CURRENT: Final = ("failed", "cancelled", "replaced")
+
+
+def accept(store: Store, upload: Upload, blob: PendingBlob) -> Accepted:
+    """Make a received file a queued version: see `Documents.accept`."""
+    # Flushed to disk before the transaction: the writer's lock must not wait for a slow disk.
+    _sync_file(blob.path)
+    try:
+        with store.database.session_scope() as session:
+            return _accept(session, upload, blob)
+    except BaseException:
+        # No row came to refer to bytes that were kept.
+        release_blobs(store, [blob.sha256])
+        raise
+
+
+def _accept(session: Session, upload: Upload, blob: PendingBlob) -> Accepted:
+    lock_collection(session, upload.collection_id)
+    lock_blobs(session)
+    document = _find_or_add(session, upload)
+    newest, current = _newest_and_current(session, document.id)
+    if current is not None and current.sha256 == blob.sha256:
+        if upload.origin is None:
+            # Somebody wants it, whatever becomes of the folder it came from.
+            document.origin = None
+        # Again, although they should be there: so an upload mends bytes that were lost or damaged.
+        blob.keep()
+        return _accepted(session, current, deduplicated=True)
+    if newest is not None and upload.origin not in (None, document.origin):
+        return _accepted(session, current or newest, skipped=True)
+    if current is not None and upload.on_conflict == OnConflict.SKIP:
+        return _accepted(session, current, skipped=True)
+    document.origin = upload.origin
+    version = _queue_version(session, document, upload, blob)
+    # Inside the transaction: deletion looks for references and unlinks inside one as well, so that
+    # bytes can neither vanish under a new row nor stay behind an old one.
+    blob.keep()
+    return _accepted(session, version)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _find_or_add(session: Session, upload: Upload) -> DocumentRow:
+    name = clean_name(upload.name) if upload.origin is None else clean_relative_path(upload.name)
+    document = session.scalars(
+        select(DocumentRow).where(
+            DocumentRow.collection_id == upload.collection_id, DocumentRow.name == name
+        )
+    ).one_or_none()
+    if document is None:
+        document = DocumentRow(
+            id=new_id("doc"),
+            collection_id=upload.collection_id,
+            name=name,
+            origin=upload.origin,
+            last_number=0,
+        )
+        session.add(document)
+        session.flush()
+    return document
+
+
+def _newest_and_current(
+    session: Session, document_id: str
+) -> tuple[VersionRow | None, VersionRow | None]:
+    # the current version is the newest that is searchable or on its way there
+    versions = session.scalars(
+        select(VersionRow)
+        .where(VersionRow.document_id == document_id)
+        .order_by(VersionRow.number.desc())
+    ).all()
+    current = next((row for row in versions if row.state not in _NOT_CURRENT), None)
+    return (versions[0] if versions else None), current
+
+
+def _queue_version(
+    session: Session, document: DocumentRow, upload: Upload, blob: PendingBlob
+) -> VersionRow:
+    document.last_number += 1
+    version = VersionRow(
+        id=new_id("ver"),
+        document_id=document.id,
+        number=document.last_number,
+        state="queued",
+        keep_older=upload.on_conflict == OnConflict.VERSION,
+        sha256=blob.sha256,
+        num_bytes=blob.num_bytes,
+        media_type=upload.media_type,
+        user_metadata=dict(upload.metadata),
+    )
+    session.add(version)
+    session.flush()
+    session.add(JobRow(id=version.id, document_id=document.id, state="queued"))
+    session.flush()
+    return version
+
+
+def _accepted(
+    session: Session, version: VersionRow, *, deduplicated: bool = False, skipped: bool = False
+) -> Accepted:
+    attempt = session.scalars(select(JobRow.attempt).where(JobRow.id == version.id)).one()
+    return Accepted(
+        document_id=DocumentId(version.document_id),
+        version_id=VersionId(version.id),
+        number=version.number,
+        sha256=version.sha256,
+        num_bytes=version.num_bytes,
+        media_type=version.media_type,
+        deduplicated=deduplicated,
+        skipped=skipped,
+        job_id=VersionId(version.id),
+        attempt=attempt,
+    )
