@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,48 +21,107 @@ _CHUNK_IDS: Final = "chunk_ids.npy"
 _COLLECTIONS: Final = "collections.npy"
 _FACTS: Final = "segment.json"
 _WRITING: Final = ".writing"
+_REMEDY: Final = "run 'cimiento verify --repair'"
 
 Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFacts:
+    """What is known of a segment without opening its index.
+
+    `probes` maps a number of results to the lists that must be probed to find them; empty where
+    every vector is compared. `recall10` was measured against exact search when it was written.
+    """
+
+    kind: str = "flat"
+    collection_ids: tuple[CollectionId, ...] = ()
+    num_lists: int = 0
+    probes: Mapping[int, int] = field(default_factory=dict)
+    recall10: float = 1.0
+    file_bytes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes on disk."""
+        return sum(self.file_bytes.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """An open segment of N vectors.
 
-    `chunk_ids` is (N,) int64; `collection_codes` is (N,) int32, each an index into
-    `collection_ids`. Vectors are unit length, so that the inner product is the cosine.
+    `chunk_ids` is (N,) int64, ascending; `collection_codes` is (N,) int32, each an index into the
+    collection ids of the facts. Vectors are unit length, so that the inner product is the cosine.
     """
 
     id: SegmentId
     index: Any  # faiss.Index; the package has no types
     chunk_ids: npt.NDArray[np.int64]
     collection_codes: npt.NDArray[np.int32]
-    collection_ids: tuple[CollectionId, ...]
+    facts: SegmentFacts
+
+    @property
+    def collection_ids(self) -> tuple[CollectionId, ...]:
+        """What the collection codes stand for."""
+        return self.facts.collection_ids
+
+    def positions_of(self, chunk_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
+        """Where those of the ascending `chunk_ids` stand that are in this segment."""
+        few, many = sorted((chunk_ids, self.chunk_ids), key=len)
+        if not len(few):
+            return np.zeros(0, dtype=np.intp)
+        found = np.searchsorted(many, few)  # the smaller side is looked up in the larger one
+        matches = many[np.minimum(found, len(many) - 1)] == few
+        return found[matches] if many is self.chunk_ids else np.flatnonzero(matches)
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentContent:
-    """What a segment is made from: three parallel columns of N rows."""
+    """What a segment is made from: three parallel columns of N rows, by ascending chunk id."""
 
     chunk_ids: npt.NDArray[np.int64]
     collection_ids: list[CollectionId]
     vectors: Vectors
 
 
+def build_flat(vectors: Vectors) -> Any:
+    """An index that compares every vector: exact, over the very float16 values that SQL keeps."""
+    index = faiss.IndexScalarQuantizer(
+        vectors.shape[1], faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+    )
+    index.add(np.ascontiguousarray(vectors, dtype=np.float32))
+    return index
+
+
+def build_segment(segment_id: SegmentId, content: SegmentContent) -> Segment:
+    """A flat segment in memory."""
+    names = tuple(sorted(set(content.collection_ids)))
+    code_of = {name: code for code, name in enumerate(names)}
+    codes = np.array([code_of[name] for name in content.collection_ids], dtype=np.int32)
+    facts = SegmentFacts(collection_ids=names)
+    return Segment(segment_id, build_flat(content.vectors), content.chunk_ids, codes, facts)
+
+
 def write_segment(root: Path, segment_id: SegmentId, content: SegmentContent) -> None:
-    """Write a flat segment durably; it appears under its name only when it is whole.
+    """Build a flat segment and save it."""
+    save_segment(root, build_segment(segment_id, content))
+
+
+def save_segment(root: Path, segment: Segment) -> None:
+    """Write a segment durably; it appears under its name only when it is whole.
 
     The segment is not searchable until the manifest names it. Raises OSError (disk full); nothing
     is left behind then.
     """
-    writing = root / f"{segment_id}{_WRITING}"
+    writing = root / f"{segment.id}{_WRITING}"
     shutil.rmtree(writing, ignore_errors=True)
     writing.mkdir(parents=True)
     try:
-        _write_files(writing, content)
+        _write_files(writing, segment)
         sync_folder(writing)
         # rename last: a reader must never see half a segment
-        writing.rename(root / segment_id)
+        writing.rename(root / segment.id)
     except BaseException:
         shutil.rmtree(writing, ignore_errors=True)
         raise
@@ -69,25 +129,46 @@ def write_segment(root: Path, segment_id: SegmentId, content: SegmentContent) ->
 
 
 def load_segment(root: Path, segment_id: SegmentId, *, num_vectors: int) -> Segment:
-    """Open a segment. Raises `SegmentCorruptError` where the files disagree with the manifest."""
+    """Map a segment into memory; pages are read as searches touch them.
+
+    Raises `SegmentCorruptError` where the files disagree with the manifest or with each other.
+    """
     folder = root / segment_id
     try:
-        facts = json.loads((folder / _FACTS).read_text())
-        index = faiss.read_index(str(folder / _INDEX))
+        facts = read_facts(root, segment_id)
+        # No copy in this process: the pages belong to the kernel, which shares and drops them.
+        index = faiss.read_index(str(folder / _INDEX), faiss.IO_FLAG_MMAP_IFC)
         chunk_ids = np.load(folder / _CHUNK_IDS)
         codes = np.load(folder / _COLLECTIONS)
     except (OSError, ValueError, RuntimeError) as error:
         raise SegmentCorruptError(
-            f"segment {segment_id} cannot be read ({error}); run 'cimiento verify --repair'"
+            f"segment {segment_id} cannot be read ({error}); {_REMEDY}"
         ) from error
     counts = {int(index.ntotal), len(chunk_ids), len(codes)}
     if counts != {num_vectors}:
         raise SegmentCorruptError(
             f"segment {segment_id} has {sorted(counts)} vectors, manifest says {num_vectors}; "
-            "run 'cimiento verify --repair'"
+            f"{_REMEDY}"
         )
-    collection_ids = tuple(CollectionId(name) for name in facts["collection_ids"])
-    return Segment(segment_id, index, chunk_ids, codes, collection_ids)
+    if (np.diff(chunk_ids) <= 0).any() or codes.max(initial=-1) >= len(facts.collection_ids):
+        raise SegmentCorruptError(f"segment {segment_id} is not in order; {_REMEDY}")
+    return Segment(segment_id, index, chunk_ids, codes, facts)
+
+
+def read_facts(root: Path, segment_id: SegmentId) -> SegmentFacts:
+    """The facts of a segment whose files have the sizes they say. Raises `SegmentCorruptError`."""
+    folder = root / segment_id
+    try:
+        facts = _parse_facts((folder / _FACTS).read_text(encoding="utf-8"))
+        sizes = {name: (folder / name).stat().st_size for name in facts.file_bytes}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise SegmentCorruptError(
+            f"segment {segment_id} cannot be read ({error}); {_REMEDY}"
+        ) from error
+    # before anything is mapped: reading past the end of a mapped file ends the process
+    if sizes != dict(facts.file_bytes):
+        raise SegmentCorruptError(f"segment {segment_id} has been cut or changed; {_REMEDY}")
+    return facts
 
 
 def delete_segment(root: Path, segment_id: SegmentId) -> None:
@@ -102,16 +183,20 @@ def list_segments(root: Path) -> set[SegmentId]:
     return {SegmentId(path.name) for path in root.iterdir() if path.is_dir()}
 
 
-def _write_files(folder: Path, content: SegmentContent) -> None:
-    names = sorted(set(content.collection_ids))
-    code_of = {name: code for code, name in enumerate(names)}
-    codes = np.array([code_of[name] for name in content.collection_ids], dtype=np.int32)
-    index = faiss.IndexFlatIP(content.vectors.shape[1])
-    index.add(np.ascontiguousarray(content.vectors, dtype=np.float32))
-    faiss.write_index(index, str(folder / _INDEX))
-    np.save(folder / _CHUNK_IDS, content.chunk_ids.astype(np.int64))
-    np.save(folder / _COLLECTIONS, codes)
-    (folder / _FACTS).write_text(json.dumps({"collection_ids": names}))
+def _parse_facts(text: str) -> SegmentFacts:
+    values = json.loads(text)
+    values["collection_ids"] = tuple(CollectionId(name) for name in values["collection_ids"])
+    values["probes"] = {int(wanted): lists for wanted, lists in values.get("probes", {}).items()}
+    return SegmentFacts(**values)
+
+
+def _write_files(folder: Path, segment: Segment) -> None:
+    faiss.write_index(segment.index, str(folder / _INDEX))
+    np.save(folder / _CHUNK_IDS, segment.chunk_ids.astype(np.int64))
+    np.save(folder / _COLLECTIONS, segment.collection_codes.astype(np.int32))
+    sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+    facts = asdict(segment.facts) | {"file_bytes": sizes}
+    (folder / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
     for path in folder.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())

@@ -1,6 +1,16 @@
-"""Nearest vectors over a snapshot, exactly, under an access mask. Pure: no model, no database."""
+"""Nearest vectors over a snapshot, under masks that work inside FAISS. Pure: no model, no database.
+
+A segment says how many of its lists must be probed for how many results. A mask that lets a tenth
+through makes the ten nearest visible vectors about the hundred nearest of all, so that the lists
+are chosen for a hundred; a mask that lets little through is searched in every list, which is exact.
+"""
 
 import heapq
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Final
 
 import faiss
 import numpy as np
@@ -8,41 +18,111 @@ import numpy.typing as npt
 
 from core.access import Access
 from core.ids import ChunkId
-from retrieval.segments import OpenSegment, Snapshot
-from retrieval.types import Hit
+from core.segments import SegmentFacts
+from retrieval.segments import Snapshot
+from retrieval.selection import OpenSegment, Selection
+from retrieval.types import ChunkIds, Hit
+
+# Handing a search to another thread costs as much as comparing about this many vectors.
+_WORTH_A_THREAD: Final = 5_000
+_THREADS: Final = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="dense")
 
 
 def search_dense(
-    snapshot: Snapshot, query: npt.NDArray[np.float32], *, access: Access, top_k: int
+    snapshot: Snapshot,
+    query: npt.NDArray[np.float32],
+    *,
+    access: Access,
+    top_k: int,
+    allowed: ChunkIds | None = None,
 ) -> list[Hit]:
     """Find the `top_k` visible chunks whose vectors are nearest to `query`, (D,) of unit length.
 
-    The mask works inside the search, so that deleted and foreign vectors never take a place.
-    Scores are cosines; best first, ties by chunk id.
+    `allowed` are the chunks to search among, for instance those that a filter leaves; None is all.
+    The masks work inside the search, so that deleted, foreign and filtered vectors never take a
+    place. Scores are cosines; best first, ties by chunk id.
     """
-    hits = [
-        hit for opened in snapshot.segments for hit in _search_segment(opened, query, access, top_k)
-    ]
+
+    def search(opened: OpenSegment) -> list[Hit]:
+        return _search_segment(opened, query, opened.select(access, allowed), top_k)
+
+    here, elsewhere = _share_out(snapshot.segments)
+    running = [_THREADS.submit(search, opened) for opened in elsewhere]
+    hits = [hit for opened in here for hit in search(opened)]
+    hits += [hit for future in running for hit in future.result()]
     return heapq.nsmallest(top_k, hits, key=lambda hit: (-hit.score, hit.chunk_id))
 
 
+def _share_out(
+    segments: Sequence[OpenSegment],
+) -> tuple[Sequence[OpenSegment], Sequence[OpenSegment]]:
+    """The small ones and a large one for this thread, the other large ones for others."""
+    small = [opened for opened in segments if len(opened.live) < _WORTH_A_THREAD]
+    large = [opened for opened in segments if len(opened.live) >= _WORTH_A_THREAD]
+    return small + large[:1], large[1:]
+
+
 def _search_segment(
-    opened: OpenSegment, query: npt.NDArray[np.float32], access: Access, top_k: int
+    opened: OpenSegment, query: npt.NDArray[np.float32], selection: Selection, top_k: int
 ) -> list[Hit]:
-    visible = opened.visible_to(access)
-    num_visible = int(visible.sum())
-    if num_visible == 0:
+    wanted = min(top_k, selection.count)
+    if wanted == 0:
         return []
-    parameters = None
-    if num_visible < len(visible):
-        # FAISS reads the bits from this array while it searches: it must outlive the call.
-        bits = np.packbits(visible, bitorder="little")
-        parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
-    scores, positions = opened.segment.index.search(
-        query[None, :], min(top_k, num_visible), params=parameters
-    )  # (1, k), (1, k)
+    facts = opened.segment.facts
+    num_probes = _num_probes(facts, wanted * len(opened.live) / selection.count)
+    hits = _ask(opened, query, selection, wanted, num_probes)
+    if len(hits) < wanted:
+        # What may be seen lies apart from where the query points.
+        hits = _ask(opened, query, selection, wanted, facts.num_lists)
+    return hits
+
+
+def _ask(
+    opened: OpenSegment,
+    query: npt.NDArray[np.float32],
+    selection: Selection,
+    wanted: int,
+    num_probes: int,
+) -> list[Hit]:
+    segment = opened.segment
+    with _one_thread():
+        scores, positions = segment.index.search(
+            query[None, :], wanted, params=_parameters(segment.facts, selection, num_probes)
+        )  # (1, k), (1, k)
     return [
-        Hit(ChunkId(int(opened.segment.chunk_ids[position])), float(score))
-        for score, position in zip(scores[0], positions[0], strict=True)
+        Hit(ChunkId(chunk_id), score)
+        for chunk_id, score, position in zip(
+            segment.chunk_ids[positions[0]].tolist(),
+            scores[0].tolist(),
+            positions[0].tolist(),
+            strict=True,
+        )
         if position >= 0
     ]
+
+
+def _parameters(facts: SegmentFacts, selection: Selection, num_probes: int) -> Any:
+    if facts.num_lists:
+        return faiss.SearchParametersIVF(sel=selection.selector, nprobe=num_probes)
+    return faiss.SearchParameters(sel=selection.selector) if selection.selector else None
+
+
+def _num_probes(facts: SegmentFacts, depth: float) -> int:
+    """Lists to probe so that the `depth` nearest vectors are found; all where nobody measured."""
+    for measured in sorted(facts.probes):
+        if depth <= measured:
+            return facts.probes[measured]
+    return facts.num_lists
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Search in this thread alone: one query is too little to share out, and teams of threads
+    under a hundred callers cost more than they bring. The count is torch's too: put it back.
+    """
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)

@@ -1,38 +1,32 @@
 """Open segments of the current manifest. Readers get whole snapshots; never writes."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.access import Access
 from core.database import Database
+from core.errors import SegmentCorruptError
 from core.ids import SegmentId
-from core.segments import Segment, load_segment
+from core.segments import Segment, build_segment, load_segment
 from core.tables import DeletedChunkRow, ManifestRow, SegmentRow
+from core.vectors import list_chunk_ids, load_content
+from retrieval.selection import OpenSegment
+from retrieval.types import ChunkIds
 
+log = structlog.get_logger()
 
-@dataclass(frozen=True, slots=True)
-class OpenSegment:
-    """A segment and which of its N vectors still stand for a chunk: `live` is (N,) bool."""
-
-    segment: Segment
-    live: npt.NDArray[np.bool_]
-
-    def visible_to(self, access: Access) -> npt.NDArray[np.bool_]:
-        """Which of the N vectors this caller may find: (N,) bool."""
-        if access.collection_ids is None:
-            return self.live
-        codes = [
-            code
-            for code, collection_id in enumerate(self.segment.collection_ids)
-            if access.allows(collection_id)
-        ]
-        return self.live & np.isin(self.segment.collection_codes, codes)
+# How often a manifest that moves while its segments are opened is read again.
+_MAX_TRIES: Final = 5
+# Name of what stands in for the segments that cannot be read; no segment has it.
+_STAND_IN: Final = SegmentId("stand-in")
+_NONE: Final = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +55,8 @@ class SegmentReader:
     def snapshot(self) -> Snapshot:
         """The current index. Costs one small query unless the manifest has moved.
 
-        Raises `SegmentCorruptError`: a segment that cannot be read is reported, never skipped.
+        A segment that cannot be read is reported in the log and searched from the rows in SQL
+        until it is rebuilt: slower to open, never left out.
         """
         if self.generation() == self._snapshot.generation:
             return self._snapshot
@@ -72,23 +67,68 @@ class SegmentReader:
             return self._snapshot
 
     def _load(self) -> Snapshot:
-        with self._database.read_scope() as session:
-            generation = _generation(session)
-            rows = session.scalars(
-                select(SegmentRow)
-                .where(SegmentRow.embedding_model == self._embedding_model)
-                .order_by(SegmentRow.id)
-            ).all()
-            deleted = np.array(session.scalars(select(DeletedChunkRow.chunk_id)).all(), np.int64)
-        held = {opened.segment.id: opened.segment for opened in self._snapshot.segments}
-        segments = []
-        for row in rows:
+        for tries_left in reversed(range(_MAX_TRIES)):
+            with self._database.read_scope() as session:
+                generation = _generation(session)
+                opened, damaged = self._open(session)
+                if damaged and tries_left and self.generation() != generation:
+                    # A merge took a folder away between the manifest and its files: look again.
+                    continue
+                if damaged:
+                    opened.append(self._stand_in(session, opened, damaged))
+                return Snapshot(generation, tuple(opened))
+        raise AssertionError("the last try returns")
+
+    def _open(self, session: Session) -> tuple[list[OpenSegment], list[SegmentCorruptError]]:
+        query = select(SegmentRow).where(SegmentRow.embedding_model == self._embedding_model)
+        held = {opened.segment.id: opened for opened in self._snapshot.segments}
+        deleted = _deleted_since(session, self._snapshot.generation)
+        opened: list[OpenSegment] = []
+        damaged: list[SegmentCorruptError] = []
+        for row in session.scalars(query.order_by(SegmentRow.id)):
             name = SegmentId(row.id)
-            segment = held.get(name) or load_segment(self._root, name, num_vectors=row.num_vectors)
-            live = ~np.isin(segment.chunk_ids, deleted)
-            segments.append(OpenSegment(segment, live))
-        return Snapshot(generation, tuple(segments))
+            if name in held:
+                opened.append(held[name].masking(deleted))
+                continue
+            try:
+                segment = load_segment(self._root, name, num_vectors=row.num_vectors)
+            except SegmentCorruptError as error:
+                damaged.append(error)
+                continue
+            opened.append(OpenSegment.without(segment, _deleted_within(session, segment)))
+        return opened, damaged
+
+    def _stand_in(
+        self,
+        session: Session,
+        opened: Sequence[OpenSegment],
+        damaged: Sequence[SegmentCorruptError],
+    ) -> OpenSegment:
+        """What the damaged segments should hold, from the rows: whatever no other segment has."""
+        for error in damaged:
+            log.error("segment_corrupt", reason=str(error))
+        known = [one.segment.chunk_ids for one in opened]
+        missing = np.setdiff1d(
+            list_chunk_ids(session, self._embedding_model), np.concatenate([_NONE, *known])
+        )
+        for held in self._snapshot.segments:
+            if held.segment.id == _STAND_IN and np.isin(missing, held.segment.chunk_ids).all():
+                return OpenSegment(held.segment, np.isin(held.segment.chunk_ids, missing))
+        segment = build_segment(_STAND_IN, load_content(session, missing))
+        return OpenSegment.without(segment, _NONE)
 
 
 def _generation(session: Session) -> int:
     return session.scalars(select(ManifestRow.generation)).one()
+
+
+def _deleted_since(session: Session, generation: int) -> ChunkIds:
+    query = select(DeletedChunkRow.chunk_id).where(DeletedChunkRow.generation > generation)
+    return np.array(session.scalars(query.order_by(DeletedChunkRow.chunk_id)).all(), np.int64)
+
+
+def _deleted_within(session: Session, segment: Segment) -> ChunkIds:
+    query = select(DeletedChunkRow.chunk_id).where(
+        DeletedChunkRow.chunk_id.between(*segment.chunk_ids[[0, -1]].tolist())
+    )
+    return np.array(session.scalars(query.order_by(DeletedChunkRow.chunk_id)).all(), np.int64)

@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from core.ids import ChunkId
+
+ChunkIds = npt.NDArray[np.int64]
+"""Chunk ids, ascending, each once: what a filter leaves to search among."""
 
 
 @dataclass(frozen=True, slots=True)

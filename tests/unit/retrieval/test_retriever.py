@@ -1,11 +1,8 @@
 """What a search returns, and what it must never return."""
 
-import shutil
-
 import pytest
 
 from core.access import Access
-from core.errors import SegmentCorruptError
 from tests.library import Library
 
 EVERYTHING = Access.to_everything()
@@ -96,23 +93,6 @@ def test_narrowing_never_widens(library: Library) -> None:
     mine, theirs = library.default_collection(), library.add_collection("theirs")
 
     assert not Access(frozenset({mine})).narrowed_to([theirs]).allows(theirs)
-
-
-def test_missing_segment_is_reported_not_skipped(library: Library) -> None:
-    library.publish(library.default_collection(), "a.txt", ["text"])
-    shutil.rmtree(next(library.root.iterdir()))
-
-    with pytest.raises(SegmentCorruptError, match="verify --repair"):
-        library.retriever().retrieve("text", access=EVERYTHING, top_k=5)
-
-
-def test_truncated_segment_is_reported(library: Library) -> None:
-    library.publish(library.default_collection(), "a.txt", ["text"])
-    index = next(library.root.glob("*/vectors.faiss"))
-    index.write_bytes(index.read_bytes()[:20])
-
-    with pytest.raises(SegmentCorruptError):
-        library.retriever().retrieve("text", access=EVERYTHING, top_k=5)
 
 
 def test_vectors_of_another_embedding_model_are_not_mixed_in(library: Library) -> None:
