@@ -20,3 +20,15 @@ def receiving(data_dir: Path, *, sweep: Callable[[], int]) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def is_receiving(data_dir: Path) -> bool:
+    """Whether anybody receives uploads at this moment."""
+    try:
+        with (data_dir / "receive.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from core.embedding import Embedder, EmbedderSpec, SentenceTransformerEmbedder
 from core.errors import SettingsError
 from core.models import CATALOGUE, ModelKind, ModelSpec, ModelStore, get_spec
 from core.settings import Settings
+from core.verify import Check
 from generation.evidence import EvidenceRanker
 from generation.generator import Generator
 from generation.local import LocalGenerator
@@ -20,6 +22,7 @@ from generation.remote import RemoteGenerator
 from ingestion.collections import Collections
 from ingestion.documents import Documents
 from ingestion.jobs import Jobs
+from ingestion.leftovers import check_incoming, check_staging, check_workflows
 from ingestion.parsing.document import ParseLimits
 from ingestion.parsing.sandbox import Sandbox
 from ingestion.pipeline import Stages
@@ -150,6 +153,20 @@ def build_store(settings: Settings, database: Database) -> Store:
     """Where documents, their bytes and their segments are kept."""
     blobs = FolderBlobStore(settings.data_dir / "blobs")
     return Store.below(settings.data_dir, database, blobs)
+
+
+def build_checks(
+    store: Store, queue: IngestionQueue, *, alone: bool, receiving: bool
+) -> tuple[Check, ...]:
+    """What `cimiento verify` compares with the truth besides blobs and segments.
+
+    `alone`: nobody works on a document meanwhile. `receiving`: somebody may receive an upload.
+    """
+    return (
+        partial(check_staging, store, alone=alone),
+        partial(check_incoming, store.blobs, alone=not receiving),
+        partial(check_workflows, Jobs(store), queue, alone=alone),
+    )
 
 
 def _spec(name: str, kind: ModelKind, key: str) -> ModelSpec:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -30,6 +30,10 @@ class BlobStore(Protocol):
 
     def list(self) -> Iterator[str]:
         """Every hash in the store."""
+        ...
+
+    def list_incoming(self) -> Sequence[Path]:
+        """What is being received, or was when its receiver died."""
         ...
 
 
@@ -114,9 +118,13 @@ class FolderBlobStore:
         for folder in self._root.glob("??"):
             yield from (path.name for path in folder.iterdir())
 
+    def list_incoming(self) -> Sequence[Path]:
+        """What is being received, or was when its receiver died."""
+        return sorted((self._root / "incoming").iterdir())
+
     def sweep_incoming(self) -> int:
         """Remove what an interrupted upload left; call it only while nothing is being received."""
-        left = list((self._root / "incoming").iterdir())
+        left = self.list_incoming()
         for path in left:
             path.unlink(missing_ok=True)
         return len(left)

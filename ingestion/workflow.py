@@ -5,7 +5,8 @@ in one process a data folder. Neither touches the network: no conductor, no tele
 """
 
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -36,6 +37,7 @@ _RECONCILE_EVERY_S: Final = 5.0
 _STOP_WITHIN_S: Final = 5.0
 _TRIES: Final = 5
 _STATUS_BATCH: Final = 500
+_KEEP_ENDED_S: Final = 60.0
 _FIRST_RETRY_S: Final = 0.5
 _ENDED: Final = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
@@ -72,6 +74,21 @@ class IngestionQueue:
             for attempt in attempts
             if attempt.workflow_id in found
         }
+
+    def list_workflows(self, *, ended_only: bool) -> dict[str, float]:
+        """Every durable workflow that is remembered: its id, and when it last changed (epoch s)."""
+        workflows = self._client.list_workflows(
+            name=_WORKFLOW,
+            status=list(_ENDED) if ended_only else None,
+            load_input=False,
+            load_output=False,
+        )
+        return {each.workflow_id: (each.updated_at or 0) / 1000 for each in workflows}
+
+    def forget(self, workflow_ids: Sequence[str]) -> None:
+        """Remove workflows with all that was remembered of them."""
+        for start in range(0, len(workflow_ids), _STATUS_BATCH):
+            self._client.delete_workflows(list(workflow_ids[start : start + _STATUS_BATCH]))
 
     def close(self) -> None:
         """Close every connection."""
@@ -154,6 +171,24 @@ class IngestionWorker:
             elif status in _ENDED:
                 error = IngestionInterruptedError(f"the durable job ended as {status.lower()}")
                 self._jobs.fail(attempt, job_error(error))
+        # The truth remembers how jobs ended; their workflows would only pile up.
+        ended = self._queue.list_workflows(ended_only=True)
+        self._queue.forget(find_unneeded(ended, self._jobs.list_open(), older_than_s=_KEEP_ENDED_S))
+
+
+def find_unneeded(
+    workflows: Mapping[str, float], attempts: Iterable[Attempt], *, older_than_s: float
+) -> list[str]:
+    """Those of the listed workflows that none of the open attempts waits for, and stood still so
+    long. Ask for the attempts after the workflows: whatever was open meanwhile is among them.
+    """
+    before_s = time.time() - older_than_s
+    needed = {attempt.workflow_id for attempt in attempts}
+    return sorted(
+        workflow_id
+        for workflow_id, changed_s in workflows.items()
+        if workflow_id not in needed and changed_s <= before_s
+    )
 
 
 def prepare_job_store(jobs_url: str) -> None:

@@ -16,6 +16,7 @@ from core.tables import (
     CollectionRow,
     DeletedChunkRow,
     DocumentRow,
+    JobRow,
     ManifestRow,
     SegmentRow,
     VersionRow,
@@ -82,6 +83,7 @@ class Library:
                 )
             )
             session.flush()
+            session.add(JobRow(id=version, document_id=document, state="searchable"))
             session.add(VersionTextRow(version_id=version, text="\n".join(texts)))
             start = 0
             for ordinal, text in enumerate(texts):

@@ -33,23 +33,28 @@ def verify(
 def _verify(settings: Settings, *, repair: bool) -> "VerifyReport":
     # Late: see app.cli.context.
     import migrations
-    from app.wiring import build_database, build_store
+    from app.receiving import is_receiving
+    from app.wiring import build_checks, build_database, build_store
     from core.verify import Premises
     from core.verify import verify as verify_premises
     from ingestion.worker_lock import WorkerLock
+    from ingestion.workflow import IngestionQueue
 
     database = build_database(settings)
     with ExitStack() as stack:
         stack.callback(database.close)
         migrations.check(database)
         store = build_store(settings, database)
+        queue = IngestionQueue(settings.jobs_url)
+        stack.callback(queue.close)
         try:
             stack.enter_context(WorkerLock(settings.data_dir).held())
             alone = True
         except AlreadyRunningError:
             alone = False
         premises = Premises(database, store.blobs, store.segments_root, alone)
-        return verify_premises(premises, repair=repair)
+        checks = build_checks(store, queue, alone=alone, receiving=is_receiving(settings.data_dir))
+        return verify_premises(premises, repair=repair, checks=checks)
 
 
 def _print(report: "VerifyReport") -> None:

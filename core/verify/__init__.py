@@ -1,6 +1,15 @@
 """Prove that caches and disk agree with the truth. Reports everything; mends only if asked."""
 
-from core.verify.report import Finding, VerifyReport
-from core.verify.run import Premises, verify
+from core.verify.report import Check, Checked, Finding, VerifyReport
+from core.verify.run import GRACE_S, Premises, is_abandoned, verify
 
-__all__ = ["Finding", "Premises", "VerifyReport", "verify"]
+__all__ = [
+    "GRACE_S",
+    "Check",
+    "Checked",
+    "Finding",
+    "Premises",
+    "VerifyReport",
+    "is_abandoned",
+    "verify",
+]

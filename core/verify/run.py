@@ -1,7 +1,7 @@
 """The verification, from top to bottom. Safe beside a running service."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -11,15 +11,16 @@ from sqlalchemy import select
 from core.blobs import BlobStore, hash_file
 from core.database import Database
 from core.errors import BlobMissingError
-from core.ids import SegmentId
 from core.segments import delete_segment
-from core.tables import VersionRow
+from core.tables import CollectionRow, DocumentRow, VersionRow
 from core.verify.index import IndexCheck, check_index, rebuild_index
-from core.verify.report import Finding, VerifyReport
-from core.verify.truth import check_chunks, check_versions
+from core.verify.mending import mend_rows
+from core.verify.report import Check, Finding, VerifyReport
+from core.verify.truth import check_chunks, check_jobs, check_references, check_versions
 
-# A segment folder that is not yet in the manifest may belong to a publication under way.
-_PUBLISHING_S: Final = 600.0
+# What is not yet in the truth may belong to work that is under way, unless it is older than this.
+GRACE_S: Final = 600.0
+_SETTLE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,33 +33,52 @@ class Premises:
     alone: bool
 
 
-def verify(premises: Premises, *, repair: bool) -> VerifyReport:
-    """Compare blobs, rows and index; with `repair`, mend what can be mended without the originals.
+def verify(premises: Premises, *, repair: bool, checks: Sequence[Check] = ()) -> VerifyReport:
+    """Compare rows, index, blobs and whatever else `checks` look at; with `repair`, mend.
 
-    Orphans are removed and the index is rebuilt from the vectors in SQL. Missing bytes and texts
-    that disagree cannot be mended: upload the document again.
+    Orphans are removed, the index is rebuilt from the vectors in SQL, and versions whose rows do
+    not agree are queued to be made anew from their bytes. Bytes that are lost cannot be mended:
+    the finding names the document to upload again.
     """
-    with premises.database.read_scope() as session:
-        num_versions, findings = check_versions(session)
-        num_chunks, of_chunks = check_chunks(session)
-        index = check_index(session, premises.segments_root)
-    findings += of_chunks
-    findings += _index_findings(premises, index, repair=repair)
+    counts, findings = _check_rows(premises, repair=repair)
+    index, of_index = _check_index(premises, repair=repair)
     num_blobs, of_blobs = _check_blobs(premises, repair=repair)
+    looked = [check(repair=repair) for check in checks]
     return VerifyReport(
         checked={
-            "versions": num_versions,
-            "chunks": num_chunks,
+            **counts,
             "segments": index.num_segments,
             "vectors": index.num_vectors,
             "blobs": num_blobs,
+            **{each.name: each.num_checked for each in looked},
         },
-        findings=tuple(findings + of_blobs),
+        findings=(*findings, *of_index, *of_blobs, *(f for each in looked for f in each.findings)),
     )
 
 
-def _index_findings(premises: Premises, index: IndexCheck, *, repair: bool) -> list[Finding]:
+def _check_rows(premises: Premises, *, repair: bool) -> tuple[dict[str, int], tuple[Finding, ...]]:
+    with premises.database.read_scope() as session:
+        findings = [*check_references(session), *check_jobs(session)]
+        num_versions, of_versions = check_versions(session)
+        num_chunks, of_chunks = check_chunks(session)
+        findings += of_versions + of_chunks
+    counts = {"versions": num_versions, "chunks": num_chunks}
+    if not findings or not repair:
+        return counts, tuple(findings)
+    with premises.database.session_scope() as session:
+        return counts, mend_rows(session, premises.blobs, findings)
+
+
+def _check_index(premises: Premises, *, repair: bool) -> tuple[IndexCheck, list[Finding]]:
+    def look() -> IndexCheck:
+        with premises.database.read_scope() as session:
+            return check_index(session, premises.segments_root)
+
+    index = look()
     findings = list(index.findings)
+    if findings and not premises.alone:
+        # A segment that was read may have been replaced meanwhile; what is wrong is so twice.
+        findings = _seen_again(findings, lambda: look().findings)
     if findings and repair:
         with premises.database.session_scope() as session:
             replaced = rebuild_index(session, premises.segments_root)
@@ -66,29 +86,36 @@ def _index_findings(premises: Premises, index: IndexCheck, *, repair: bool) -> l
             delete_segment(premises.segments_root, segment_id)
         findings = [replace(finding, mended=True) for finding in findings]
     for segment_id in sorted(index.unnamed):
-        if premises.alone or _is_abandoned(premises.segments_root, segment_id):
+        if premises.alone or is_abandoned(premises.segments_root / segment_id):
             if repair:
                 delete_segment(premises.segments_root, segment_id)
             detail = "no manifest names this folder"
             findings.append(Finding("orphan_segment", segment_id, detail, mended=repair))
-    return findings
+    return index, findings
 
 
-def _is_abandoned(root: Path, segment_id: SegmentId) -> bool:
-    folder = root / segment_id
-    return folder.exists() and time.time() - folder.stat().st_mtime > _PUBLISHING_S
+def is_abandoned(path: Path) -> bool:
+    """Whether nobody has touched it for so long that no work under way can need it."""
+    try:
+        return time.time() - path.stat().st_mtime > GRACE_S
+    except FileNotFoundError:
+        return False
+
+
+def _seen_again(findings: list[Finding], look: Callable[[], list[Finding]]) -> list[Finding]:
+    seen = {(finding.kind, finding.subject) for finding in look()}
+    return [finding for finding in findings if (finding.kind, finding.subject) in seen]
 
 
 def _check_blobs(premises: Premises, *, repair: bool) -> tuple[int, list[Finding]]:
-    with premises.database.session_scope() as session:
-        # The writer's lock: uploads move their bytes in, and deletions out, while they hold it.
-        named = set(session.scalars(select(VersionRow.sha256)))
-        orphans = sorted(set(premises.blobs.list()) - named)
-        for sha256 in orphans if repair else ():
-            premises.blobs.delete(sha256)
+    orphans, named = _orphan_blobs(premises, only=None, remove=premises.alone and repair)
+    if orphans and not premises.alone:
+        # Between a deletion's commit and the removal of its bytes: what stays belongs to nobody.
+        time.sleep(_SETTLE_S)
+        orphans, _ = _orphan_blobs(premises, only=orphans, remove=repair)
     findings = [
         Finding("orphan_blob", sha256, "no version has these bytes", mended=repair)
-        for sha256 in orphans
+        for sha256 in sorted(orphans)
     ]
     # Hashing takes long, so the lock is not held for it.
     for sha256 in sorted(named):
@@ -96,15 +123,43 @@ def _check_blobs(premises: Premises, *, repair: bool) -> tuple[int, list[Finding
     return len(named), findings
 
 
+def _orphan_blobs(
+    premises: Premises, *, only: set[str] | None, remove: bool
+) -> tuple[set[str], set[str]]:
+    """The blobs that no version names, among `only` if given; and those that one does."""
+    with premises.database.session_scope() as session:
+        # The writer's lock: uploads move their bytes in, and deletions out, while they hold it.
+        named = set(session.scalars(select(VersionRow.sha256)))
+        orphans = set(premises.blobs.list()) - named
+        if only is not None:
+            orphans &= only
+        for sha256 in orphans if remove else ():
+            premises.blobs.delete(sha256)
+    return orphans, named
+
+
 def _check_blob(premises: Premises, sha256: str) -> Iterator[Finding]:
     try:
         found = hash_file(premises.blobs.path(sha256))
-    except (BlobMissingError, FileNotFoundError) as error:
-        # Deleted since we looked, with its document? Then nothing is wrong.
-        with premises.database.read_scope() as session:
-            wanted = select(VersionRow.id).where(VersionRow.sha256 == sha256).limit(1)
-            if session.scalar(wanted) is not None:
-                yield Finding("missing_blob", sha256, str(error))
+    except (BlobMissingError, FileNotFoundError):
+        found = None
+    if found == sha256:
         return
-    if found != sha256:
-        yield Finding("blob", sha256, f"the bytes hash to {found}")
+    # Deleted since we looked, with its document? Then nothing is wrong.
+    for name in _documents_of(premises.database, sha256):
+        if found is None:
+            yield Finding("missing_blob", sha256, f"the bytes of {name} are gone: upload it again")
+        else:
+            yield Finding("blob", sha256, f"the bytes of {name} have changed: upload it again")
+
+
+def _documents_of(database: Database, sha256: str) -> list[str]:
+    query = (
+        select(DocumentRow.name, CollectionRow.name)
+        .join(VersionRow, VersionRow.document_id == DocumentRow.id)
+        .join(CollectionRow, CollectionRow.id == DocumentRow.collection_id)
+        .where(VersionRow.sha256 == sha256)
+        .distinct()
+    )
+    with database.read_scope() as session:
+        return [f"{name!r} in {collection!r}" for name, collection in session.execute(query)]

@@ -1,6 +1,8 @@
 """Verification finds every kind of disagreement, mends what can be mended, and says the rest."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,8 @@ from sqlalchemy import delete, select, update
 from core.access import Access
 from core.ids import CollectionId, SegmentId
 from core.segments import SegmentContent, list_segments, write_segment
-from core.tables import ChunkRow, DeletedChunkRow, SegmentRow, VersionRow, VersionTextRow
-from core.verify import Premises, VerifyReport, verify
+from core.tables import ChunkRow, DeletedChunkRow, JobRow, SegmentRow, VersionRow, VersionTextRow
+from core.verify import Checked, Finding, Premises, VerifyReport, verify
 from tests.library import Library
 
 
@@ -94,13 +96,34 @@ def test_chunk_that_is_in_two_segments_is_found(library: Library) -> None:
     assert kinds(run(library)) == {"double_vector"}
 
 
-def test_chunk_that_is_not_its_slice_is_found_and_cannot_be_mended(library: Library) -> None:
+def test_chunk_that_is_not_its_slice_is_made_anew_from_the_bytes(library: Library) -> None:
     publish_two(library)
     with library.database.session_scope() as session:
         session.execute(update(VersionTextRow).values(text="something else altogether, and long"))
 
     assert kinds(run(library)) == {"chunk_text"}
+    assert run(library, repair=True).is_ok
+    assert run(library).findings == ()
+    with library.database.read_scope() as session:
+        states = session.execute(
+            select(VersionRow.state, JobRow.state, JobRow.attempt).join(
+                JobRow, JobRow.id == VersionRow.id
+            )
+        ).all()
+    assert states == [("queued", "queued", 2)] * 2
+
+
+def test_what_disagrees_is_kept_where_the_bytes_are_gone(library: Library) -> None:
+    publish_two(library)
+    for sha256 in list(library.blobs.list()):
+        library.blobs.delete(sha256)
+    with library.database.session_scope() as session:
+        session.execute(update(VersionTextRow).values(text="something else altogether, and long"))
+
+    assert kinds(run(library)) == {"chunk_text", "missing_blob"}
     assert not run(library, repair=True).is_ok
+    with library.database.read_scope() as session:
+        assert len(session.scalars(select(ChunkRow.id)).all()) == 3
 
 
 @pytest.mark.parametrize(
@@ -108,27 +131,85 @@ def test_chunk_that_is_not_its_slice_is_found_and_cannot_be_mended(library: Libr
     [
         (delete(VersionTextRow), "missing_text"),
         (update(VersionRow).values(num_chunks=7), "chunk_count"),
+        (update(VersionRow).values(state="replaced"), "chunk_count"),
         (update(ChunkRow).values(collection_id="col_other"), "chunk_place"),
         (update(ChunkRow).values(vector=b"12"), "vector_length"),
         (delete(SegmentRow), "missing_vector"),
+        (delete(JobRow), "missing_job"),
+        (update(JobRow).values(state="running"), "job_state"),
+        (update(VersionRow).values(state="running"), "job_state"),
+        (update(VersionRow).values(state="failed"), "job_state"),
+        (update(DeletedChunkRow).values(chunk_id=1), "missing_vector"),
     ],
 )
-def test_rows_that_disagree_are_found(library: Library, statement: object, kind: str) -> None:
+def test_rows_that_disagree_are_found_and_mended(
+    library: Library, statement: object, kind: str
+) -> None:
     publish_two(library)
     with library.database.session_scope() as session:
+        session.add(DeletedChunkRow(chunk_id=1000, generation=1))
+        session.flush()
         session.execute(statement)  # type: ignore[call-overload]  # delete and update share no type
 
+    report = run(library)
+    assert kind in kinds(report)
+    assert not report.is_ok
+    assert run(library, repair=True).is_ok
+    assert run(library).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("DELETE FROM documents WHERE name = 'one.txt'", "orphan_row"),
+        ("DELETE FROM collections", "orphan_row"),
+        ("DELETE FROM versions", "empty_document"),
+    ],
+)
+def test_rows_without_what_they_belong_to_are_removed(
+    library: Library, tmp_path: Path, statement: str, kind: str
+) -> None:
+    publish_two(library)
+    # as a damaged file or a careless hand would do it: this connection checks no references
+    with closing(sqlite3.connect(tmp_path / "test.db")) as careless, careless:
+        careless.execute(statement)
+
     assert kind in kinds(run(library))
+    assert run(library, repair=True).is_ok
+    assert run(library).findings == ()
 
 
-def test_tampered_and_missing_bytes_are_found(library: Library, tmp_path: Path) -> None:
+def test_tampered_and_missing_bytes_are_found_by_the_documents_name(library: Library) -> None:
     publish_two(library)
     first, second = sorted(library.blobs.list())
     library.blobs.path(first).write_bytes(b"tampered")
     library.blobs.delete(second)
 
-    assert kinds(run(library)) == {"blob", "missing_blob"}
-    assert not run(library, repair=True).is_ok
+    report = run(library, repair=True)
+    assert kinds(report) == {"blob", "missing_blob"}
+    assert not report.is_ok
+    assert all("in 'default'" in finding.detail for finding in report.findings)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_bytes_of_no_version_are_removed(library: Library, *, alone: bool) -> None:
+    with library.blobs.begin() as blob:
+        blob.write(b"left behind")
+        blob.keep()
+
+    assert kinds(run(library, alone=alone)) == {"orphan_blob"}
+    assert run(library, alone=alone, repair=True).is_ok
+    assert run(library).findings == ()
+
+
+def test_further_checks_are_part_of_the_report(library: Library) -> None:
+    def check(*, repair: bool) -> Checked:
+        return Checked("terms", 7, (Finding("orphan_term", "x", "of no chunk", mended=repair),))
+
+    premises = Premises(library.database, library.blobs, library.root, alone=True)
+    report = verify(premises, repair=False, checks=[check])
+    assert (report.checked["terms"], kinds(report), report.is_ok) == (7, {"orphan_term"}, False)
+    assert verify(premises, repair=True, checks=[check]).is_ok
 
 
 def test_fresh_unnamed_folder_is_an_orphan_only_when_nothing_is_being_published(
