@@ -5,13 +5,18 @@ from types import MappingProxyType
 from typing import Final
 
 from generation.engine.errors import UnsupportedModelError
+from generation.engine.model import Transformer
+from generation.engine.native.runner import NativeRunner, can_run
 from generation.engine.runner import BatchRunner, CausalModel, Runner, RunnerSizes
 
 RunnerBuilder = Callable[[CausalModel, RunnerSizes], BatchRunner]
 
 
 def build_cpu_runner(model: CausalModel, sizes: RunnerSizes) -> BatchRunner:
-    return Runner(model, num_pages=sizes.num_pages, page_size=sizes.page_size)
+    num_pages, page_size = sizes.num_pages, sizes.page_size
+    if isinstance(model, Transformer) and can_run(model, page_size=page_size):
+        return NativeRunner(model, num_pages=num_pages, page_size=page_size)
+    return Runner(model, num_pages=num_pages, page_size=page_size)
 
 
 def build_cuda_runner(model: CausalModel, sizes: RunnerSizes) -> BatchRunner:

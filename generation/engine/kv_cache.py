@@ -60,11 +60,17 @@ class KVCache:
             for buffer in (*self.keys, *self.values):
                 buffer[:, new] = buffer[:, old]
 
+    def refuse_overflow(self, pages: Sequence[int], num_tokens: int) -> None:
+        """Raises ContextOverflowError where so many tokens need more pages."""
+        if num_tokens > len(pages) * self.page_size:
+            raise ContextOverflowError(
+                f"{num_tokens} tokens do not fit into {len(pages)} pages of {self.page_size}"
+            )
+
     def slots(self, pages: Sequence[int], start: int, end: int) -> Slots:
         """Where tokens [start, end) of a sequence lie: a slice if they are neighbours."""
+        self.refuse_overflow(pages, end)
         size = self.page_size
-        if end > len(pages) * size:
-            raise ContextOverflowError(f"{end} tokens do not fit into {len(pages)} pages of {size}")
         first, last = start // size, (end - 1) // size
         offset = pages[first] * size - first * size
         if pages[last] - pages[first] == last - first and all(

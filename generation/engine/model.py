@@ -220,10 +220,7 @@ class Transformer(nn.Module):
 
     def forward(self, tokens: Tensor, positions: Tensor, context: AttentionContext) -> Tensor:
         """tokens, positions (N,) -> hidden states (N, C), normed, for `logits`."""
-        x = self.embedding(tokens)  # (N, C)
-        if self.config.embedding_scale != 1.0:
-            # rounded to the weights' format first, as these models were trained
-            x = x * torch.tensor(self.config.embedding_scale, dtype=x.dtype)
+        x = self.embed(tokens)  # (N, C)
         if self.position_embedding is not None:
             x = x + self.position_embedding(positions)
         rope = self._turns(self.rope, positions)
@@ -232,6 +229,14 @@ class Transformer(nn.Module):
             x = block(x, local if block.is_local else rope, context)
         hidden: Tensor = self.norm(x)
         return hidden
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """tokens (N,) -> (N, C), before positions are added."""
+        x: Tensor = self.embedding(tokens)
+        if self.config.embedding_scale == 1.0:
+            return x
+        # rounded to the weights' format first, as these models were trained
+        return x * torch.tensor(self.config.embedding_scale, dtype=x.dtype)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """hidden (R, C) -> float32 logits (R, V)."""

@@ -5,11 +5,12 @@ What is kept is a cache: keyed by the hash of the weights, rebuilt where it is m
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,6 +22,14 @@ from generation.engine.ggml_levels import has_levels, read_levels
 from generation.engine.gguf_file import GgufFile
 from generation.engine.layouts import FileTensor, Recipe, apply_change
 from generation.engine.model import Linear, Transformer
+from generation.engine.native.blocked import (
+    Blocked,
+    Kind,
+    block_int8,
+    block_levels,
+    can_block,
+)
+from generation.engine.native.library import Library, load_library
 from generation.engine.packing import (
     Int4,
     Int8,
@@ -43,11 +52,14 @@ from generation.engine.weights import (
 
 Precision = Literal["auto", "float32", "bfloat16", "int8", "int4"]
 
-_FORMAT: Final = 1  # of the cache; raised when what is kept or how it is packed changes
+_FORMAT: Final = 2  # of the cache; raised when what is kept or how it is packed changes
 _MAX_CACHED: Final = 4
 _UNQUANTISED: Final = ("F32", "F16", "BF16")
+_UNPACKED: Final = ("float32", "bfloat16")
+_COMPILED: Final = "compiled"  # folder beside the cache files
 _HEAD: Final = "head.weight"
-_PACKED: Final[dict[str, type[Int4] | type[Int8]]] = {"int4": Int4, "int8": Int8}
+_Form = Callable[[Tensor, Tensor], Packed]
+_FORMS: Final[dict[str, _Form]] = {"int4": Int4, "int8": Int8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +81,16 @@ def build_model(
     precision: "auto" keeps what the file holds in few bits in few bits, and nothing else; "int4"
         and "int8" round the rest as well; "float32" and "bfloat16" pack nothing. Activations, keys
         and values are in `default_dtype()` unless one is named.
-    cache: a file to load from, or to write for next time.
+    cache: a file to load from, or to write for next time; compiled steps are kept beside it, and
+        without it PyTorch computes all.
     """
     config = read_config(source)
-    weights = _load_cached(cache) if cache is not None else None
+    library = None
+    if cache is not None and precision not in _UNPACKED:
+        library = load_library(cache.parent / _COMPILED)
+    weights = _load_cached(cache, library) if cache is not None else None
     if weights is None:
-        weights = load_weights(source, config, precision)
+        weights = load_weights(source, config, precision, library=library)
         if cache is not None and weights.packed:
             _save_cached(cache, weights)
     model = assemble(config, weights.dense)
@@ -94,17 +110,23 @@ def cache_name(sha256: str, precision: Precision) -> str:
     return f"{sha256}-{precision}-{dtype}-{_FORMAT}.safetensors"
 
 
-def load_weights(source: WeightSource, config: ModelConfig, precision: Precision) -> Weights:
-    """Read, and pack what `precision` says, from the file itself."""
+def load_weights(
+    source: WeightSource,
+    config: ModelConfig,
+    precision: Precision,
+    *,
+    library: Library | None = None,
+) -> Weights:
+    """Read, and pack what `precision` says, from the file itself; four bits for `library`."""
     recipe = build_recipe(source, config)
     dense = load_dense(source, config, recipe, dtype=dtype_of(precision))
     packed: dict[str, Packed] = {}
-    if precision not in ("float32", "bfloat16"):
+    if precision not in _UNPACKED:
         for name, parts in _list_products(recipe, config).items():
             kept = dense["embedding.weight" if name == _HEAD and config.tie_embeddings else name]
-            form = _pack(source, config, parts, precision=precision, dense=kept, name=name)
-            if form is not None:
-                packed[name] = form
+            weight = _quantise(source, config, parts, precision=precision, dense=kept, name=name)
+            if weight is not None:
+                packed[name] = _lay_out(weight, library)
     return Weights(dense, packed)
 
 
@@ -124,7 +146,7 @@ def _list_products(recipe: Recipe, config: ModelConfig) -> Recipe:
     return {**products, _HEAD: recipe["embedding.weight" if config.tie_embeddings else _HEAD]}
 
 
-def _pack(
+def _quantise(
     source: WeightSource,
     config: ModelConfig,
     parts: tuple[FileTensor, ...],
@@ -132,18 +154,26 @@ def _pack(
     precision: Precision,
     dense: Tensor,
     name: str,
-) -> Packed | None:
-    """The packed form of a matrix, or None where the dense one must do."""
+) -> Levels | Int8 | None:
+    """A matrix in few bits, or None where the dense one must do."""
     types = {_type_name(source, part) for part in parts}
     if precision == "auto" and types & set(_UNQUANTISED):
         return None
     fits = can_pack_int4(*dense.shape)
     if precision != "int8" and fits and all(map(has_levels, types)):
-        return pack_int4(_join_levels([_read_part(source, part, config) for part in parts]))
+        return _join_levels([_read_part(source, part, config) for part in parts])
     # four bits cost the head too much: top-1 agreement falls from 0.97 to 0.91
     if precision == "int4" and fits and name != _HEAD:
-        return pack_int4(quantise_levels(dense))
+        return quantise_levels(dense)
     return quantise_int8(dense)
+
+
+def _lay_out(weight: Levels | Int8, library: Library | None) -> Packed:
+    """For the kernels that will read it."""
+    if isinstance(weight, Levels):
+        return pack_int4(weight) if library is None else block_levels(weight, library)
+    fits = can_block(*weight.levels.shape)
+    return block_int8(weight, library) if library and fits else weight
 
 
 def _type_name(source: WeightSource, part: FileTensor) -> str:
@@ -169,16 +199,21 @@ def _join_levels(parts: list[Levels]) -> Levels:
     )
 
 
-def _load_cached(path: Path) -> Weights | None:
-    """What `_save_cached` wrote; None where it is missing or damaged."""
+def _load_cached(path: Path, library: Library | None) -> Weights | None:
+    """What `_save_cached` wrote; None where it is missing, damaged, or laid out for others."""
+    forms = dict(_FORMS)
+    if library is not None:
+        forms |= {kind: partial(Blocked, kind, library) for kind in get_args(Kind)}
     try:
         with safe_open(path, framework="pt") as file:
             kinds: dict[str, str] = json.loads((file.metadata() or {})["packed"])
+            if library and "int4" in kinds.values():
+                return None
             names = [name.removeprefix("dense.") for name in file.keys() if name[:6] == "dense."]  # noqa: SIM118
             dense = {name: file.get_tensor(f"dense.{name}") for name in names}
             packed: dict[str, Packed] = {
                 # copied out of the mapped file: the kernels fault on memory that is not aligned
-                name: _PACKED[kind](
+                name: forms[kind](
                     file.get_tensor(f"levels.{name}").clone(),
                     file.get_tensor(f"scales.{name}").clone(),
                 )

@@ -1,0 +1,201 @@
+"""Compile the step for this processor, once, and load it. Without a compiler there is none.
+
+The C++ shares torch's own OpenMP threads: it is linked against nothing, and finds the library that
+torch has loaded. A second set of threads would keep the first from its cores (benchmarks/LOG.md).
+"""
+
+import ctypes
+import functools
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from torch import Tensor
+
+_log = logging.getLogger(__name__)
+
+_SOURCES: Final = Path(__file__).parent
+_COMPILERS: Final = ("g++", "c++")
+_FLAGS: Final = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-fopenmp")
+_COMPILE_WITHIN_S: Final = 120
+_NULL: Final = 0
+
+
+class Matrix(ctypes.Structure):
+    """As in shapes.h, which says what the fields are; so are the others."""
+
+    _fields_ = (
+        ("weights", ctypes.c_void_p),
+        ("scales", ctypes.c_void_p),
+        ("bias", ctypes.c_void_p),
+        ("kind", ctypes.c_int32),
+        ("num_out", ctypes.c_int32),
+        ("num_in", ctypes.c_int32),
+        ("unused", ctypes.c_int32),
+    )
+
+
+class Layer(ctypes.Structure):
+    _fields_ = (
+        *((name, Matrix) for name in ("qkv", "out", "gate_up", "down")),
+        *(
+            (name, ctypes.c_void_p)
+            for name in (
+                "attention_norm",
+                "feed_forward_norm",
+                "attention_out_norm",
+                "feed_forward_out_norm",
+                "q_norm",
+                "k_norm",
+                "keys",
+                "values",
+                "cos",
+                "sin",
+            )
+        ),
+        ("window", ctypes.c_int64),
+    )
+
+
+class Model(ctypes.Structure):
+    _fields_ = (
+        ("layers", ctypes.POINTER(Layer)),
+        ("norm", ctypes.c_void_p),
+        ("num_slots", ctypes.c_int64),
+        *(
+            (name, ctypes.c_int32)
+            for name in (
+                "num_layers",
+                "d_model",
+                "d_ff",
+                "num_heads",
+                "num_kv_heads",
+                "head_dim",
+                "page_size",
+                "activation",
+                "cache_is_float32",
+            )
+        ),
+        ("eps", ctypes.c_float),
+        ("score_scale", ctypes.c_float),
+    )
+
+
+class Batch(ctypes.Structure):
+    _fields_ = (
+        ("positions", ctypes.c_void_p),
+        ("first_page", ctypes.c_void_p),
+        ("pages", ctypes.c_void_p),
+        ("num_rows", ctypes.c_int32),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The compiled functions; step.cpp says what they do."""
+
+    run_step: Any
+    run_product: Any
+    step_memory: Any
+
+
+def address(tensor: Tensor | None) -> int:
+    """Where a tensor's numbers begin; whoever hands the address on keeps the tensor."""
+    return _NULL if tensor is None else tensor.data_ptr()
+
+
+@functools.cache
+def load_library(folder: Path) -> Library | None:
+    """The step for this processor, from `folder` or compiled into it: three seconds, once.
+
+    None where this machine has no compiler, or no threads to share; the log says why.
+    """
+    openmp = _find_openmp()
+    compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
+    if openmp is None or compiler is None:
+        missing = "torch runs on GNU OpenMP" if compiler else "a C++ compiler (g++) is found"
+        _log.info("decoding runs on PyTorch alone: it is quicker where %s", missing)
+        return None
+    try:
+        # everybody's names: the library is linked against nothing and finds them here
+        ctypes.CDLL(openmp, mode=ctypes.RTLD_GLOBAL)
+        return _open(_build(folder, compiler))
+    except (OSError, subprocess.SubprocessError, AttributeError) as error:
+        _log.warning("decoding runs on PyTorch alone: its C++ was not built (%s)", _reason(error))
+        return None
+
+
+def _find_openmp() -> str | None:
+    """The GNU OpenMP library that torch has brought into this process; Linux only."""
+    try:
+        lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    paths = (line.split(maxsplit=5)[-1] for line in lines if "libgomp" in line)
+    return next(paths, None)
+
+
+def _build(folder: Path, compiler: str) -> Path:
+    fingerprint = _fingerprint(compiler)
+    for kept in folder.glob(f"step-{fingerprint}-*.so"):
+        # opening half a file would end this process
+        if kept.stem.endswith(_hash_of(kept)):
+            return kept
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="compiling-") as draft:
+        compiled, linked = Path(draft) / "step.o", Path(draft) / "step.so"
+        source = str(_SOURCES / "step.cpp")
+        _run(compiler, *_FLAGS, "-c", source, "-o", str(compiled))
+        # without -fopenmp: what it names is found in torch's library when this one is opened
+        _run(compiler, "-shared", "-o", str(linked), str(compiled))
+        library = folder / f"step-{fingerprint}-{_hash_of(linked)}.so"
+        return linked.replace(library)
+
+
+def _hash_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(  # noqa: S603  # the compiler that is on the path, on our own source
+        command, check=True, capture_output=True, timeout=_COMPILE_WITHIN_S, text=True
+    )
+    return done.stdout
+
+
+def _fingerprint(compiler: str) -> str:
+    """Of all that the library depends on: the source, the compiler, the processor."""
+    digest = hashlib.sha256()
+    for path in sorted((*_SOURCES.glob("*.h"), *_SOURCES.glob("*.cpp"))):
+        digest.update(path.read_bytes())
+    # what -march=native means here, and which compiler says so
+    for question in (("-march=native", "-Q", "--help=target"), ("-dumpfullversion",)):
+        digest.update(_run(compiler, *question).encode())
+    digest.update(" ".join((compiler, platform.machine(), *_FLAGS)).encode())
+    return digest.hexdigest()[:16]
+
+
+def _open(path: Path) -> Library:
+    loaded = ctypes.CDLL(str(path), mode=os.RTLD_NOW | os.RTLD_LOCAL)
+    sizes = (ctypes.c_int64 * 4)()
+    loaded.layout_sizes(sizes)
+    ours = [ctypes.sizeof(kind) for kind in (Matrix, Layer, Model, Batch)]
+    if list(sizes) != ours:
+        raise OSError(f"its structures have {list(sizes)} bytes, Python's {ours}")
+    loaded.step_memory.restype = ctypes.c_int64
+    for function in (loaded.run_step, loaded.run_product):
+        function.restype = None
+    return Library(loaded.run_step, loaded.run_product, loaded.step_memory)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        return str(error.stderr).strip().splitlines()[0][:200] if error.stderr else str(error)
+    return str(error)

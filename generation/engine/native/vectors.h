@@ -1,0 +1,153 @@
+// Sixteen floats at a time, in the vector types of GCC: one register of AVX-512, two of AVX2.
+
+#pragma once
+
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+namespace {
+
+constexpr int LANES = 16;
+
+typedef float vf __attribute__((vector_size(64)));
+typedef int32_t vi __attribute__((vector_size(64)));
+typedef uint32_t vu __attribute__((vector_size(64)));
+typedef int8_t chars16 __attribute__((vector_size(16)));
+typedef uint16_t words16 __attribute__((vector_size(32)));
+typedef uint16_t words32 __attribute__((vector_size(64)));
+typedef int16_t shorts16 __attribute__((vector_size(32)));
+typedef _Float16 halves16 __attribute__((vector_size(32)));
+
+inline vf load(const float *p) {
+    vf v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+}
+
+inline void store(float *p, vf v) { std::memcpy(p, &v, sizeof v); }
+
+inline vf splat(float x) { return vf{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
+
+// Sixteen words, as integers.
+inline vi load_words(const void *p) {
+    words16 w;
+    std::memcpy(&w, p, sizeof w);
+    return __builtin_convertvector(w, vi);
+}
+
+inline vf load_bfloat16(const uint16_t *p) {
+    return reinterpret_cast<vf>(load_words(p) << 16);
+}
+
+inline vf load_float16(const uint16_t *p) {
+#ifdef __AVX512F__
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(p)));
+#else
+    halves16 h;
+    std::memcpy(&h, p, sizeof h);
+    return __builtin_convertvector(h, vf);
+#endif
+}
+
+// GCC makes scalars of a conversion to elements of more than twice the size, hence in steps.
+inline vf load_int8(const int8_t *p) {
+    chars16 c;
+    std::memcpy(&c, p, sizeof c);
+#ifdef __AVX512F__
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(reinterpret_cast<__m128i>(c)));
+#else
+    return __builtin_convertvector(
+        __builtin_convertvector(__builtin_convertvector(c, shorts16), vi), vf);
+#endif
+}
+
+// To nearest, ties to even.
+inline void store_bfloat16(uint16_t *p, vf v) {
+    vu bits = reinterpret_cast<vu>(v);
+    bits = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    const words16 w = __builtin_convertvector(bits, words16);
+    std::memcpy(p, &w, sizeof w);
+}
+
+// Halves, then halves of halves: GCC makes shuffles of it, and no trip through memory.
+inline float sum(vf v) {
+    const vi by8 = {8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7};
+    const vi by4 = {4, 5, 6, 7, 0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15};
+    const vi by2 = {2, 3, 0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    v += __builtin_shuffle(v, by8);
+    v += __builtin_shuffle(v, by4);
+    v += __builtin_shuffle(v, by2);
+    return v[0] + v[1];
+}
+
+// The sum of each of sixteen vectors, in the lane of its number: halves are added and joined, four
+// times over, which costs a third of sixteen sums.
+#ifdef __AVX512F__
+inline vf fold(vf a, vf b, vi low, vi high) {
+    return __builtin_shuffle(a, b, low) + __builtin_shuffle(a, b, high);
+}
+
+inline vf sum_each(vf (&v)[LANES]) {
+    const vi by8 = {0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23};
+    const vi by4 = {0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27};
+    const vi by2 = {0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29};
+    const vi by1 = {0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30};
+    for (int i = 0; i < 8; i++) v[i] = fold(v[2 * i], v[2 * i + 1], by8, by8 + 8);
+    for (int i = 0; i < 4; i++) v[i] = fold(v[2 * i], v[2 * i + 1], by4, by4 + 4);
+    for (int i = 0; i < 2; i++) v[i] = fold(v[2 * i], v[2 * i + 1], by2, by2 + 2);
+    return fold(v[0], v[1], by1, by1 + 1);
+}
+#else
+inline vf sum_each(vf (&v)[LANES]) {
+    vf sums;
+    for (int i = 0; i < LANES; i++) sums[i] = sum(v[i]);
+    return sums;
+}
+#endif
+
+inline float most(vf v) {
+    float best = v[0];
+    for (int i = 1; i < LANES; i++) best = v[i] > best ? v[i] : best;
+    return best;
+}
+
+// e^x: x = n ln 2 + r, a polynomial in r (as in Cephes' expf), n into the exponent's bits.
+inline vf exponential(vf x) {
+    x = x > splat(88.0f) ? splat(88.0f) : x;
+    x = x < splat(-87.0f) ? splat(-87.0f) : x;
+    vf shifted = x * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: rounds to an integer
+    vf n = shifted - 12582912.0f;
+    vf r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    vf p = splat(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    vi exponent = (__builtin_convertvector(n, vi) + 127) << 23;
+    vf power;
+    std::memcpy(&power, &exponent, sizeof power);
+    return p * power;
+}
+
+// x (size) -> out = x / rms(x) * weight
+void rms_norm(const float *x, const float *weight, float *out, int size, float eps) {
+    vf squares = {};
+    for (int i = 0; i < size; i += LANES) squares += load(x + i) * load(x + i);
+    float scale = 1.0f / std::sqrt(sum(squares) / size + eps);
+    for (int i = 0; i < size; i += LANES) store(out + i, load(x + i) * scale * load(weight + i));
+}
+
+// The share of `total` pieces that thread `thread` of `num` does.
+inline void share(int total, int thread, int num, int &begin, int &end) {
+    begin = static_cast<int>(static_cast<int64_t>(total) * thread / num);
+    end = static_cast<int>(static_cast<int64_t>(total) * (thread + 1) / num);
+}
+
+}  // namespace

@@ -1,0 +1,1 @@
+"""The compiled step: built, packed for, and equal to PyTorch."""
