@@ -121,6 +121,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     # of the service itself
     "database_behind": 503,
     "model_missing": 503,
+    "encoder_unsupported": 503,
 }
 
 _TITLES: Final = {

@@ -10,7 +10,7 @@ from app.credentials import Credentials
 from app.services import Services
 from core.blobs import FolderBlobStore
 from core.database import Database
-from core.embedding import Embedder, EmbedderSpec, SentenceTransformerEmbedder
+from core.embedding import Embedder, EmbedderSpec, LocalEmbedder
 from core.errors import SettingsError
 from core.models import CATALOGUE, ModelKind, ModelSpec, ModelStore, get_spec
 from core.settings import Settings
@@ -63,13 +63,13 @@ def build_models(settings: Settings) -> Models:
     )
 
 
-def build_embedder(settings: Settings) -> SentenceTransformerEmbedder:
-    """The embedding model. Raises as `build_models` does."""
+def build_embedder(settings: Settings, *, num_threads: int | None = None) -> LocalEmbedder:
+    """The embedding model, on so many threads or on all cores. Raises as `build_models` does."""
     spec = _spec(settings.models.embedding, ModelKind.EMBEDDINGS, _EMBEDDING_KEY)
     traits = spec.embedding
     if traits is None:
         raise SettingsError(f"{_EMBEDDING_KEY}: {spec.name!r} does not say how to embed with it")
-    return SentenceTransformerEmbedder(
+    return LocalEmbedder(
         ModelStore(settings.models_dir).get(spec.name),
         EmbedderSpec(
             model=spec.name,
@@ -77,7 +77,7 @@ def build_embedder(settings: Settings) -> SentenceTransformerEmbedder:
             query_prefix=traits.query_prefix,
             passage_prefix=traits.passage_prefix,
         ),
-        batch_size=settings.ingestion.embed_batch,
+        num_threads=num_threads,
     )
 
 

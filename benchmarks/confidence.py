@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from benchmarks.report import build_manifest, report
 from benchmarks.text_sets import build_passage, read_rows
-from core.embedding import Embedder, EmbedderSpec, SentenceTransformerEmbedder
+from core.embedding import Embedder, EmbedderSpec, LocalEmbedder
 from core.models import ModelStore, get_spec
 from core.settings import Settings, load_settings
 from generation.confidence import evidence_confidence, features
@@ -127,7 +127,7 @@ def load_embedder(settings: Settings) -> Embedder:
     spec = EmbedderSpec(
         settings.models.embedding, traits.dimensions, traits.query_prefix, traits.passage_prefix
     )
-    return SentenceTransformerEmbedder(ModelStore(settings.models_dir).get(spec.model), spec)
+    return LocalEmbedder(ModelStore(settings.models_dir).get(spec.model), spec)
 
 
 def judge(cases: Sequence[Case]) -> dict[str, float]:

@@ -67,3 +67,9 @@ class AlreadyRunningError(CimientoError):
     """Another process holds the exclusive part of this data folder."""
 
     code = "already_running"
+
+
+class EncoderUnsupportedError(CimientoError):
+    """The folder holds an embedding model of an architecture that is not run here."""
+
+    code = "encoder_unsupported"

@@ -73,7 +73,9 @@ class IngestionSettings(_Group):
     chunk_overlap_chars: int = Field(
         default=120, ge=0, description="Characters that neighbouring chunks of a section share."
     )
-    embed_batch: int = Field(default=32, ge=1, description="Chunks embedded at once.")
+    embed_batch: int = Field(
+        default=64, ge=1, description="Chunks embedded between two checkpoints."
+    )
     num_threads: int = Field(
         default=0, ge=0, description="Threads for embedding; 0 takes every core of the machine."
     )

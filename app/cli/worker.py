@@ -25,8 +25,6 @@ def ingest(
     """Make queued documents searchable until told to stop; one process a data folder."""
     settings = load_cli_settings(logs=True)
     # Late: the models' libraries take seconds to import, and `cimiento --help` must not wait.
-    import torch
-
     import migrations
     from app.wiring import (
         build_database,
@@ -37,12 +35,10 @@ def ingest(
     from ingestion.worker import run_worker
     from ingestion.worker_lock import WorkerLock
 
-    if settings.ingestion.num_threads:
-        torch.set_num_threads(settings.ingestion.num_threads)
     database = build_database(settings)
     with errors_to_exit():
         migrations.check(database)
-        embedder = build_embedder(settings)
+        embedder = build_embedder(settings, num_threads=settings.ingestion.num_threads or None)
         # Beside the wait for the first document: loading takes seconds that it need not spend.
         threading.Thread(target=embedder.load, name="load-embedder", daemon=True).start()
         run_worker(

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from core.embedding import EmbedderSpec, SentenceTransformerEmbedder
+from core.embedding import EmbedderSpec, LocalEmbedder
 from core.models import CATALOGUE, LocalFolder, ModelStore, get_spec
 from core.settings import load_settings
+from tests.house import ROOT
 
 pytestmark = pytest.mark.weights
 
@@ -39,11 +40,11 @@ def store() -> ModelStore:
 
 
 @pytest.fixture(scope="module")
-def e5(store: ModelStore) -> SentenceTransformerEmbedder:
+def e5(store: ModelStore) -> LocalEmbedder:
     traits = get_spec(E5).embedding
     assert traits is not None
     spec = EmbedderSpec(E5, traits.dimensions, traits.query_prefix, traits.passage_prefix)
-    return SentenceTransformerEmbedder(store.get(E5), spec)
+    return LocalEmbedder(store.get(E5), spec)
 
 
 @pytest.mark.parametrize("name", ["smollm2-135m-instruct", E5])
@@ -75,12 +76,12 @@ def test_the_tokenizer_gives_the_upstream_ids(store: ModelStore) -> None:
     assert tokenizer.encode("  ¿Cuántos\u00a0años?\n").ids == composed
 
 
-def test_a_spanish_question_is_nearest_its_own_paragraph(e5: SentenceTransformerEmbedder) -> None:
+def test_a_spanish_question_is_nearest_its_own_paragraph(e5: LocalEmbedder) -> None:
     scores = e5.embed_queries(list(PAIRS)) @ e5.embed_passages(list(PAIRS.values())).T
     assert scores.argmax(axis=1).tolist() == list(range(len(PAIRS)))
 
 
-def test_an_english_question_finds_the_spanish_paragraph(e5: SentenceTransformerEmbedder) -> None:
+def test_an_english_question_finds_the_spanish_paragraph(e5: LocalEmbedder) -> None:
     questions = [
         "At what temperature are vaccines kept?",
         "How many days of holiday do I get?",
@@ -91,7 +92,20 @@ def test_an_english_question_finds_the_spanish_paragraph(e5: SentenceTransformer
     assert scores.argmax(axis=1).tolist() == list(range(len(PAIRS)))
 
 
-def test_vectors_are_of_unit_length_and_long_text_is_cut(e5: SentenceTransformerEmbedder) -> None:
+def test_vectors_are_those_of_sentence_transformers(e5: LocalEmbedder, store: ModelStore) -> None:
+    # a peer, not a part of the service: it takes seconds to import
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+
+    pages = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").rglob("*.md"))]
+    texts = [page[:length] for page, length in zip(pages, (40, 300, 900, 90), strict=False)]
+    texts += [*PAIRS, *PAIRS.values(), "word", "palabra " * 600]
+    peer = SentenceTransformer(str(store.get(E5)), device="cpu", local_files_only=True)
+    expected = peer.encode([f"passage: {text}" for text in texts], show_progress_bar=False)
+    cosines = np.sum(e5.embed_passages(texts) * expected, axis=1)
+    assert cosines.min() > 1 - 1e-3
+
+
+def test_vectors_are_of_unit_length_and_long_text_is_cut(e5: LocalEmbedder) -> None:
     vectors = e5.embed_passages(["palabra " * 2000, "una frase"])
     assert vectors.shape == (2, 384)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx([1.0, 1.0], abs=1e-5)
