@@ -92,7 +92,7 @@ def see_through(
             # Asked again every time: whoever works may end before our files are done.
             is_working = is_working or _try_to_work(stack, lock, build_worker)
             time.sleep(_POLL_S)
-            current = [_refreshed(services, item) for item in current]
+            current = _all_refreshed(services, current)
             show(current)
     return current
 
@@ -106,6 +106,22 @@ def _try_to_work(
         return False
     stack.enter_context(build_worker())
     return True
+
+
+def _all_refreshed(services: Services, added: Sequence[Added]) -> list[Added]:
+    """Two questions for however many files; more only about those that ended since."""
+    running = {job.id: job for job in services.jobs.list(_EVERYTHING, state="running")}
+    waiting = {attempt.version_id for attempt in services.jobs.list_open()}
+    current = []
+    for item in added:
+        job = item.job
+        if job is None or not item.is_open or (job.id in waiting and job.id not in running):
+            current.append(item)
+        elif job.id in running:
+            current.append(replace(item, job=running[job.id]))
+        else:
+            current.append(_refreshed(services, item))
+    return current
 
 
 def _refreshed(services: Services, item: Added) -> Added:

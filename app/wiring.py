@@ -49,12 +49,12 @@ def build_database(settings: Settings) -> Database:
     return Database(settings.database_url)
 
 
-def build_models(settings: Settings) -> Models:
-    """The models that the settings name. Loads nothing yet.
+def build_models(settings: Settings, *, embedding_threads: int | None = None) -> Models:
+    """The models that the settings name. Loads nothing yet; embeds on so many threads, or on all.
 
     Raises `ModelMissingError`, which names the command that fetches them, and `SettingsError`.
     """
-    embedder = build_embedder(settings)
+    embedder = build_embedder(settings, num_threads=embedding_threads)
     generator = build_generator(settings)
     return Models(
         embedder,

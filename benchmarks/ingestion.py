@@ -49,7 +49,7 @@ class Plan:
     num_rounds: int
 
 
-FULL: Final = Plan(num_articles=None, num_texts=256, num_rounds=3)
+FULL: Final = Plan(num_articles=None, num_texts=128, num_rounds=3)
 QUICK: Final = Plan(num_articles=3, num_texts=32, num_rounds=1)
 
 

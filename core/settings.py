@@ -91,6 +91,12 @@ class RetrievalSettings(_Group):
     """How passages are found."""
 
     top_k: int = Field(default=8, ge=1, le=100, description="Passages returned by default.")
+    num_threads: int = Field(
+        default=0,
+        ge=0,
+        description="Threads that embed questions in the service; 0 takes one beside a model that "
+        "answers in the same process, else every core of the machine.",
+    )
 
 
 class GenerationSettings(_Group):

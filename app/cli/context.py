@@ -45,13 +45,16 @@ def errors_to_exit() -> Iterator[None]:
 
 
 @contextmanager
-def open_services(settings: Settings, *, upgrade: bool) -> Iterator["Services"]:
+def open_services(
+    settings: Settings, *, upgrade: bool, embedding_threads: int | None = None
+) -> Iterator["Services"]:
     """The services, closed at the end. Commands that may come first upgrade the database."""
     # Late: the models' libraries take seconds to import, and `cimiento --help` must not wait.
     import migrations
     from app.wiring import build_models, build_services
 
-    services = build_services(settings, build_models(settings))
+    models = build_models(settings, embedding_threads=embedding_threads)
+    services = build_services(settings, models)
     try:
         (migrations.upgrade if upgrade else migrations.check)(services.database)
         yield services

@@ -26,7 +26,9 @@ def serve() -> None:
     with (
         _listen(settings) as listener,
         errors_to_exit(),
-        open_services(settings, upgrade=True) as services,
+        open_services(
+            settings, upgrade=True, embedding_threads=embedding_threads(settings)
+        ) as services,
     ):
         _serve(services, listener)
 
@@ -57,6 +59,16 @@ def _serve(services: "Services", listener: socket.socket) -> None:
         )
         _print_address(services)
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def embedding_threads(settings: Settings) -> int | None:
+    """None takes every core, which a model that answers in this process takes already.
+
+    Together they would be more threads than cores, and GNU OpenMP would send the waiting ones of
+    both to sleep: its steps then take twice as long, for as long as the process lives.
+    """
+    beside_engine = settings.generation.url is None
+    return settings.retrieval.num_threads or (1 if beside_engine else None)
 
 
 def _worker_command() -> list[str]:

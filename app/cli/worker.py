@@ -1,12 +1,16 @@
 """`cimiento worker`: the processes behind the service."""
 
+import os
 import threading
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from app.cli.context import FAILED, errors_to_exit, load_cli_settings
 from app.cli.generate import Model
+
+# Beside a service: whoever asks comes before whoever uploads. Its parsers inherit it.
+_NICENESS: Final = 10
 
 worker_app = typer.Typer(name="worker", help="Run a worker process.", no_args_is_help=True)
 
@@ -24,6 +28,8 @@ def ingest(
 ) -> None:
     """Make queued documents searchable until told to stop; one process a data folder."""
     settings = load_cli_settings(logs=True)
+    if parent_pid is not None:
+        os.nice(_NICENESS)
     # Late: the models' libraries take seconds to import, and `cimiento --help` must not wait.
     import migrations
     from app.wiring import (

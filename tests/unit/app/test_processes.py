@@ -5,11 +5,16 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from app.cli.serve import embedding_threads
 from app.readiness import Condition, Readiness
 from app.receiving import receiving
 from app.supervisor import Supervisor
 from core.models import ModelMissingError
+from core.settings import Settings
 
 
 def eventually(holds: Callable[[], bool], *, within_s: float = 10.0) -> bool:
@@ -76,3 +81,17 @@ def test_only_the_first_receiver_sweeps(tmp_path: Path) -> None:
         assert len(swept) == 1
     with receiving(tmp_path, sweep=sweep):
         assert len(swept) == 2
+
+
+@pytest.mark.parametrize(
+    ("environment", "num_threads"),
+    [
+        ({}, 1),
+        ({"generation": {"url": "http://127.0.0.1:8421/v1"}}, None),
+        ({"retrieval": {"num_threads": 3}}, 3),
+    ],
+)
+def test_questions_are_embedded_beside_a_model_without_more_threads_than_cores(
+    environment: dict[str, Any], num_threads: int | None
+) -> None:
+    assert embedding_threads(Settings(**environment)) == num_threads
