@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from app.cli.context import (
     FAILED,
@@ -72,27 +73,35 @@ def _add(
 
 @contextmanager
 def _progress() -> Iterator[Show]:
-    """A bar per file that is worked on, on standard error; silent where that is no terminal."""
+    """A bar for all files and one for each that is worked on, on standard error.
+
+    Silent where that is no terminal.
+    """
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[stage]}"),
+        TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        everything = bars.add_task("", total=None, stage="")
         tasks: dict[Path, TaskID] = {}
 
         def show(added: Sequence["Added"]) -> None:
-            for item in added:
-                if item.is_open and item.job and item.job.stage and item.path not in tasks:
-                    tasks[item.path] = bars.add_task(item.path.name[:40], total=None, stage="")
-                if item.path in tasks and item.job is not None:
-                    bars.update(
-                        tasks[item.path],
-                        completed=item.job.done if item.is_open else 1,
-                        total=item.job.total if item.is_open else 1,
-                        stage=item.job.stage or item.state if item.is_open else item.state,
-                    )
+            num_done = sum(not item.is_open for item in added)
+            bars.update(
+                everything, completed=num_done, total=len(added), stage=f"{num_done}/{len(added)}"
+            )
+            running = {item.path: item.job for item in added if item.is_open and item.job}
+            for path, job in running.items():
+                if job.stage is None:
+                    continue
+                if path not in tasks:
+                    tasks[path] = bars.add_task(escape(path.name[:40]), total=None, stage="")
+                bars.update(tasks[path], completed=job.done, total=job.total, stage=job.stage)
+            for path in tasks.keys() - running.keys():
+                bars.remove_task(tasks.pop(path))
 
         yield show
 
