@@ -10,8 +10,9 @@ from app.credentials import Credentials
 from app.services import Services
 from core.blobs import FolderBlobStore
 from core.database import Database
-from core.embedding import Embedder, EmbedderSpec, LocalEmbedder
+from core.embedding import Embedder, EmbedderSpec
 from core.errors import SettingsError
+from core.local_embedder import LocalEmbedder
 from core.models import CATALOGUE, ModelKind, ModelSpec, ModelStore, get_spec
 from core.settings import Settings
 from core.verify import Check

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from benchmarks.report import build_manifest, report
 from benchmarks.text_sets import build_passage, read_rows
-from core.embedding import Embedder, EmbedderSpec, LocalEmbedder
+from core.embedding import Embedder, EmbedderSpec
+from core.local_embedder import LocalEmbedder
 from core.models import ModelStore, get_spec
 from core.settings import Settings, load_settings
 from generation.confidence import evidence_confidence, features

@@ -32,7 +32,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.report import build_manifest, report
-from core.embedding import EmbedderSpec, LocalEmbedder
+from core.embedding import EmbedderSpec
+from core.local_embedder import LocalEmbedder
 from core.models import ModelStore, get_spec
 from core.settings import Settings, load_settings
 

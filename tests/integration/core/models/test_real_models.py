@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from core.embedding import EmbedderSpec, LocalEmbedder
+from core.embedding import EmbedderSpec
+from core.local_embedder import LocalEmbedder
 from core.models import CATALOGUE, LocalFolder, ModelStore, get_spec
 from core.settings import load_settings
 from tests.house import ROOT

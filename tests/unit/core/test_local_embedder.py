@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from core.compute_thread import ComputeThread
-from core.embedding import EmbedderSpec, LocalEmbedder
+from core.embedding import EmbedderSpec
 from core.errors import EncoderUnsupportedError
+from core.local_embedder import LocalEmbedder
 from tests.unit.core.encoder_folder import WORDS, D, encode_plainly, write_folder
 
 SPEC = EmbedderSpec("tiny", D, query_prefix="query: ", passage_prefix="passage: ")
