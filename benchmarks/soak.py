@@ -10,6 +10,7 @@ be held. Exit code 1 where a page was, or where a sample had not ended exactly o
 
 import argparse
 import heapq
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -237,9 +238,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     duration_s = 30.0 if options.quick else 60 * options.minutes
     plan = build_plan(duration_s, is_tiny=options.tiny, rate=options.rate)
-    subject = build_tiny_subject() if options.tiny else load_subject(options.model)
-    soak = Soak(subject, plan, seed=options.seed)
-    outcome = soak.run(is_loud=True)
+    with tempfile.TemporaryDirectory() as cache:
+        subject = build_tiny_subject() if options.tiny else load_subject(options.model, Path(cache))
+        soak = Soak(subject, plan, seed=options.seed)
+        outcome = soak.run(is_loud=True)
     for fault in (*outcome.faults, *outcome.tally.errors):
         print(fault)
     settings = {

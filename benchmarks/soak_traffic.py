@@ -42,9 +42,9 @@ class Subject:
     stop_ids: frozenset[int] = frozenset()
 
 
-def load_subject(path: Path | None) -> Subject:
-    """The real model. Raises FileNotFoundError where it has not been pulled."""
-    loaded = load_model(path or load_settings().models_dir / MODEL)
+def load_subject(path: Path | None, cache_dir: Path) -> Subject:
+    """The real model, run as the service does. Raises FileNotFoundError where it is not pulled."""
+    loaded = load_model(path or load_settings().models_dir / MODEL, cache_dir=cache_dir)
     grammars = Grammars(loaded.tokenizer, vocab_size=loaded.config.vocab_size)
     return Subject(
         loaded.model,

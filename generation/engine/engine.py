@@ -6,6 +6,7 @@ the inbox; the engine's thread takes it in, and from then on only that thread to
 each sample and last, how it ended.
 """
 
+import atexit
 import logging
 import threading
 import time
@@ -235,6 +236,7 @@ class Engine:
             self._is_closed = True
             thread = self._thread
             self._wake()
+        atexit.unregister(self.close)
         if thread is None:
             return
         deadline = time.monotonic() + drain_s
@@ -300,6 +302,8 @@ class Engine:
         if self._thread is None and not self._is_closed:
             self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
             self._thread.start()
+            # a thread that still computes while the interpreter goes takes the process down with it
+            atexit.register(self.close)
         self._changed.notify_all()
 
     def _serve(self) -> None:

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 _SOURCES: Final = Path(__file__).parent
 _COMPILERS: Final = ("g++", "c++")
 _FLAGS: Final = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-fopenmp")
-_COMPILE_WITHIN_S: Final = 120
+_COMPILE_WITHIN_S: Final = 600
 _NULL: Final = 0
 
 

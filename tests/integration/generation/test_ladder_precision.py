@@ -1,14 +1,17 @@
 """Fewer bits cost little: each format of the weights beside float32 of the same file."""
 
+import shutil
 from collections.abc import Sequence
 
 import pytest
 import torch
 from torch import Tensor
 
+from generation.engine.devices import build_cpu_runner
 from generation.engine.model import Transformer
+from generation.engine.native.runner import NativeRunner
 from generation.engine.packed_weights import Precision
-from generation.engine.runner import Chunk, Runner
+from generation.engine.runner import Chunk, Runner, RunnerSizes
 from generation.local_model import LoadedModel, load_model
 from tests.integration.generation.conftest import ModelFiles
 from tests.integration.generation.prompts import PASSAGE, QUESTIONS
@@ -24,7 +27,10 @@ _ROWS = 4
 def log_probabilities(model: Transformer, tokens: Sequence[int]) -> Tensor:
     """(T, V) as decoding computes them, a few tokens at a time."""
     pages = list(range(-(-len(tokens) // _PAGE)))
-    runner = Runner(model, num_pages=len(pages), page_size=_PAGE)
+    sizes = RunnerSizes(
+        num_pages=len(pages), page_size=_PAGE, max_context=len(tokens), max_sequences=1
+    )
+    runner = build_cpu_runner(model, sizes)
     steps = [
         runner.logits(runner.run([Chunk(tokens[start : start + _ROWS], start, pages, 0)]))
         for start in range(0, len(tokens), _ROWS)
@@ -60,11 +66,36 @@ def test_fewer_bits_hardly_change_the_distribution(
     most_divergence: float,
 ) -> None:
     model = load_model(model_files.answer_model, precision=precision).model
-    rounded = log_probabilities(model, tokens)
-    agreement = float((rounded.argmax(-1) == exact.argmax(-1)).float().mean())
-    divergence = float((exact.exp() * (exact - rounded)).sum(-1).mean())
+    agreement, divergence = compare(log_probabilities(model, tokens), exact)
     assert agreement >= least_agreement
     assert divergence <= most_divergence
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler: 'apt-get install g++'")
+@pytest.mark.parametrize("precision", ["auto", "int4", "int8"])
+def test_compiled_steps_hardly_change_it_either(
+    model_files: ModelFiles,
+    tokens: list[int],
+    exact: Tensor,
+    precision: Precision,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    cache = tmp_path_factory.getbasetemp() / "compiled-steps"
+    model = load_model(model_files.answer_model, precision=precision, cache_dir=cache).model
+    sizes = RunnerSizes(num_pages=1, page_size=_PAGE, max_context=_PAGE, max_sequences=1)
+    assert isinstance(build_cpu_runner(model, sizes), NativeRunner)
+    agreement, divergence = compare(log_probabilities(model, tokens), exact)
+    assert agreement >= 0.94
+    assert divergence <= 0.006
+    # and kept for next time, they are the same
+    again = load_model(model_files.answer_model, precision=precision, cache_dir=cache).model
+    assert torch.equal(log_probabilities(again, tokens[:40]), log_probabilities(model, tokens[:40]))
+
+
+def compare(rounded: Tensor, exact: Tensor) -> tuple[float, float]:
+    """How often both choose the same token, and the divergence from `exact`; both (T, V)."""
+    agreement = float((rounded.argmax(-1) == exact.argmax(-1)).float().mean())
+    return agreement, float((exact.exp() * (exact - rounded)).sum(-1).mean())
 
 
 def test_prompts_are_computed_densely_whatever_the_format(
