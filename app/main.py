@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
 
+import anyio.to_thread
 from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import SQLAlchemyError
@@ -68,7 +69,10 @@ def create_app(services: Services, *, conditions: Sequence[Condition] = ()) -> F
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.readiness.start()
+    services: Services = app.state.services
+    services.lexical.start()
     yield
+    await anyio.to_thread.run_sync(services.lexical.stop)
 
 
 def _database_is_current(database: Database) -> Condition:

@@ -15,6 +15,7 @@ from ingestion.documents import Documents
 from ingestion.jobs import Jobs
 from ingestion.store import Store
 from ingestion.workflow import IngestionQueue
+from retrieval.lexical.follower import LexicalFollower
 from retrieval.retriever import Retriever
 
 
@@ -30,6 +31,7 @@ class Services:
     generator: Generator
     ranker: EvidenceRanker
     retriever: Retriever
+    lexical: LexicalFollower
     collections: Collections
     documents: Documents
     jobs: Jobs

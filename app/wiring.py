@@ -29,6 +29,8 @@ from ingestion.parsing.sandbox import Sandbox
 from ingestion.pipeline import Stages
 from ingestion.store import Store
 from ingestion.workflow import IngestionQueue, IngestionWorker
+from retrieval.lexical.follower import LexicalFollower
+from retrieval.lexical.index import LexicalIndex
 from retrieval.retriever import Retriever
 from retrieval.segments import SegmentReader
 
@@ -119,6 +121,7 @@ def build_services(settings: Settings, models: Models) -> Services:
     blobs = FolderBlobStore(settings.data_dir / "blobs")
     store = Store.below(settings.data_dir, database, blobs)
     segments = SegmentReader(database, store.segments_root, embedding_model=models.embedder.model)
+    lexical = LexicalFollower(database, LexicalIndex(settings.data_dir / "lexical"))
     return Services(
         settings=settings,
         database=database,
@@ -127,7 +130,8 @@ def build_services(settings: Settings, models: Models) -> Services:
         embedder=models.embedder,
         generator=models.generator,
         ranker=EvidenceRanker(models.embedder),
-        retriever=Retriever(database, models.embedder, segments),
+        retriever=Retriever(database, models.embedder, segments, lexical),
+        lexical=lexical,
         collections=Collections(store),
         documents=Documents(store),
         jobs=Jobs(store),
@@ -157,7 +161,7 @@ def build_store(settings: Settings, database: Database) -> Store:
 
 
 def build_checks(
-    store: Store, queue: IngestionQueue, *, alone: bool, receiving: bool
+    store: Store, queue: IngestionQueue, data_dir: Path, *, alone: bool, receiving: bool
 ) -> tuple[Check, ...]:
     """What `cimiento verify` compares with the truth besides blobs and segments.
 
@@ -167,6 +171,7 @@ def build_checks(
         partial(check_staging, store, alone=alone),
         partial(check_incoming, store.blobs, alone=not receiving),
         partial(check_workflows, Jobs(store), queue, alone=alone),
+        LexicalFollower(store.database, LexicalIndex(data_dir / "lexical")).check,
     )
 
 

@@ -116,6 +116,8 @@ class VersionRow(Base):
     num_pages: Mapped[int | None] = mapped_column(Integer)
     num_chunks: Mapped[int | None] = mapped_column(Integer)
     embedding_model: Mapped[str | None] = mapped_column(String(128))
+    # The generation of the index that first held it: what follows the rows reads on from there.
+    generation: Mapped[int | None] = mapped_column(Integer, index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

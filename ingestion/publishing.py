@@ -118,7 +118,7 @@ def _insert(
     version.num_chunks = len(publication.vectors)
     version.embedding_model = publication.embedding_model
     version.published_at = now()
-    next_generation(session)
+    version.generation = next_generation(session)
     return removed
 
 

@@ -44,5 +44,5 @@ def _passage(row: Row[ChunkRow, int, DocumentRow, str], hit: Hit) -> Passage:
         heading=chunk.heading,
         text=chunk.text,
         score=hit.score,
-        scores={"dense": hit.score},
+        scores=hit.scores,
     )

@@ -1,6 +1,8 @@
 """What retrieval takes and gives, besides `core.types.Passage`. Plain data."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +13,18 @@ ChunkIds = npt.NDArray[np.int64]
 """Chunk ids, ascending, each once: what a filter leaves to search among."""
 
 
+class Mode(StrEnum):
+    """By what passages are found: meaning, words, or both."""
+
+    HYBRID = "hybrid"
+    DENSE = "dense"
+    LEXICAL = "lexical"
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk id and the score it was found with."""
+    """A chunk id and the score it was found with; `scores` are those of each ranker."""
 
     chunk_id: ChunkId
     score: float
+    scores: Mapping[str, float] = field(default_factory=dict)

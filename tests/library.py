@@ -22,6 +22,8 @@ from core.tables import (
     VersionRow,
     VersionTextRow,
 )
+from retrieval.lexical.follower import LexicalFollower
+from retrieval.lexical.index import LexicalIndex
 from retrieval.retriever import Retriever
 from retrieval.segments import SegmentReader
 from tests.fakes import FakeEmbedder
@@ -39,7 +41,11 @@ class Library:
     def retriever(self) -> Retriever:
         """A retriever as a fresh process would build it."""
         segments = SegmentReader(self.database, self.root, embedding_model=self.embedder.model)
-        return Retriever(self.database, self.embedder, segments)
+        return Retriever(self.database, self.embedder, segments, self.lexical())
+
+    def lexical(self) -> LexicalFollower:
+        """The lexical index as a fresh process would open it."""
+        return LexicalFollower(self.database, LexicalIndex(self.root.parent / "lexical"))
 
     def add_collection(self, name: str) -> CollectionId:
         """Create a collection."""
@@ -53,7 +59,9 @@ class Library:
         with self.database.read_scope() as session:
             return CollectionId(session.scalars(select(CollectionRow.id)).one())
 
-    def publish(self, collection: CollectionId, name: str, texts: list[str]) -> DocumentId:
+    def publish(
+        self, collection: CollectionId, name: str, texts: list[str], *, language: str | None = None
+    ) -> DocumentId:
         """Make a document of these chunks searchable."""
         with self.blobs.begin() as blob:
             blob.write("\n".join(texts).encode())
@@ -80,6 +88,7 @@ class Library:
                     num_chunks=len(texts),
                     embedding_model=self.embedder.model,
                     media_type="text/plain",
+                    language=language,
                 )
             )
             session.flush()
@@ -110,6 +119,8 @@ class Library:
                 )
             )
             session.execute(update(ManifestRow).values(generation=ManifestRow.generation + 1))
+            generation = session.scalars(select(ManifestRow.generation)).one()
+            session.get_one(VersionRow, version).generation = generation
         return DocumentId(document)
 
     def delete(self, document: DocumentId, *, tombstones: bool = True) -> None:

@@ -308,7 +308,7 @@ class SearchRequest(Request):
     query: QuestionText = Field(examples=["How many days of leave are there?"])
     collections: CollectionNames | None = Field(default=None, examples=[["default"]])
     top_k: int | None = Field(default=None, ge=1, le=50, examples=[8])
-    mode: Literal["dense"] = "dense"
+    mode: Literal["hybrid", "dense", "lexical"] = "hybrid"
 
 
 class SearchTimings(Reply):

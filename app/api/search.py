@@ -8,17 +8,21 @@ from app.access import CallerAccess
 from app.api.common import TheServices, problems
 from app.api.schemas import PassageOut, SearchOut, SearchRequest, SearchTimings
 from app.asking import narrow, place_passages
+from retrieval.types import Mode
 
 router = APIRouter(tags=["search"])
 
 
 @router.post("/v1/search", summary="Search", responses=problems(404, 503))
 def search(body: SearchRequest, services: TheServices, access: CallerAccess) -> SearchOut:
-    """The passages nearest to a query, best first."""
+    """The passages nearest to a query in meaning and in words, best first."""
     started_s = time.perf_counter()
     narrowed = narrow(services.collections, access, body.collections)
     passages = services.retriever.retrieve(
-        body.query, access=narrowed, top_k=body.top_k or services.settings.retrieval.top_k
+        body.query,
+        access=narrowed,
+        top_k=body.top_k or services.settings.retrieval.top_k,
+        mode=Mode(body.mode),
     )
     placed = place_passages(services.documents, passages, narrowed)
     return SearchOut(

@@ -1,6 +1,6 @@
 """`cimiento search`: passages, without an answer."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,6 +17,10 @@ Collections = Annotated[
     typer.Option("--collection", "-c", help="Only in this collection; may be repeated."),
 ]
 TopK = Annotated[int | None, typer.Option("--top-k", min=1, max=50, help="How many passages.")]
+ModeOption = Annotated[
+    Literal["hybrid", "dense", "lexical"],
+    typer.Option("--mode", help="By what to find: meaning, words, or both."),
+]
 _SHOWN_CHARS = 300
 
 
@@ -24,9 +28,10 @@ def search(
     query: Annotated[str, typer.Argument()],
     collections: Collections = None,
     top_k: TopK = None,
+    mode: ModeOption = "hybrid",
     as_json: AsJson = False,
 ) -> None:
-    """Find the passages nearest to a query."""
+    """Find the passages nearest to a query, in meaning and in words."""
     if not query.strip():
         raise typer.BadParameter("the query is empty")
     settings = load_cli_settings()
@@ -34,11 +39,15 @@ def search(
     from app.api.schemas import PassageOut
     from app.asking import narrow, place_passages
     from core.access import Access
+    from retrieval.types import Mode
 
     with errors_to_exit(), open_services(settings, upgrade=False) as services:
         access = narrow(services.collections, Access.to_everything(), collections)
         found = services.retriever.retrieve(
-            query.strip(), access=access, top_k=top_k or settings.retrieval.top_k
+            query.strip(),
+            access=access,
+            top_k=top_k or settings.retrieval.top_k,
+            mode=Mode(mode),
         )
         placed = place_passages(services.documents, found, access)
     if as_json:

@@ -53,7 +53,8 @@ def _verify(settings: Settings, *, repair: bool) -> "VerifyReport":
         except AlreadyRunningError:
             alone = False
         premises = Premises(database, store.blobs, store.segments_root, alone)
-        checks = build_checks(store, queue, alone=alone, receiving=is_receiving(settings.data_dir))
+        receiving = is_receiving(settings.data_dir)
+        checks = build_checks(store, queue, settings.data_dir, alone=alone, receiving=receiving)
         return verify_premises(premises, repair=repair, checks=checks)
 
 

@@ -75,7 +75,7 @@ def test_missing_segment_is_rebuilt_from_rows_without_a_model(library: Library) 
 
     assert run(library).findings == ()
     after = library.retriever().retrieve("first chunk", access=Access.to_everything(), top_k=3)
-    assert after == before
+    assert [passage.id for passage in after] == [passage.id for passage in before]
     assert len(list_segments(library.root)) == 1
 
 

@@ -8,6 +8,8 @@ from core.access import Access
 from core.errors import BlobMissingError, DocumentNotFoundError
 from core.ids import DocumentId
 from ingestion.uploads import OnConflict
+from retrieval.lexical.follower import LexicalFollower
+from retrieval.lexical.index import LexicalIndex
 from retrieval.retriever import Retriever
 from retrieval.segments import SegmentReader
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House
@@ -20,7 +22,8 @@ def retriever_of(house: House) -> Retriever:
     segments = SegmentReader(
         house.database, house.store.segments_root, embedding_model=house.embedder.model
     )
-    return Retriever(house.database, house.embedder, segments)
+    lexical = LexicalFollower(house.database, LexicalIndex(house.data_dir / "lexical"))
+    return Retriever(house.database, house.embedder, segments, lexical)
 
 
 def states(house: House, document_id: DocumentId) -> dict[int, str]:

@@ -1,0 +1,34 @@
+"""Merge two rankings into one. Pure: no model, no database."""
+
+import heapq
+from collections.abc import Mapping
+from typing import Final
+
+from core.ids import ChunkId
+from retrieval.types import Hit
+
+# Fitted by `python -m benchmarks.retrieval`; docs/decisions/0007-fusion.md has the figures.
+LEXICAL_WEIGHT: Final = 0.15
+
+
+def fuse(
+    dense: Mapping[ChunkId, float],
+    lexical: Mapping[ChunkId, float],
+    *,
+    top_k: int,
+    weight: float = LEXICAL_WEIGHT,
+) -> list[Hit]:
+    """The best of the chunks that have a cosine, by cosine plus `weight` times lexical share.
+
+    Both are scores that mean the same from question to question, so that words weigh little where
+    few of a question's words are found, as in another language. Best first, ties by chunk id.
+    """
+    hits = [
+        Hit(
+            chunk_id,
+            cosine + weight * lexical.get(chunk_id, 0.0),
+            {"dense": cosine, "lexical": lexical.get(chunk_id, 0.0)},
+        )
+        for chunk_id, cosine in dense.items()
+    ]
+    return heapq.nsmallest(top_k, hits, key=lambda hit: (-hit.score, hit.chunk_id))

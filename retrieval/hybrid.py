@@ -1,0 +1,101 @@
+"""Meaning and words together: each index finds, both score. Loads no text, no model."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.access import Access
+from core.ids import ChunkId
+from core.tables import ChunkRow, VersionRow
+from retrieval.dense import search_dense
+from retrieval.fusion import fuse
+from retrieval.lexical.analysis import query_terms
+from retrieval.lexical.index import LexicalView
+from retrieval.lexical.search import LexicalQuery, build_query, score_lexical, search_lexical
+from retrieval.segments import Snapshot
+from retrieval.types import ChunkIds, Hit
+
+# How many each index finds at least: what one ranks thirtieth may be first together.
+_MIN_DEPTH: Final = 50
+
+Vector = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where to search, and how many hits are wanted; `allowed` as in `search_dense`."""
+
+    access: Access
+    top_k: int
+    allowed: ChunkIds | None = None
+
+
+def find_dense(snapshot: Snapshot, vector: Vector, scope: Scope) -> list[Hit]:
+    """The chunks whose vectors are nearest."""
+    return _named("dense", _search_dense(snapshot, vector, scope, scope.top_k))
+
+
+def find_lexical(view: LexicalView, query: str, scope: Scope) -> list[Hit]:
+    """The chunks that hold most of what the words tell."""
+    asked = build_query(view, query_terms(query))
+    if asked is None:
+        return []
+    return _named("lexical", _search_lexical(view, asked, scope, scope.top_k))
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """Both indexes, and where the vectors of what the words found are read."""
+
+    snapshot: Snapshot
+    view: LexicalView
+    session: Session
+    embedding_model: str
+
+    def find(self, query: str, vector: Vector, scope: Scope) -> list[Hit]:
+        """The best of what either index finds, scored by both."""
+        asked = build_query(self.view, query_terms(query))
+        if asked is None:
+            return find_dense(self.snapshot, vector, scope)
+        depth = max(scope.top_k, _MIN_DEPTH)
+        dense = _scores(_search_dense(self.snapshot, vector, scope, depth))
+        lexical = _scores(_search_lexical(self.view, asked, scope, depth))
+        by_words_alone = lexical.keys() - dense.keys()
+        lexical |= score_lexical(self.view, asked, list(dense.keys() - lexical.keys()))
+        dense |= self._cosines(vector, by_words_alone)
+        return fuse(dense, lexical, top_k=scope.top_k)
+
+    def _cosines(self, vector: Vector, chunk_ids: Collection[ChunkId]) -> dict[ChunkId, float]:
+        # a chunk of another embedding model has no cosine, and one that is gone has no row
+        rows = self.session.execute(
+            select(ChunkRow.id, ChunkRow.vector)
+            .join(VersionRow, VersionRow.id == ChunkRow.version_id)
+            .where(ChunkRow.id.in_(chunk_ids))
+            .where(VersionRow.embedding_model == self.embedding_model)
+        )
+        vectors = {row.id: np.frombuffer(row.vector, dtype="<f2") for row in rows}
+        return {
+            ChunkId(chunk_id): float(held.astype(np.float32) @ vector)
+            for chunk_id, held in vectors.items()
+        }
+
+
+def _search_dense(snapshot: Snapshot, vector: Vector, scope: Scope, top_k: int) -> list[Hit]:
+    return search_dense(snapshot, vector, access=scope.access, top_k=top_k, allowed=scope.allowed)
+
+
+def _search_lexical(view: LexicalView, asked: LexicalQuery, scope: Scope, top_k: int) -> list[Hit]:
+    return search_lexical(view, asked, access=scope.access, top_k=top_k, allowed=scope.allowed)
+
+
+def _named(ranker: str, hits: Sequence[Hit]) -> list[Hit]:
+    return [Hit(hit.chunk_id, hit.score, {ranker: hit.score}) for hit in hits]
+
+
+def _scores(hits: Sequence[Hit]) -> dict[ChunkId, float]:
+    return {hit.chunk_id: hit.score for hit in hits}
