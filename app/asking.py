@@ -38,6 +38,8 @@ class Question:
     access: Access
     top_k: int
     options: AnswerOptions
+    # which documents: a filter as `retrieval.filters` has it
+    where: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,10 @@ class _Asked:
         question = self._question
         self._index_generation = self._retriever.generation()
         passages = self._retriever.retrieve(
-            question.text, access=question.access, top_k=question.top_k
+            question.text,
+            access=question.access,
+            top_k=question.top_k,
+            where=question.where,
         )
         self.placed = place_passages(self._documents, passages, question.access)
         self._retrieve_ms = self._elapsed_ms()

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from core.errors import CimientoError
+from retrieval.filters import BadFilterError
 
 _log = structlog.get_logger()
 
@@ -102,6 +103,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "bad_collection_name": 422,
     "bad_language": 422,
     "bad_metadata": 422,
+    "bad_filter": 422,
     "bad_name": 422,
     "collection_exists": 409,
     "default_collection": 409,
@@ -159,6 +161,8 @@ def build_problem(
 def problem_of(error: CimientoError) -> dict[str, object]:
     """The problem of a domain error, for an event stream that has begun."""
     faults = error.faults if isinstance(error, InvalidRequestError) else ()
+    if isinstance(error, BadFilterError):
+        faults = (FieldFault(error.place, error.problem),)
     return build_problem(status_of(error), error.code, str(error), faults)
 
 

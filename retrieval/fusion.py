@@ -7,8 +7,8 @@ from typing import Final
 from core.ids import ChunkId
 from retrieval.types import Hit
 
-# Fitted by `python -m benchmarks.retrieval`; docs/decisions/0007-fusion.md has the figures.
-LEXICAL_WEIGHT: Final = 0.15
+# Fitted by `python -m benchmarks.retrieval`; docs/decisions/0010-fusion.md has the figures.
+LEXICAL_WEIGHT: Final = 0.2
 
 
 def fuse(

@@ -4,6 +4,7 @@ from core.access import Access
 from core.database import Database
 from core.embedding import Embedder
 from core.types import Passage
+from retrieval.allowing import Allowing
 from retrieval.hybrid import Both, Scope, Vector, find_dense, find_lexical
 from retrieval.lexical.follower import LexicalFollower
 from retrieval.passages import load_passages
@@ -25,23 +26,32 @@ class Retriever:
         lexical: LexicalFollower,
     ) -> None:
         self._database = database
+        self._allowing = Allowing(database)
         self._embedder = embedder
         self._segments = segments
         self._lexical = lexical
 
     def retrieve(
-        self, query: str, *, access: Access, top_k: int, mode: Mode = Mode.HYBRID
+        self,
+        query: str,
+        *,
+        access: Access,
+        top_k: int,
+        mode: Mode = Mode.HYBRID,
+        where: object = None,
     ) -> list[Passage]:
         """Return at most `top_k` live passages that the caller may see, best first.
 
-        Raises `SegmentCorruptError` and `LexicalIndexCorruptError` where the files of an index
-        cannot be trusted.
+        `where` is a filter as `retrieval.filters` has it, or None. Raises `BadFilterError`, and
+        `SegmentCorruptError` and `LexicalIndexCorruptError` where the files of an index cannot be
+        trusted.
         """
         vector = None if mode is Mode.LEXICAL else self._embedder.embed_queries([query])[0]  # (D,)
         passages: list[Passage] = []
         num_gone = 0
         for _ in range(_MAX_TRIES):
-            hits = self._find(query, vector, Scope(access, top_k + num_gone), mode)
+            allowed = None if where is None else self._allowing.chunk_ids(where, access)
+            hits = self._find(query, vector, Scope(access, top_k + num_gone, allowed), mode)
             with self._database.read_scope() as session:
                 passages = load_passages(session, hits, access=access)
             # A hit without a live row was deleted after the snapshot was taken. The next snapshot

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
 from core.blobs import FolderBlobStore
 from core.database import Database
@@ -69,8 +70,7 @@ class Library:
         document, version, segment = new_id("doc"), new_id("ver"), SegmentId(new_id("seg"))
         vectors = self.embedder.embed_passages(texts).astype(np.float16)
         with self.database.session_scope() as session:
-            first = session.scalars(select(ChunkIdRow.next_id)).one()
-            session.execute(update(ChunkIdRow).values(next_id=first + len(texts)))
+            first = _take_chunk_ids(session, len(texts))
         ids = np.arange(first, first + len(texts), dtype=np.int64)
         content = SegmentContent(ids, [collection] * len(texts), vectors.astype(np.float32))
         write_segment(self.root, segment, content)
@@ -118,9 +118,7 @@ class Library:
                     num_dimensions=vectors.shape[1],
                 )
             )
-            session.execute(update(ManifestRow).values(generation=ManifestRow.generation + 1))
-            generation = session.scalars(select(ManifestRow.generation)).one()
-            session.get_one(VersionRow, version).generation = generation
+            session.get_one(VersionRow, version).generation = _next_generation(session)
         return DocumentId(document)
 
     def delete(self, document: DocumentId, *, tombstones: bool = True) -> None:
@@ -128,9 +126,19 @@ class Library:
         with self.database.session_scope() as session:
             ids = session.scalars(select(ChunkRow.id).where(ChunkRow.document_id == document))
             if tombstones:
-                session.execute(update(ManifestRow).values(generation=ManifestRow.generation + 1))
-                generation = session.scalars(select(ManifestRow.generation)).one()
+                generation = _next_generation(session)
                 session.add_all(
                     DeletedChunkRow(chunk_id=chunk_id, generation=generation) for chunk_id in ids
                 )
             session.execute(delete(DocumentRow).where(DocumentRow.id == document))
+
+
+def _next_generation(session: Session) -> int:
+    session.execute(update(ManifestRow).values(generation=ManifestRow.generation + 1))
+    return session.scalars(select(ManifestRow.generation)).one()
+
+
+def _take_chunk_ids(session: Session, number: int) -> int:
+    first = session.scalars(select(ChunkIdRow.next_id)).one()
+    session.execute(update(ChunkIdRow).values(next_id=first + number))
+    return first

@@ -88,6 +88,7 @@ def _question(settings: Settings, body: AnswerRequest, access: Access) -> Questi
         access=access,
         top_k=body.top_k or settings.retrieval.top_k,
         options=replace(options, sampling=sampling, **given),
+        where=body.filter,
     )
 
 

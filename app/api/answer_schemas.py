@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from app.api.fields import QuestionText, Reply, Request
-from app.api.schemas import BoxOut, CollectionNames, PassageOut
+from app.api.schemas import BoxOut, CollectionNames, Filter, PassageOut
 from app.asking import FullAnswer, PassagesFound, PlacedCitation, Receipt
 from generation.types import AnswerStatus
 
@@ -27,6 +27,7 @@ class AnswerRequest(Request):
     collections: CollectionNames | None = Field(default=None, examples=[["default"]])
     prompt: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}(@[0-9]{1,6})?$")] | None = None
     top_k: int | None = Field(default=None, ge=1, le=50, examples=[8])
+    filter: Filter | None = None
     stream: bool = False
     min_confidence: float | None = Field(default=None, ge=0, le=1)
     sampling: SamplingIn = SamplingIn()

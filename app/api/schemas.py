@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from app.api.fields import CollectionName, QuestionText, Reply, Request
 from core.types import Box, Passage
@@ -14,6 +14,10 @@ from ingestion.purge import Purged
 from ingestion.uploads import Accepted
 
 Language = Annotated[str, Field(max_length=8, examples=["es"])]
+Filter = Annotated[
+    dict[str, JsonValue],
+    Field(examples=[{"field": "language", "op": "eq", "value": "es"}]),
+]
 CollectionNames = Annotated[list[CollectionName], Field(min_length=1, max_length=100)]
 
 
@@ -309,6 +313,7 @@ class SearchRequest(Request):
     collections: CollectionNames | None = Field(default=None, examples=[["default"]])
     top_k: int | None = Field(default=None, ge=1, le=50, examples=[8])
     mode: Literal["hybrid", "dense", "lexical"] = "hybrid"
+    filter: Filter | None = None
 
 
 class SearchTimings(Reply):

@@ -23,6 +23,7 @@ def search(body: SearchRequest, services: TheServices, access: CallerAccess) -> 
         access=narrowed,
         top_k=body.top_k or services.settings.retrieval.top_k,
         mode=Mode(body.mode),
+        where=body.filter,
     )
     placed = place_passages(services.documents, passages, narrowed)
     return SearchOut(

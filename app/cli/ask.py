@@ -11,7 +11,7 @@ from app.cli.context import (
     open_services,
     print_json,
 )
-from app.cli.search import Collections, TopK
+from app.cli.search import Collections, Filter, TopK, read_filter
 
 if TYPE_CHECKING:
     from app.asking import FullAnswer
@@ -21,11 +21,13 @@ def ask(
     question: Annotated[str, typer.Argument()],
     collections: Collections = None,
     top_k: TopK = None,
+    where: Filter = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question from the documents. A refusal is an answer too: exit code 0."""
     if not question.strip():
         raise typer.BadParameter("the question is empty")
+    condition = read_filter(where)
     settings = load_cli_settings()
     # Late: see app.cli.context.
     from app.api.answer_schemas import AnswerOut
@@ -40,6 +42,7 @@ def ask(
             access=narrow(services.collections, Access.to_everything(), collections),
             top_k=top_k or settings.retrieval.top_k,
             options=default_options(settings.generation),
+            where=condition,
         )
         written = ""
         for event in ask_services(services, asked, cancelled=lambda: False):

@@ -1,5 +1,6 @@
 """`cimiento search`: passages, without an answer."""
 
+import json
 from typing import Annotated, Literal
 
 import typer
@@ -21,6 +22,10 @@ ModeOption = Annotated[
     Literal["hybrid", "dense", "lexical"],
     typer.Option("--mode", help="By what to find: meaning, words, or both."),
 ]
+Filter = Annotated[
+    str | None,
+    typer.Option("--filter", help="Only these documents: a condition as JSON, as over HTTP."),
+]
 _SHOWN_CHARS = 300
 
 
@@ -29,11 +34,13 @@ def search(
     collections: Collections = None,
     top_k: TopK = None,
     mode: ModeOption = "hybrid",
+    where: Filter = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the passages nearest to a query, in meaning and in words."""
     if not query.strip():
         raise typer.BadParameter("the query is empty")
+    condition = read_filter(where)
     settings = load_cli_settings()
     # Late: see app.cli.context.
     from app.api.schemas import PassageOut
@@ -48,6 +55,7 @@ def search(
             access=access,
             top_k=top_k or settings.retrieval.top_k,
             mode=Mode(mode),
+            where=condition,
         )
         placed = place_passages(services.documents, found, access)
     if as_json:
@@ -60,3 +68,11 @@ def search(
         page = f", page {passage.page}" if passage.page else ""
         typer.echo(f"{passage.score:.3f}  {passage.document_name}{page}")
         typer.echo(f"       {' '.join(passage.text.split())[:_SHOWN_CHARS]}\n")
+
+
+def read_filter(given: str | None) -> object:
+    """The JSON of `--filter`; text that is none is wrong usage."""
+    try:
+        return None if given is None else json.loads(given)
+    except ValueError as error:
+        raise typer.BadParameter(f"the filter is not JSON: {error}") from error
