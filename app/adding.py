@@ -9,13 +9,12 @@ from typing import Final
 
 from app.services import Services
 from core.access import Access
-from core.errors import AlreadyRunningError, CimientoError, JobNotFoundError
+from core.errors import CimientoError, JobNotFoundError
 from core.ids import CollectionId
 from ingestion.errors import DocumentTooLargeError, UnsupportedMediaTypeError
 from ingestion.jobs import Attempt, Job, JobError, job_error
 from ingestion.media_types import detect_media_type
 from ingestion.uploads import Accepted, OnConflict, Upload
-from ingestion.worker_lock import WorkerLock
 from ingestion.workflow import IngestionWorker
 
 _READ_BYTES: Final = 1 << 20
@@ -83,29 +82,19 @@ def see_through(
     *,
     show: Callable[[Sequence[Added]], None],
 ) -> list[Added]:
-    """Wait until no work is open, doing it here unless another process does already."""
-    lock = WorkerLock(services.settings.data_dir)
+    """Wait until no work is open, doing it here unless a worker lives already."""
     current = list(added)
     with ExitStack() as stack:
         is_working = False
         while any(item.is_open for item in current):
             # Asked again every time: whoever works may end before our files are done.
-            is_working = is_working or _try_to_work(stack, lock, build_worker)
+            if not is_working and not services.workers.find_living():
+                stack.enter_context(build_worker())
+                is_working = True
             time.sleep(_POLL_S)
             current = _all_refreshed(services, current)
             show(current)
     return current
-
-
-def _try_to_work(
-    stack: ExitStack, lock: WorkerLock, build_worker: Callable[[], IngestionWorker]
-) -> bool:
-    try:
-        stack.enter_context(lock.held())
-    except AlreadyRunningError:
-        return False
-    stack.enter_context(build_worker())
-    return True
 
 
 def _all_refreshed(services: Services, added: Sequence[Added]) -> list[Added]:

@@ -14,6 +14,7 @@ from ingestion.collections import Collections
 from ingestion.documents import Documents
 from ingestion.jobs import Jobs
 from ingestion.store import Store
+from ingestion.workers import Workers
 from ingestion.workflow import IngestionQueue
 from retrieval.lexical.follower import LexicalFollower
 from retrieval.retriever import Retriever
@@ -36,6 +37,7 @@ class Services:
     documents: Documents
     jobs: Jobs
     queue: IngestionQueue
+    workers: Workers
     credentials: Credentials
     # What loads in the background before the service is ready: its name, and how.
     warm_ups: Mapping[str, Callable[[], None]] = field(default_factory=dict)

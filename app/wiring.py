@@ -28,6 +28,8 @@ from ingestion.parsing.document import ParseLimits
 from ingestion.parsing.sandbox import Sandbox
 from ingestion.pipeline import Stages
 from ingestion.store import Store
+from ingestion.work_lock import WorkLock
+from ingestion.workers import Workers
 from ingestion.workflow import IngestionQueue, IngestionWorker
 from retrieval.lexical.follower import LexicalFollower
 from retrieval.lexical.index import LexicalIndex
@@ -136,6 +138,7 @@ def build_services(settings: Settings, models: Models) -> Services:
         documents=Documents(store),
         jobs=Jobs(store),
         queue=IngestionQueue(settings.jobs_url),
+        workers=build_workers(settings, database),
         credentials=Credentials.of(settings, database),
         warm_ups=models.warm_ups,
     )
@@ -151,7 +154,21 @@ def build_worker(settings: Settings, store: Store, embedder: Embedder) -> Ingest
         max_pages=ingestion.max_pages,
     )
     stages = Stages(store, Sandbox(limits), embedder, ingestion)
-    return IngestionWorker(settings.jobs_url, store, stages)
+    return IngestionWorker(
+        settings.jobs_url,
+        store,
+        stages,
+        build_workers(settings, store.database),
+        WorkLock(settings.data_dir),
+        num_documents=ingestion.num_documents,
+    )
+
+
+def build_workers(settings: Settings, database: Database) -> Workers:
+    """Who works on documents."""
+    return Workers(
+        database, settings.data_dir / "workers", timeout_s=settings.ingestion.worker_timeout_s
+    )
 
 
 def build_store(settings: Settings, database: Database) -> Store:

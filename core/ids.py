@@ -8,6 +8,7 @@ CollectionId = NewType("CollectionId", str)
 DocumentId = NewType("DocumentId", str)
 VersionId = NewType("VersionId", str)
 SegmentId = NewType("SegmentId", str)
+WorkerId = NewType("WorkerId", str)
 AnswerId = NewType("AnswerId", str)
 ChunkId = NewType("ChunkId", int)
 

@@ -79,6 +79,19 @@ class IngestionSettings(_Group):
     num_threads: int = Field(
         default=0, ge=0, description="Threads for embedding; 0 takes every core of the machine."
     )
+    num_documents: int = Field(
+        default=2,
+        ge=1,
+        le=64,
+        description="Documents that one worker has in hand: while one is embedded, others are "
+        "parsed.",
+    )
+    worker_timeout_s: float = Field(
+        default=60.0,
+        ge=1,
+        description="Silence after which a worker of another machine counts as dead; of this "
+        "machine the kernel tells at once.",
+    )
 
     @model_validator(mode="after")
     def _overlap_is_smaller(self) -> Self:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -211,14 +212,26 @@ class JobRow(Base):
     """The work of making one version searchable. Its id is the version's id."""
 
     __tablename__ = "jobs"
+    __table_args__ = (
+        Index("ix_jobs_state_turn", "state", "turn"),
+        Index("ix_jobs_lane_state_turn", "lane", "state", "turn"),
+    )
 
     id: Mapped[str] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True)
     document_id: Mapped[str] = mapped_column(String(40), index=True)
     state: Mapped[str] = mapped_column(String(16), index=True)
+    # Whose uploads wait behind one another, and this one's turn among all: the least comes first.
+    lane: Mapped[str] = mapped_column(String(80), default="")
+    turn: Mapped[int] = mapped_column(Integer, default=1)
+    # Moves on whenever a worker takes the work: what an earlier holder still does is refused.
+    lease: Mapped[int] = mapped_column(Integer, default=0)
+    worker_id: Mapped[str | None] = mapped_column(String(40))
     stage: Mapped[str | None] = mapped_column(String(16))
     done: Mapped[int] = mapped_column(Integer, default=0)
     total: Mapped[int | None] = mapped_column(Integer)
     unit: Mapped[str | None] = mapped_column(String(16))
+    # Units a second in this stage.
+    rate: Mapped[float | None] = mapped_column(Float)
     attempt: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -226,6 +239,23 @@ class JobRow(Base):
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None] = mapped_column(Text)
     error_retryable: Mapped[bool | None] = mapped_column(Boolean)
+
+
+class WorkerRow(Base):
+    """An ingestion worker: a process that renews its row for as long as it lives.
+
+    Observers count how long `beats` stands still; no clock of one is compared with another's.
+    """
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    # The running kernel: on the same one, a lock file tells at once whether the process lives.
+    machine: Mapped[str] = mapped_column(String(64))
+    pid: Mapped[int] = mapped_column(Integer)
+    beats: Mapped[int] = mapped_column(Integer, default=0)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    beat_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
 class ApiKeyRow(Base):

@@ -71,6 +71,13 @@ class IngestionInterruptedError(CimientoError):
     retryable = True
 
 
+class WorkerGivenUpError(CimientoError):
+    """This worker was silent for so long that the others took its work over; it starts anew."""
+
+    code = "worker_given_up"
+    retryable = True
+
+
 class StorageFullError(CimientoError):
     """There is no room left in the data folder."""
 

@@ -2,8 +2,8 @@
 
 import errno
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal, cast
 
@@ -12,20 +12,27 @@ from sqlalchemy.orm import Session
 
 from core.access import Access
 from core.errors import CimientoError, JobNotFoundError
-from core.ids import DocumentId, VersionId
-from core.tables import DocumentRow, JobRow, VersionRow, now
-from ingestion.errors import JobFinishedError, JobNotRetryableError, StorageFullError
+from core.ids import DocumentId, VersionId, WorkerId
+from core.tables import DocumentRow, JobRow, VersionRow, WorkerRow, now
+from ingestion.errors import (
+    JobFinishedError,
+    JobNotRetryableError,
+    StorageFullError,
+    WorkerGivenUpError,
+)
 from ingestion.store import Store
 
 JobState = Literal["queued", "running", "searchable", "failed", "cancelled"]
 Stage = Literal["parsing", "chunking", "embedding", "publishing"]
 
-OPEN_STATES: Final = ("queued", "running")
+OPEN_STATES: Final[tuple[JobState, ...]] = ("queued", "running")
 _REPORT_EVERY_S: Final = 0.4
 
 
 class NoLongerWantedError(Exception):
-    """The version was deleted, cancelled or begun anew while it was worked on: stop quietly."""
+    """The version was deleted, cancelled, begun anew or taken over while it was worked on: stop
+    quietly.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +46,16 @@ class JobError:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One go at making a version searchable; a retry is the next."""
+    """One go at making a version searchable; a retry is the next.
+
+    Where a worker holds it, `lease` is its number: every write of the worker names it, and is
+    refused once another one took the work over. `turn` is its place in the order of the queue.
+    """
 
     version_id: VersionId
     number: int
+    turn: int = field(default=1, compare=False)
+    lease: int | None = field(default=None, compare=False)
 
     @property
     def workflow_id(self) -> str:
@@ -86,18 +99,35 @@ class Jobs:
         with self._store.database.read_scope() as session:
             return _get(session, job_id, access)
 
-    def list_open(self) -> list[Attempt]:
+    def list_open(self, states: Sequence[JobState] = OPEN_STATES) -> list[Attempt]:
         """Every attempt that is queued or running, oldest first."""
-        query = select(JobRow.id, JobRow.attempt).where(JobRow.state.in_(OPEN_STATES))
+        query = select(JobRow.id, JobRow.attempt, JobRow.turn).where(JobRow.state.in_(states))
         with self._store.database.read_scope() as session:
             rows = session.execute(query.order_by(JobRow.created_at, JobRow.id)).all()
-        return [Attempt(VersionId(row.id), row.attempt) for row in rows]
+        return [Attempt(VersionId(row.id), row.attempt, turn=row.turn) for row in rows]
 
     def is_open(self, version_id: VersionId) -> bool:
         """Whether any attempt at the version is queued or running."""
         query = select(JobRow.id).where(JobRow.id == version_id, JobRow.state.in_(OPEN_STATES))
         with self._store.database.read_scope() as session:
             return session.scalar(query) is not None
+
+    def take(self, attempt: Attempt, worker_id: WorkerId) -> Attempt:
+        """Make the worker the holder of the attempt, in place of any earlier one.
+
+        Returns the attempt with its new lease. Raises `NoLongerWantedError`, and
+        `WorkerGivenUpError` for a worker that the others gave up: its work is another's.
+        """
+        values = {"state": "running", "lease": JobRow.lease + 1, "worker_id": worker_id}
+        with self._store.database.session_scope() as session:
+            living = select(WorkerRow.id).where(WorkerRow.id == worker_id).with_for_update()
+            if session.scalar(living) is None:
+                raise WorkerGivenUpError(f"worker {worker_id} is not among the living")
+            _set(session, attempt, OPEN_STATES, **values)
+            lease = session.scalars(
+                select(JobRow.lease).where(JobRow.id == attempt.version_id)
+            ).one()
+        return replace(attempt, lease=lease)
 
     def begin(self, attempt: Attempt) -> None:
         """Mark the attempt as running. Raises `NoLongerWantedError`."""
@@ -144,7 +174,7 @@ class Jobs:
                 raise JobFinishedError(f"the job is {job.state} already")
             attempt = Attempt(job.id, job.attempt)
             _set(session, attempt, OPEN_STATES, state="cancelled", finished_at=now())
-        self._store.staging.of(job_id).remove()
+        self._store.staging.remove(job_id)
         return self.get(job_id, access)
 
     def retry(self, job_id: VersionId, access: Access) -> Job:
@@ -166,7 +196,7 @@ class Jobs:
                 update(VersionRow).where(VersionRow.id == job_id).values(state="queued")
             )
         # A new attempt is a fresh one: it trusts nothing that a failed one left.
-        self._store.staging.of(job_id).remove()
+        self._store.staging.remove(job_id)
         return self.get(job_id, access)
 
     def list(
@@ -243,15 +273,14 @@ _BLANK: Final[dict[str, Any]] = {
 
 
 def _set(session: Session, attempt: Attempt, states: tuple[str, ...], **values: object) -> None:
-    result = session.execute(
-        update(JobRow)
-        .where(
-            JobRow.id == attempt.version_id,
-            JobRow.attempt == attempt.number,
-            JobRow.state.in_(states),
-        )
-        .values(**values)
+    statement = update(JobRow).where(
+        JobRow.id == attempt.version_id,
+        JobRow.attempt == attempt.number,
+        JobRow.state.in_(states),
     )
+    if attempt.lease is not None:
+        statement = statement.where(JobRow.lease == attempt.lease)
+    result = session.execute(statement.values(**values))
     if cast("CursorResult[Any]", result).rowcount == 0:
         raise NoLongerWantedError(attempt.workflow_id)
     if "state" in values:

@@ -25,10 +25,10 @@ def check_staging(store: Store, *, alone: bool, repair: bool) -> Checked:
         version_id
         for version_id in staged
         if version_id not in wanted
-        if alone or is_abandoned(store.staging.of(version_id).folder)
+        if alone or all(map(is_abandoned, store.staging.find_folders(version_id)))
     ]
     for version_id in orphans if repair else ():
-        store.staging.of(version_id).remove()
+        store.staging.remove(version_id)
     found = _findings("orphan_staging", orphans, _NO_JOB, repair=repair)
     return Checked("staged", len(staged), found)
 

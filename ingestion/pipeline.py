@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import structlog
@@ -13,10 +14,11 @@ from sqlalchemy import select
 
 from core.embedding import Embedder
 from core.errors import CimientoError
+from core.ids import WorkerId
 from core.settings import IngestionSettings
 from core.tables import DocumentRow, VersionRow
 from ingestion.chunking import chunk, embedding_text
-from ingestion.errors import NoTextFoundError
+from ingestion.errors import NoTextFoundError, WorkerGivenUpError
 from ingestion.jobs import Attempt, Jobs, NoLongerWantedError, Progress, job_error
 from ingestion.language import detect_language
 from ingestion.parsing.document import ParsedDocument
@@ -30,6 +32,9 @@ log = structlog.get_logger()
 
 StepRunner = Callable[[str, Callable[[], None]], None]
 """Runs a named step; a durable one remembers that it is done and does not run it twice."""
+
+
+_ASK_EVERY_S: Final = 1.0
 
 
 class WorkerStoppingError(BaseException):
@@ -57,11 +62,18 @@ def ingest_document(
     run_step("publish", lambda: stages.publish(attempt))
 
 
-def run_attempt(attempt: Attempt, stages: "Stages", run_step: StepRunner = run_directly) -> None:
+def run_attempt(
+    attempt: Attempt,
+    stages: "Stages",
+    worker_id: WorkerId,
+    run_step: StepRunner = run_directly,
+) -> None:
     """Run the story to one end: searchable, failed with a reason, or dropped because nobody wants
-    it any more. Raises only `WorkerStoppingError`, and what keeps the end from being recorded.
+    it any more or another worker holds it now. Raises only `WorkerStoppingError`, and what keeps
+    the end from being recorded.
     """
     try:
+        attempt = stages.take(attempt, worker_id)
         ingest_document(attempt, stages, run_step)
     except NoLongerWantedError:
         log.info("ingestion_dropped", version=attempt.version_id)
@@ -89,10 +101,23 @@ class Stages:
         self._embedder = embedder
         self._settings = settings
         self._stopping = threading.Event()
+        # Embedding takes every core, and two at once finish no sooner: batch by batch, in turns.
+        self._turn = threading.RLock()
 
     def stop(self) -> None:
         """Make running work raise `WorkerStoppingError` at its next breath."""
         self._stopping.set()
+
+    def take(self, attempt: Attempt, worker_id: WorkerId) -> Attempt:
+        """Hold the attempt from now on, with what an earlier holder left. See `Jobs.take`."""
+        try:
+            taken = self._jobs.take(attempt, worker_id)
+        except WorkerGivenUpError as error:
+            # no outcome of the work: it goes on elsewhere
+            raise WorkerStoppingError from error
+        if taken.lease is not None:
+            self._store.staging.hand_over(taken.version_id, taken.lease)
+        return taken
 
     def parse(self, attempt: Attempt) -> None:
         """Turn the file into text, unless that is done."""
@@ -111,17 +136,18 @@ class Stages:
         with self._stage(attempt) as staged:
             parsed, plan = self._parsed(attempt, staged), self._plan(attempt, staged)
             done = len(self._load_vectors(staged))
-            staged.count_try(f"embedding from chunk {done}")
             progress = Progress(self._jobs, attempt)
             name = self._source(attempt).name
-            while done < len(plan.spans):
-                progress.report("embedding", done, len(plan.spans), "chunks")
-                self._breathe()
-                spans = plan.spans[done : done + self._settings.embed_batch]
-                texts = [embedding_text(name, span, parsed.text) for span in spans]
-                vectors = self._embedder.embed_passages(texts)  # (B, D)
-                staged.append_vectors(self._embedder.model, done, vectors.astype(np.float16))
-                done += len(spans)
+            with self._try(attempt, staged, f"embedding from chunk {done}"):
+                while done < len(plan.spans):
+                    progress.report("embedding", done, len(plan.spans), "chunks")
+                    self._breathe()
+                    spans = plan.spans[done : done + self._settings.embed_batch]
+                    texts = [embedding_text(name, span, parsed.text) for span in spans]
+                    with self._its_turn(attempt):
+                        vectors = self._embedder.embed_passages(texts)  # (B, D)
+                    staged.append_vectors(self._embedder.model, done, vectors.astype(np.float16))
+                    done += len(spans)
             progress.report("embedding", done, len(plan.spans), "chunks")
 
     def publish(self, attempt: Attempt) -> None:
@@ -133,10 +159,11 @@ class Stages:
                 # The staged vectors are gone or of another model; they come back by themselves.
                 self.embed(attempt)
                 vectors = self._load_vectors(staged)
-            staged.count_try("publishing")
-            Progress(self._jobs, attempt).report("publishing", 0, len(vectors), "chunks")
             parsed = self._parsed(attempt, staged)
-            publish(self._store, Publication(attempt, parsed, plan, vectors, self._embedder.model))
+            Progress(self._jobs, attempt).report("publishing", 0, len(vectors), "chunks")
+            ready = Publication(attempt, parsed, plan, vectors, self._embedder.model)
+            with self._try(attempt, staged, "publishing"):
+                publish(self._store, ready)
             log.info("document_searchable", version=attempt.version_id, chunks=len(vectors))
 
     def fail(self, attempt: Attempt, error: Exception) -> None:
@@ -151,25 +178,49 @@ class Stages:
         """Remove what was staged for work that came to its end."""
         # A retry may have been queued meanwhile; what is staged is its own then.
         if not self._jobs.is_open(attempt.version_id):
-            self._store.staging.of(attempt.version_id).remove()
+            self._store.staging.remove(attempt.version_id)
 
     @contextlib.contextmanager
     def _stage(self, attempt: Attempt) -> Iterator[StagedVersion]:
         self._jobs.begin(attempt)
-        staged = self._store.staging.of(attempt.version_id)
+        staged = self._store.staging.of(attempt.version_id, attempt.lease)
         staged.create()
         try:
             yield staged
         except FileNotFoundError:
-            # Deletion and cancelling remove the folder under running work.
+            # Deletion, cancelling and a takeover remove the folder under running work.
             self._jobs.begin(attempt)
             raise
         finally:
             if staged.folder.is_dir():
                 staged.forget_tries()
 
+    @contextlib.contextmanager
+    def _try(self, attempt: Attempt, staged: StagedVersion, point: str) -> Iterator[None]:
+        """Count the try at this point, in case it ends the process.
+
+        A document that was in hand when a process ended goes on in its turn only: when the guilty
+        one strikes again, no other is counted with it.
+        """
+        with self._its_turn(attempt) if staged.is_suspect else contextlib.nullcontext():
+            staged.count_try(point)
+            yield
+
+    @contextlib.contextmanager
+    def _its_turn(self, attempt: Attempt) -> Iterator[None]:
+        while not self._turn.acquire(timeout=_ASK_EVERY_S):
+            self._breathe()
+            self._jobs.begin(attempt)
+        try:
+            yield
+        finally:
+            self._turn.release()
+
     def _parse(self, attempt: Attempt, staged: StagedVersion) -> ParsedDocument:
-        staged.count_try("parsing")
+        with self._try(attempt, staged, "parsing"):
+            return self._parse_once(attempt, staged)
+
+    def _parse_once(self, attempt: Attempt, staged: StagedVersion) -> ParsedDocument:
         for left in staged.folder.glob("parse-*"):
             shutil.rmtree(left, ignore_errors=True)
         progress = Progress(self._jobs, attempt)
@@ -188,12 +239,12 @@ class Stages:
     def _chunk(self, attempt: Attempt, staged: StagedVersion) -> ChunkPlan:
         Progress(self._jobs, attempt).report("chunking", 0, None, None)
         parsed = self._parsed(attempt, staged)
-        staged.count_try("chunking")
-        spans = chunk(
-            parsed,
-            max_chars=self._settings.chunk_chars,
-            overlap_chars=self._settings.chunk_overlap_chars,
-        )
+        with self._try(attempt, staged, "chunking"):
+            spans = chunk(
+                parsed,
+                max_chars=self._settings.chunk_chars,
+                overlap_chars=self._settings.chunk_overlap_chars,
+            )
         if not spans:
             raise NoTextFoundError("the file has no words, only marks and spaces")
         plan = ChunkPlan(detect_language(parsed.text), tuple(spans))

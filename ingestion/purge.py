@@ -87,7 +87,7 @@ def clear_files(store: Store, removed: Removed) -> Purged:
     crash in between leaves orphans, which the worker sweeps when it starts.
     """
     for version_id in removed.version_ids:
-        store.staging.of(version_id).remove()
+        store.staging.remove(version_id)
     num_blobs = release_blobs(store, removed.sha256s) if removed.sha256s else 0
     return Purged(len(removed.version_ids), removed.num_chunks, removed.num_chunks, num_blobs)
 

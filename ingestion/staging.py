@@ -1,9 +1,11 @@
 """The staging folder: how far a version's work is. Atomic writes; knows no database."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -34,10 +36,6 @@ class StagedVersion:
     def create(self) -> None:
         """Make the folder; nothing happens where it is there already."""
         self.folder.mkdir(parents=True, exist_ok=True)
-
-    def remove(self) -> None:
-        """Remove everything that was staged."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def save_parsed(self, parsed: ParsedDocument) -> None:
         """Keep the parsed text."""
@@ -90,6 +88,11 @@ class StagedVersion:
             return np.zeros((0, num_dimensions), dtype=np.float16)
         return np.concatenate(batches)
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether the process ended while work was at some point of this version."""
+        return self._tries()[1] > 0
+
     def count_try(self, point: str) -> None:
         """Note that work begins at this point; `forget_tries` when it ended in good order.
 
@@ -134,12 +137,50 @@ class Staging:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def of(self, version_id: VersionId) -> StagedVersion:
-        """The staged work of a version, present or not."""
-        return StagedVersion(self._root / version_id)
+    def of(self, version_id: VersionId, lease: int | None = None) -> StagedVersion:
+        """The staged work of a version under a lease, present or not."""
+        return StagedVersion(self._root / _folder_name(version_id, lease))
+
+    def hand_over(self, version_id: VersionId, lease: int) -> None:
+        """Move what an earlier holder left to `lease`, at one instant.
+
+        A holder that still lives finds its folder gone at its next write, and stops.
+        """
+        earlier = [path for path in self.find_folders(version_id) if _lease_of(path) < lease]
+        for path in sorted(earlier, key=_lease_of, reverse=True):
+            # a later holder may be doing the same at this moment
+            with contextlib.suppress(OSError):
+                path.rename(self.of(version_id, lease).folder)
+                break
+        self._remove_all(earlier)
+
+    def remove(self, version_id: VersionId) -> None:
+        """Remove everything that is staged for a version, whoever staged it."""
+        self._remove_all(self.find_folders(version_id))
+
+    def find_folders(self, version_id: VersionId) -> list[Path]:
+        """Every folder of a version's staged work: one, but for moments while it changes hands."""
+        return [
+            path
+            for path in (self._root / version_id, *self._root.glob(f"{version_id}.*"))
+            if path.is_dir()
+        ]
+
+    def _remove_all(self, folders: Iterable[Path]) -> None:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def list(self) -> set[VersionId]:
         """Every version that has something staged."""
         if not self._root.is_dir():
             return set()
-        return {VersionId(path.name) for path in self._root.iterdir()}
+        return {VersionId(path.name.partition(".")[0]) for path in self._root.iterdir()}
+
+
+def _folder_name(version_id: VersionId, lease: int | None) -> str:
+    return version_id if lease is None else f"{version_id}.{lease}"
+
+
+def _lease_of(folder: Path) -> int:
+    lease = folder.name.partition(".")[2]
+    return int(lease) if lease else 0

@@ -1,4 +1,4 @@
-"""Remove what a crash left behind. Only for the holder of the worker lock, before it works."""
+"""Remove what a crash left behind. Only for who is `WorkLock.alone`: nobody works meanwhile."""
 
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ def _sweep_staging(store: Store) -> int:
         running = select(JobRow.id).where(JobRow.state.in_(OPEN_STATES))
         wanted = {VersionId(name) for name in session.scalars(running)}
     for version_id in staged - wanted:
-        store.staging.of(version_id).remove()
+        store.staging.remove(version_id)
     return len(staged - wanted)
 
 

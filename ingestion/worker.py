@@ -1,31 +1,23 @@
-"""The ingestion worker as a process: lock, work, stop. Builds nothing; it is handed its parts."""
+"""The ingestion worker as a process: work, stop. Builds nothing; it is handed its parts."""
 
 import os
 import signal
 import threading
-import time
 from types import FrameType
 from typing import Final
 
-from core.errors import AlreadyRunningError
+from ingestion.errors import WorkerGivenUpError
 from ingestion.processes import die_with_parent
-from ingestion.worker_lock import WorkerLock
 from ingestion.workflow import IngestionWorker
 
 _LOOK_EVERY_S: Final = 1.0
 
 
-def run_worker(
-    worker: IngestionWorker,
-    lock: WorkerLock,
-    *,
-    parent_pid: int | None = None,
-    wait_for_lock_s: float = 0.0,
-) -> None:
+def run_worker(worker: IngestionWorker, *, parent_pid: int | None = None) -> None:
     """Work until SIGTERM or SIGINT, or until the parent dies; for the main thread of a process.
 
     `parent_pid` ties the worker to the process that started it; None lets it stand alone. Raises
-    `AlreadyRunningError` when the lock stays taken for `wait_for_lock_s`.
+    `WorkerGivenUpError` where the process should be started anew.
     """
     stopping = threading.Event()
 
@@ -36,22 +28,16 @@ def run_worker(
         signal.signal(number, stop)
     if parent_pid is not None:
         die_with_parent(parent_pid, signal.SIGTERM)
-    lock_deadline = time.monotonic() + wait_for_lock_s
-    while not stopping.is_set():
-        try:
-            with lock.held(), worker:
-                _wait(stopping, parent_pid)
-                stopping.set()
-            if worker.abandoned:
-                # The interpreter would wait for the step's thread; it resumes at the next start.
-                os._exit(0)
-        except AlreadyRunningError:
-            if time.monotonic() >= lock_deadline:
-                raise
-            stopping.wait(_LOOK_EVERY_S)
+    with worker:
+        _wait(stopping, worker, parent_pid)
+    if worker.abandoned:
+        # The interpreter would wait for the step's thread; another worker goes on with the work.
+        os._exit(1 if worker.given_up.is_set() else 0)
+    if worker.given_up.is_set():
+        raise WorkerGivenUpError("the other workers took the work of this one over")
 
 
-def _wait(stopping: threading.Event, parent_pid: int | None) -> None:
-    while not stopping.wait(_LOOK_EVERY_S):
+def _wait(stopping: threading.Event, worker: IngestionWorker, parent_pid: int | None) -> None:
+    while not stopping.wait(_LOOK_EVERY_S) and not worker.given_up.is_set():
         if parent_pid is not None and os.getppid() != parent_pid:
             return

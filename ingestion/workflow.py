@@ -1,12 +1,13 @@
 """The durable side of ingestion: DBOS runs the story, and goes on with it after a crash.
 
 `IngestionQueue` only hands work over, and is what the API holds; `IngestionWorker` does the work,
-in one process a data folder. Neither touches the network: no conductor, no telemetry.
+in any number of processes. Neither touches the network: no conductor, no telemetry.
 """
 
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -16,28 +17,34 @@ from dbos import error as dbos_error
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import OperationalError
 
-from core.ids import VersionId
-from ingestion.errors import IngestionInterruptedError
+from core.errors import AlreadyRunningError
+from core.ids import VersionId, WorkerId
+from ingestion.errors import IngestionInterruptedError, WorkerGivenUpError
 from ingestion.jobs import Attempt, Jobs, job_error
 from ingestion.pipeline import Stages, run_attempt
 from ingestion.store import Store
 from ingestion.sweep import sweep
+from ingestion.work_lock import WorkLock
+from ingestion.workers import Workers
 
 log = structlog.get_logger()
 
 _APPLICATION: Final = "cimiento"
 _WORKFLOW: Final = "ingest_document"
 _QUEUE: Final = "ingestion"
-# Fixed: DBOS recovers only what the same executor of the same application version left, and every
-# step can be begun again by any version of this code.
+# Fixed: DBOS recovers only what the same application version left, and every step can be begun
+# again by any version of this code.
 _VERSION: Final = "1"
-_EXECUTOR: Final = "ingestion-worker"
 _POLL_S: Final = 0.2
+_LOOK_EVERY_S: Final = 1.0
 _RECONCILE_EVERY_S: Final = 5.0
+_RECONCILE_ALL_EVERY: Final = 12
 _STOP_WITHIN_S: Final = 5.0
 _TRIES: Final = 5
+_OTHER_THREADS: Final = 3
 _STATUS_BATCH: Final = 500
 _KEEP_ENDED_S: Final = 60.0
+_LAST_TURN: Final = 2**31 - 1
 _FIRST_RETRY_S: Final = 0.5
 _ENDED: Final = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
@@ -55,6 +62,7 @@ class IngestionQueue:
             "workflow_name": _WORKFLOW,
             "queue_name": _QUEUE,
             "workflow_id": attempt.workflow_id,
+            "priority": min(attempt.turn, _LAST_TURN),
         }
         self._client.enqueue(options, attempt.version_id, attempt.number)
 
@@ -90,37 +98,72 @@ class IngestionQueue:
         for start in range(0, len(workflow_ids), _STATUS_BATCH):
             self._client.delete_workflows(list(workflow_ids[start : start + _STATUS_BATCH]))
 
+    def find_holders(self) -> set[WorkerId]:
+        """Every worker, alive or not, that has begun work which has not ended."""
+        workflows = self._client.list_workflows(
+            status="PENDING", queue_name=_QUEUE, load_input=False, load_output=False
+        )
+        return {WorkerId(workflow.executor_id) for workflow in workflows if workflow.executor_id}
+
     def close(self) -> None:
         """Close every connection."""
         self._client.destroy()
 
 
 class IngestionWorker:
-    """Works the queue off, one document at a time. Its process must hold the `WorkerLock`.
+    """Works the queue off beside other workers, and goes on with what a dead one left.
 
     Use as a context manager, once a process at a time: DBOS is a singleton.
     """
 
-    def __init__(self, jobs_url: str, store: Store, stages: Stages) -> None:
+    def __init__(
+        self,
+        jobs_url: str,
+        store: Store,
+        stages: Stages,
+        workers: Workers,
+        work_lock: WorkLock,
+        *,
+        num_documents: int = 1,
+    ) -> None:
         self._jobs_url = jobs_url
         self._store = store
         self._jobs = Jobs(store)
         self._stages = stages
+        self._workers = workers
+        self._work_lock = work_lock
+        self._num_documents = num_documents
+        # Set when the other workers gave this one up: its process should end, and start anew.
+        self.given_up = threading.Event()
         self.abandoned = False
         self._stopping = threading.Event()
-        self._idle = threading.Lock()
-        self._reconciler = threading.Thread(target=self._keep_reconciling, daemon=True)
+        self._idle = threading.Semaphore(num_documents)
+        self._is_untidy = True
+        self._enqueued: set[Attempt] = set()
+        self._num_reconciled = 0
+        self._threads = [
+            threading.Thread(target=self._keep, args=(every_s, what), daemon=True)
+            for every_s, what in (
+                (self._workers.beat_every_s, self._renew),
+                (_LOOK_EVERY_S, self._take_over),
+                (_RECONCILE_EVERY_S, self._reconcile),
+            )
+        ]
 
     def __enter__(self) -> Self:
-        swept = sweep(self._store)
-        log.info("ingestion_starting", segments=swept.segments, staged=swept.staged)
         prepare_job_store(self._jobs_url)
         self._queue = IngestionQueue(self._jobs_url)
-        DBOS(config=_config(self._jobs_url))
+        self._id = self._workers.join()
+        self._tidy_up()
+        DBOS(config=_config(self._jobs_url, self._id, self._num_documents))
         DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=None)(self._workflow())
         DBOS.launch()
-        DBOS.register_queue(_QUEUE, worker_concurrency=1, polling_interval_sec=_POLL_S)
-        self._reconciler.start()
+        DBOS.register_queue(
+            _QUEUE, worker_concurrency=self._num_documents, polling_interval_sec=_POLL_S
+        )
+        for thread in self._threads:
+            thread.start()
+        log.info("ingestion_started", worker=self._id)
         return self
 
     def __exit__(
@@ -129,39 +172,79 @@ class IngestionWorker:
         _value: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        """Stop within seconds. Work under way stays as it is, and goes on at the next start.
+        """Stop within seconds. Work under way stays as it is; another worker goes on with it.
 
         Afterwards `abandoned` says whether a step is still computing: Python cannot end a thread,
         so that only the end of the process ends it.
         """
         self._stopping.set()
         self._stages.stop()
-        self.abandoned = not self._idle.acquire(timeout=_STOP_WITHIN_S)
+        deadline = time.monotonic() + _STOP_WITHIN_S
+        self.abandoned = not all(
+            self._idle.acquire(timeout=max(0.0, deadline - time.monotonic()))
+            for _ in range(self._num_documents)
+        )
         DBOS.destroy(destroy_registry=True)
-        self._reconciler.join(_STOP_WITHIN_S)
+        for thread in self._threads:
+            thread.join(_STOP_WITHIN_S)
+        if not self.abandoned:
+            # An abandoned step still writes: its work is free when the process ends, not before.
+            self._workers.leave(self._id)
         self._queue.close()
-        log.info("ingestion_stopped")
+        log.info("ingestion_stopped", worker=self._id)
 
     def _workflow(self) -> Callable[[str, int], None]:
         # DBOS marks the function it is given, which a bound method does not allow.
         def ingest(version_id: str, number: int) -> None:
-            with self._idle:
+            with self._idle, self._work_lock.working():
                 attempt = Attempt(VersionId(version_id), number)
-                run_attempt(attempt, self._stages, _run_durably)
+                run_attempt(attempt, self._stages, self._id, _run_durably)
 
         return ingest
 
-    def _keep_reconciling(self) -> None:
+    def _keep(self, every_s: float, what: Callable[[], None]) -> None:
         while not self._stopping.is_set():
             try:
-                self._reconcile()
+                what()
             except Exception as error:  # noqa: BLE001 - the worker loop classifies and records
-                log.warning("reconcile_failed", error=type(error).__name__)
-            self._stopping.wait(_RECONCILE_EVERY_S)
+                if not self._stopping.is_set():
+                    log.warning("worker_duty_failed", duty=what.__name__, error=repr(error))
+            self._stopping.wait(every_s)
+
+    def _renew(self) -> None:
+        try:
+            self._workers.renew(self._id)
+        except WorkerGivenUpError as error:
+            self._stages.stop()
+            self.given_up.set()
+            log.warning("worker_was_given_up", worker=self._id, reason=str(error))
+
+    def _take_over(self) -> None:
+        """Put the work of dead workers back into the queue, and tidy up after them."""
+        # In this order: a worker enters itself before it begins work.
+        holders = self._queue.find_holders()
+        if dead := holders - self._workers.find_living():
+            # Only what these still hold is moved: doing so twice, or from two workers, is once.
+            DBOS._recover_pending_workflows(sorted(dead))  # noqa: SLF001 - DBOS has no other way
+            self._is_untidy = True
+            log.warning("work_taken_over", workers=sorted(dead))
+        if self._is_untidy:
+            self._tidy_up()
+
+    def _tidy_up(self) -> None:
+        if not self._workers.are_all_here():
+            return
+        with suppress(AlreadyRunningError), self._work_lock.alone():
+            swept = sweep(self._store)
+            self._is_untidy = False
+            log.info("ingestion_swept", segments=swept.segments, staged=swept.staged)
 
     def _reconcile(self) -> None:
         """Make the queue agree with the truth: no open job without a workflow that works on it."""
-        attempts = self._jobs.list_open()
+        queued = self._jobs.list_open(("queued",))
+        # A long queue is asked about once a minute, what is new to it at once.
+        known = self._enqueued if self._num_reconciled % _RECONCILE_ALL_EVERY else set()
+        attempts = self._jobs.list_open(("running",)) + [a for a in queued if a not in known]
         statuses = self._queue.statuses(attempts)
         for attempt in attempts:
             status = statuses.get(attempt)
@@ -171,6 +254,8 @@ class IngestionWorker:
             elif status in _ENDED:
                 error = IngestionInterruptedError(f"the durable job ended as {status.lower()}")
                 self._jobs.fail(attempt, job_error(error))
+        self._enqueued = set(queued)
+        self._num_reconciled += 1
         # The truth remembers how jobs ended; their workflows would only pile up.
         ended = self._queue.list_workflows(ended_only=True)
         self._queue.forget(find_unneeded(ended, self._jobs.list_open(), older_than_s=_KEEP_ENDED_S))
@@ -203,15 +288,15 @@ def prepare_job_store(jobs_url: str) -> None:
         engine.dispose()
 
 
-def _config(jobs_url: str) -> DBOSConfig:
+def _config(jobs_url: str, worker_id: WorkerId, num_documents: int) -> DBOSConfig:
     return {
         "name": _APPLICATION,
         "system_database_url": jobs_url,
         "application_version": _VERSION,
-        "executor_id": _EXECUTOR,
+        "executor_id": worker_id,
         "log_level": "WARNING",
         "enable_otlp": False,
-        "max_executor_threads": 4,
+        "max_executor_threads": num_documents + _OTHER_THREADS,
     }
 
 

@@ -37,7 +37,7 @@ def _verify(settings: Settings, *, repair: bool) -> "VerifyReport":
     from app.wiring import build_checks, build_database, build_store
     from core.verify import Premises
     from core.verify import verify as verify_premises
-    from ingestion.worker_lock import WorkerLock
+    from ingestion.work_lock import WorkLock
     from ingestion.workflow import IngestionQueue
 
     database = build_database(settings)
@@ -48,7 +48,7 @@ def _verify(settings: Settings, *, repair: bool) -> "VerifyReport":
         queue = IngestionQueue(settings.jobs_url)
         stack.callback(queue.close)
         try:
-            stack.enter_context(WorkerLock(settings.data_dir).held())
+            stack.enter_context(WorkLock(settings.data_dir).alone())
             alone = True
         except AlreadyRunningError:
             alone = False

@@ -26,7 +26,7 @@ def ingest(
         int | None, typer.Option(help="End when this process, which started it, ends.")
     ] = None,
 ) -> None:
-    """Make queued documents searchable until told to stop; one process a data folder."""
+    """Make queued documents searchable until told to stop; run as many as the machine bears."""
     settings = load_cli_settings(logs=True)
     if parent_pid is not None:
         os.nice(_NICENESS)
@@ -39,7 +39,6 @@ def ingest(
         build_worker,
     )
     from ingestion.worker import run_worker
-    from ingestion.worker_lock import WorkerLock
 
     database = build_database(settings)
     with errors_to_exit():
@@ -49,10 +48,7 @@ def ingest(
         threading.Thread(target=embedder.load, name="load-embedder", daemon=True).start()
         run_worker(
             build_worker(settings, build_store(settings, database), embedder),
-            WorkerLock(settings.data_dir),
             parent_pid=parent_pid,
-            # under a service, 'cimiento add' may hold the lock for a while
-            wait_for_lock_s=float("inf") if parent_pid is not None else 0.0,
         )
     database.close()
 

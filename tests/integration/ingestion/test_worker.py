@@ -13,15 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
-from core.errors import AlreadyRunningError
-from core.tables import ChunkRow
+from core.tables import ChunkRow, JobRow, WorkerRow
 from ingestion.errors import PoisonDocumentError
 from ingestion.jobs import Attempt, JobError
 from ingestion.parsing.sandbox import Sandbox
 from ingestion.uploads import Accepted
-from ingestion.worker_lock import WorkerLock
 from ingestion.workflow import IngestionQueue, IngestionWorker
 from tests.unit.ingestion import files
 from tests.unit.ingestion.house import EVERYTHING, LIMITS, NO_ORPHANS, House, attempt_of
@@ -32,10 +30,12 @@ ROOT = Path(__file__).parents[3]
 
 
 @contextlib.contextmanager
-def _worker_process(house: House, *, batch_s: float = 0.05) -> Iterator[subprocess.Popen[bytes]]:
+def _worker_process(
+    house: House, *, batch_s: float = 0.05, timeout_s: float = 60.0, voice: str = "clear"
+) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "tests.integration.ingestion.worker_process"]
     process = subprocess.Popen(
-        [*command, str(house.data_dir), str(batch_s), str(os.getpid())],
+        [*command, str(house.data_dir), str(batch_s), str(os.getpid()), str(timeout_s), voice],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
     )
@@ -48,9 +48,7 @@ def _worker_process(house: House, *, batch_s: float = 0.05) -> Iterator[subproce
 
 @contextlib.contextmanager
 def _worker(house: House, sandbox: Sandbox | None = None) -> Iterator[IngestionWorker]:
-    stages = house.stages(sandbox or Sandbox(LIMITS))
-    worker = IngestionWorker(house.jobs_url, house.store, stages)
-    with WorkerLock(house.data_dir).held(), worker:
+    with house.worker(sandbox) as worker:
         yield worker
 
 
@@ -291,35 +289,66 @@ def test_a_worker_does_not_outlive_its_parent(house: House) -> None:
     script = (
         "import os, subprocess, sys, time; from pathlib import Path\n"
         "command = [sys.executable, '-m', 'tests.integration.ingestion.worker_process']\n"
-        "p = subprocess.Popen([*command, sys.argv[1], '0', str(os.getpid())])\n"
+        "p = subprocess.Popen([*command, sys.argv[1], '0', str(os.getpid()), '60', 'clear'])\n"
         "Path(sys.argv[1], 'pid').write_text(str(p.pid)); time.sleep(60)\n"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", script, str(house.data_dir)], cwd=ROOT, stdout=subprocess.DEVNULL
     )
     try:
-        _until(lambda: _is_locked(house))
+        _until(lambda: bool(house.workers().find_living()))
     finally:
         parent.kill()
         parent.wait()
-    _until(lambda: not _is_locked(house), within_s=15)
+    _until(lambda: not house.workers().find_living(), within_s=15)
 
 
-def _is_locked(house: House) -> bool:
-    try:
-        with WorkerLock(house.data_dir).held():
-            return False
-    except AlreadyRunningError:
-        return True
+def test_a_living_worker_finishes_what_a_dead_one_began(
+    house: House, queue: IngestionQueue
+) -> None:
+    accepted = _upload_some(house, 4)
+    for each in accepted:
+        queue.enqueue(attempt_of(each))
+    with _worker_process(house, batch_s=30) as doomed, _worker_process(house):
+        _until(lambda: len(house.workers().find_living()) == 2)
+        _until(lambda: _states(house)["searchable"] + len(_held_by(house, doomed.pid)) == 4)
+        held = _held_by(house, doomed.pid)
+        assert held
+        doomed.kill()
+        _until(lambda: _all_ended(house))
+        _until(lambda: not house.store.staging.list())
+    assert _states(house) == {"searchable": 4}
+    _assert_whole(house, accepted)
+    assert house.orphans() == NO_ORPHANS
 
 
-def test_a_second_worker_waits_its_turn(house: House) -> None:
-    with _worker_process(house):
-        _until(lambda: _is_locked(house))
-        with pytest.raises(AlreadyRunningError), WorkerLock(house.data_dir).held():
-            pass
-    # kill -9 let go of the lock
-    assert not _is_locked(house)
+def test_two_workers_on_one_document_publish_it_once(house: House, queue: IngestionQueue) -> None:
+    (accepted,) = _upload_some(house, 1)
+    queue.enqueue(attempt_of(accepted))
+    with _worker_process(house, batch_s=0.4, timeout_s=1.0, voice="mute") as mute:
+        _until(lambda: bool(_held_by(house, mute.pid)))
+        # the mute one works all the time, and its work is taken over all the same
+        with _worker_process(house, timeout_s=1.0) as other:
+            _until(lambda: bool(_held_by(house, other.pid)) or _all_ended(house))
+            _until(lambda: _all_ended(house))
+            assert mute.poll() is None
+    assert _states(house) == {"searchable": 1}
+    _assert_whole(house, [accepted])
+
+
+def test_a_worker_that_was_given_up_ends_to_be_started_anew(house: House) -> None:
+    with _worker_process(house, timeout_s=1.0) as process:
+        _until(lambda: bool(house.workers().find_living()))
+        with house.database.session_scope() as session:
+            session.execute(delete(WorkerRow))
+        assert process.wait(30) == 1
+
+
+def _held_by(house: House, pid: int) -> list[str]:
+    holders = select(WorkerRow.id).where(WorkerRow.pid == pid)
+    query = select(JobRow.id).where(JobRow.worker_id.in_(holders), JobRow.state == "running")
+    with house.database.read_scope() as session:
+        return list(session.scalars(query))
 
 
 def test_a_document_that_kills_its_worker_is_given_up_after_three(
@@ -327,8 +356,10 @@ def test_a_document_that_kills_its_worker_is_given_up_after_three(
 ) -> None:
     accepted = house.upload("bad.txt", b"words " * 400)
     queue.enqueue(attempt_of(accepted))
-    tries = house.store.staging.of(accepted.version_id).folder / "tries.json"
+    staging = house.store.staging
     for count in (1, 2, 3):
+        # each worker that takes the work over does so under the next lease
+        tries = staging.of(accepted.version_id, lease=count).folder / "tries.json"
         with _worker_process(house, batch_s=30):
             expected = f'["embedding from chunk 0", {count}]'
             _until(lambda: tries.exists() and tries.read_text() == expected)  # noqa: B023

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ingestion.parsing.sandbox import Sandbox
+from core.ids import WorkerId
 from ingestion.worker import run_worker
-from ingestion.worker_lock import WorkerLock
-from ingestion.workflow import IngestionWorker
-from tests.unit.ingestion.house import LIMITS, HookedEmbedder, House
+from ingestion.workers import Workers
+from tests.unit.ingestion.house import HookedEmbedder, House
 
 
 class SlowEmbedder(HookedEmbedder):
@@ -28,12 +27,26 @@ class SlowEmbedder(HookedEmbedder):
         return super().embed_passages(texts)
 
 
-def main(data_dir: str, batch_s: str, parent_pid: str) -> None:
+class MuteWorkers(Workers):
+    """Never says that it lives, and so is given up, while it works on."""
+
+    def renew(self, worker_id: WorkerId) -> None:
+        """Say nothing."""
+
+
+class MuteHouse(House):
+    """A data folder as a mute worker sees it."""
+
+    def workers(self, *, timeout_s: float = 60.0) -> Workers:
+        """Who works here."""
+        return MuteWorkers(self.database, self.data_dir / "workers", timeout_s=timeout_s)
+
+
+def main(data_dir: str, batch_s: str, parent_pid: str, timeout_s: str, voice: str) -> None:
     """Work until told to stop."""
-    house = House(Path(data_dir))
+    house = MuteHouse(Path(data_dir)) if voice == "mute" else House(Path(data_dir))
     house.embedder = SlowEmbedder(float(batch_s))
-    worker = IngestionWorker(house.jobs_url, house.store, house.stages(Sandbox(LIMITS)))
-    run_worker(worker, WorkerLock(house.data_dir), parent_pid=int(parent_pid), wait_for_lock_s=5.0)
+    run_worker(house.worker(timeout_s=float(timeout_s)), parent_pid=int(parent_pid))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import pytest
 from app.adding import Added, find_files, is_foreign, see_through, upload
 from core.access import Access
 from core.ids import CollectionId
-from ingestion.worker_lock import WorkerLock
 from ingestion.workflow import IngestionWorker
 from tests.unit.app.house import MAX_UPLOAD_BYTES, POOL, House
 
@@ -62,10 +61,8 @@ def test_a_file_over_the_limit_or_out_of_reach_is_an_outcome(house: House, folde
 
 def test_work_of_another_process_is_waited_for(house: House, folder: Path) -> None:
     added = add(house, folder / "pool.txt")
-    with WorkerLock(house.services.settings.data_dir).held():
-        done = see_through(
-            house.services, [added], refuse_to_work, show=lambda _added: house.ingest()
-        )
+    house.services.workers.join()
+    done = see_through(house.services, [added], refuse_to_work, show=lambda _added: house.ingest())
     assert [item.state for item in done] == ["searchable"]
 
 
@@ -73,8 +70,8 @@ def test_a_document_deleted_meanwhile_ends_the_wait(house: House, folder: Path) 
     added = add(house, folder / "pool.txt")
     assert added.accepted is not None
     house.client.delete(f"/v1/documents/{added.accepted.document_id}")
-    with WorkerLock(house.services.settings.data_dir).held():
-        done = see_through(house.services, [added], refuse_to_work, show=lambda _added: None)
+    house.services.workers.join()
+    done = see_through(house.services, [added], refuse_to_work, show=lambda _added: None)
     assert [item.state for item in done] == ["failed"]
 
 

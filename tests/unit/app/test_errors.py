@@ -127,6 +127,7 @@ def test_every_error_that_an_upload_can_cause_has_its_status() -> None:
         "parse_memory_exceeded",
         "poison_document",
         "ingestion_interrupted",
+        "worker_given_up",
     }
     codes = {
         value.code

@@ -28,6 +28,9 @@ from ingestion.parsing.sandbox import OnTick, Sandbox
 from ingestion.pipeline import Stages, ingest_document
 from ingestion.store import Store
 from ingestion.uploads import Accepted, OnConflict, Upload
+from ingestion.work_lock import WorkLock
+from ingestion.workers import Workers
+from ingestion.workflow import IngestionWorker
 from tests.fakes import FakeEmbedder
 
 EVERYTHING = Access.to_everything()
@@ -80,6 +83,23 @@ class House:
     def stages(self, sandbox: Sandbox | None = None) -> Stages:
         """The steps, with parsing in this process unless a sandbox is given."""
         return Stages(self.store, sandbox or DirectSandbox(LIMITS), self.embedder, self.settings)
+
+    def workers(self, *, timeout_s: float = 60.0) -> Workers:
+        """Who works here, as a process of its own would see it."""
+        return Workers(self.database, self.data_dir / "workers", timeout_s=timeout_s)
+
+    def worker(
+        self, sandbox: Sandbox | None = None, *, timeout_s: float = 60.0, num_documents: int = 2
+    ) -> IngestionWorker:
+        """A worker, in this process."""
+        return IngestionWorker(
+            self.jobs_url,
+            self.store,
+            self.stages(sandbox or Sandbox(LIMITS)),
+            self.workers(timeout_s=timeout_s),
+            WorkLock(self.data_dir),
+            num_documents=num_documents,
+        )
 
     def default(self) -> CollectionId:
         """Id of the collection `default`."""
