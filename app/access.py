@@ -1,5 +1,6 @@
 """Who is calling, and what they may see: one dependency for every route. Refuses strangers."""
 
+import hashlib
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from core.settings import Settings
 PUBLIC_PATHS: Final = frozenset(
     {"/", "/static", "/sign-in", "/health/live", "/health/ready", "/openapi.json"}
 )
+_NAME_CHARS: Final = 12
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -37,6 +39,14 @@ def require_access(access: Annotated[Access | None, Depends(authenticate)]) -> A
 
 
 CallerAccess = Annotated[Access, Depends(require_access)]
+
+
+def name_caller(request: Request) -> str:
+    """A short name that tells one key or browser from another, and gives neither away."""
+    services: Services = request.app.state.services
+    cookie = request.cookies.get(cookie_name(services.settings), "")
+    secret = request.headers.get("authorization", cookie)
+    return hashlib.sha256(secret.encode()).hexdigest()[:_NAME_CHARS]
 
 
 def cookie_name(settings: Settings) -> str:

@@ -12,13 +12,14 @@ from core.access import Access
 from core.errors import CimientoError, JobNotFoundError
 from core.ids import CollectionId
 from ingestion.errors import DocumentTooLargeError, UnsupportedMediaTypeError
-from ingestion.jobs import Attempt, Job, JobError, job_error
+from ingestion.jobs import Attempt, Job, JobError, JobFilter, job_error
 from ingestion.media_types import detect_media_type
 from ingestion.uploads import Accepted, OnConflict, Upload
 from ingestion.workflow import IngestionWorker
 
 _READ_BYTES: Final = 1 << 20
 _POLL_S: Final = 0.3
+_UPLOADER: Final = "command line"
 _EVERYTHING: Final = Access.to_everything()
 
 
@@ -61,7 +62,7 @@ def upload(services: Services, path: Path, collection_id: CollectionId) -> Added
     try:
         accepted = _accept(services, path, collection_id)
         if not (accepted.deduplicated or accepted.skipped):
-            services.queue.enqueue(Attempt(accepted.job_id, accepted.attempt))
+            services.queue.enqueue(Attempt(accepted.job_id, accepted.attempt, turn=accepted.turn))
         return Added(path, accepted, services.jobs.get(accepted.job_id, _EVERYTHING))
     except CimientoError as error:
         return Added(path, error=job_error(error))
@@ -99,7 +100,7 @@ def see_through(
 
 def _all_refreshed(services: Services, added: Sequence[Added]) -> list[Added]:
     """Two questions for however many files; more only about those that ended since."""
-    running = {job.id: job for job in services.jobs.list(_EVERYTHING, state="running")}
+    running = {job.id: job for job in services.jobs.list(_EVERYTHING, where=JobFilter(state="running"))}
     waiting = {attempt.version_id for attempt in services.jobs.list_open()}
     current = []
     for item in added:
@@ -134,5 +135,11 @@ def _accept(services: Services, path: Path, collection_id: CollectionId) -> Acce
                     "the limit"
                 )
         media_type = detect_media_type(blob.path, path.name)
-        wanted = Upload(collection_id, path.name, media_type, on_conflict=OnConflict.REPLACE)
+        wanted = Upload(
+            collection_id,
+            path.name,
+            media_type,
+            on_conflict=OnConflict.REPLACE,
+            uploader=_UPLOADER,
+        )
         return services.documents.accept(wanted, blob)

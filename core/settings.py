@@ -86,6 +86,24 @@ class IngestionSettings(_Group):
         description="Documents that one worker has in hand: while one is embedded, others are "
         "parsed.",
     )
+    niceness: int = Field(
+        default=10,
+        ge=0,
+        le=19,
+        description="How far a worker stands back for other programs, the answering service first.",
+    )
+    parse_stall_s: float = Field(
+        default=120.0, gt=0, description="Longest time for one page while a file is parsed."
+    )
+    chunk_stall_s: float = Field(
+        default=300.0, gt=0, description="Longest time for cutting a document into chunks."
+    )
+    embed_stall_s: float = Field(
+        default=300.0, gt=0, description="Longest time for embedding one batch of chunks."
+    )
+    publish_stall_s: float = Field(
+        default=300.0, gt=0, description="Longest time for making a document searchable."
+    )
     worker_timeout_s: float = Field(
         default=60.0,
         ge=1,

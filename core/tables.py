@@ -226,6 +226,8 @@ class JobRow(Base):
     # Moves on whenever a worker takes the work: what an earlier holder still does is refused.
     lease: Mapped[int] = mapped_column(Integer, default=0)
     worker_id: Mapped[str | None] = mapped_column(String(40))
+    # Tries in a row that ended in an error which may go away by itself.
+    failures: Mapped[int] = mapped_column(Integer, default=0)
     stage: Mapped[str | None] = mapped_column(String(16))
     done: Mapped[int] = mapped_column(Integer, default=0)
     total: Mapped[int | None] = mapped_column(Integer)

@@ -12,8 +12,10 @@ from core.ids import DocumentId, VersionId, new_id
 from core.tables import DocumentRow, JobRow, VersionRow
 from ingestion.purge import lock_blobs, lock_collection, release_blobs
 from ingestion.store import Store
+from ingestion.turns import next_turn
 from ingestion.uploads import Accepted, OnConflict, Upload, clean_name, clean_relative_path
 
+_MAX_LANE_CHARS: Final = 80
 _NOT_CURRENT: Final = ("failed", "cancelled", "replaced")
 
 
@@ -109,7 +111,11 @@ def _queue_version(
     )
     session.add(version)
     session.flush()
-    session.add(JobRow(id=version.id, document_id=document.id, state="queued"))
+    lane = f"{upload.collection_id}/{upload.uploader}"[:_MAX_LANE_CHARS]
+    turn = next_turn(session, lane)
+    session.add(
+        JobRow(id=version.id, document_id=document.id, state="queued", lane=lane, turn=turn)
+    )
     session.flush()
     return version
 
@@ -117,7 +123,7 @@ def _queue_version(
 def _accepted(
     session: Session, version: VersionRow, *, deduplicated: bool = False, skipped: bool = False
 ) -> Accepted:
-    attempt = session.scalars(select(JobRow.attempt).where(JobRow.id == version.id)).one()
+    job = session.get_one(JobRow, version.id)
     return Accepted(
         document_id=DocumentId(version.document_id),
         version_id=VersionId(version.id),
@@ -128,5 +134,6 @@ def _accepted(
         deduplicated=deduplicated,
         skipped=skipped,
         job_id=VersionId(version.id),
-        attempt=attempt,
+        attempt=job.attempt,
+        turn=job.turn,
     )

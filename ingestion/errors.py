@@ -71,6 +71,13 @@ class IngestionInterruptedError(CimientoError):
     retryable = True
 
 
+class StageStalledError(CimientoError):
+    """A stage made no progress for its limit and was stopped; the message names the setting."""
+
+    code = "stage_stalled"
+    retryable = True
+
+
 class WorkerGivenUpError(CimientoError):
     """This worker was silent for so long that the others took its work over; it starts anew."""
 

@@ -1,9 +1,9 @@
 """Jobs: how far each version is, and how it ended. Changes states; runs nothing."""
 
 import errno
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal, cast
 
@@ -13,20 +13,21 @@ from sqlalchemy.orm import Session
 from core.access import Access
 from core.errors import CimientoError, JobNotFoundError
 from core.ids import DocumentId, VersionId, WorkerId
-from core.tables import DocumentRow, JobRow, VersionRow, WorkerRow, now
+from core.tables import CollectionRow, DocumentRow, JobRow, VersionRow, WorkerRow, now
 from ingestion.errors import (
     JobFinishedError,
     JobNotRetryableError,
     StorageFullError,
     WorkerGivenUpError,
 )
+from ingestion.patience import Patience
 from ingestion.store import Store
+from ingestion.turns import next_turn
 
 JobState = Literal["queued", "running", "searchable", "failed", "cancelled"]
 Stage = Literal["parsing", "chunking", "embedding", "publishing"]
 
 OPEN_STATES: Final[tuple[JobState, ...]] = ("queued", "running")
-_REPORT_EVERY_S: Final = 0.4
 
 
 class NoLongerWantedError(Exception):
@@ -64,8 +65,18 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """The next attempt at what failed, and the pause before it."""
+
+    attempt: Attempt
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """The work of making one version searchable. `done` of `total` counts `unit`s of the stage."""
+    """The work of making one version searchable. `done` of `total` counts `unit`s of the stage,
+    `rate` how many of them a second. A queued job with an error waits to be tried again.
+    """
 
     id: VersionId
     document_id: DocumentId
@@ -76,16 +87,45 @@ class Job:
     done: int
     total: int | None
     unit: str | None
+    rate: float | None
     attempt: int
+    turn: int
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     error: JobError | None
 
     @property
+    def eta_s(self) -> float | None:
+        """Seconds until the stage is done, at the rate so far; None where that cannot be told."""
+        if self.state != "running" or not self.rate or self.total is None:
+            return None
+        return (self.total - self.done) / self.rate
+
+    @property
     def is_open(self) -> bool:
         """Whether the job is still to come to its end."""
         return self.state in OPEN_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs to list; None does not filter. `collection` is a name."""
+
+    state: JobState | None = None
+    collection: str | None = None
+    document_id: DocumentId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How far a stage is: `done` of `total` `unit`s, at `rate` of them a second."""
+
+    stage: Stage
+    done: int
+    total: int | None
+    unit: str | None
+    rate: float | None = None
 
 
 class Jobs:
@@ -139,13 +179,10 @@ class Jobs:
                 .values(started_at=now())
             )
 
-    def report(
-        self, attempt: Attempt, stage: Stage, *, done: int, total: int | None, unit: str | None
-    ) -> None:
+    def report(self, attempt: Attempt, reading: Reading) -> None:
         """Note how far a stage is. Raises `NoLongerWantedError`."""
-        values = {"stage": stage, "done": done, "total": total, "unit": unit}
         with self._store.database.session_scope() as session:
-            _set(session, attempt, ("running",), **values)
+            _set(session, attempt, ("running",), **asdict(reading))
 
     def fail(self, attempt: Attempt, error: JobError) -> bool:
         """End the attempt as failed. Returns whether it was still open."""
@@ -162,6 +199,30 @@ class Jobs:
         except NoLongerWantedError:
             return False
         return True
+
+    def try_again(self, attempt: Attempt, error: JobError, patience: Patience) -> Again | None:
+        """Queue the attempt anew after an error that may go away by itself; what is staged stays.
+
+        None when patience is at its end, or the attempt is not wanted any more; then nothing was
+        changed. Otherwise the caller enqueues what is returned.
+        """
+        values = {
+            **_BLANK,
+            "state": "queued",
+            "attempt": JobRow.attempt + 1,
+            "failures": JobRow.failures + 1,
+            "error_code": error.code,
+            "error_message": error.message,
+            "error_retryable": error.retryable,
+        }
+        with self._store.database.session_scope() as session, suppress(NoLongerWantedError):
+            row = session.get(JobRow, attempt.version_id, with_for_update=True)
+            if row is not None and row.failures + 1 < patience.max_tries:
+                num_failures = row.failures + 1
+                _set(session, attempt, OPEN_STATES, **values)
+                again = Attempt(attempt.version_id, attempt.number + 1, turn=row.turn)
+                return Again(again, patience.pause_s(num_failures))
+        return None
 
     def cancel(self, job_id: VersionId, access: Access) -> Job:
         """End an open job as cancelled; running work stops by itself within moments.
@@ -187,10 +248,10 @@ class Jobs:
             if job.state not in ("failed", "cancelled"):
                 raise JobNotRetryableError(f"the job is {job.state}: there is nothing to retry")
             _refuse_superseded(session, job)
+            turn = next_turn(session, session.get_one(JobRow, job_id).lane)
+            values = {**_BLANK, "state": "queued", "failures": 0, "turn": turn}
             session.execute(
-                update(JobRow)
-                .where(JobRow.id == job_id)
-                .values(attempt=job.attempt + 1, state="queued", **_BLANK)
+                update(JobRow).where(JobRow.id == job_id).values(attempt=job.attempt + 1, **values)
             )
             session.execute(
                 update(VersionRow).where(VersionRow.id == job_id).values(state="queued")
@@ -203,41 +264,17 @@ class Jobs:
         self,
         access: Access,
         *,
-        state: JobState | None = None,
+        where: JobFilter | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> list[Job]:
         """Jobs the caller may see, newest first; the id of the last one is the next cursor."""
-        query = _select_jobs(access).order_by(JobRow.id.desc()).limit(limit)
-        if state is not None:
-            query = query.where(JobRow.state == state)
+        query = _filter(_select_jobs(access), where or JobFilter())
+        query = query.order_by(JobRow.id.desc()).limit(limit)
         if cursor is not None:
             query = query.where(JobRow.id < cursor)
         with self._store.database.read_scope() as session:
             return [_job(row) for row in session.execute(query)]
-
-
-class Progress:
-    """Reports of one attempt, thinned to a few writes a second. Also how an attempt learns that
-    it is no longer wanted: every write asks.
-    """
-
-    def __init__(
-        self, jobs: Jobs, attempt: Attempt, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._jobs = jobs
-        self._attempt = attempt
-        self._clock = clock
-        self._last: tuple[Stage, float] | None = None
-
-    def report(self, stage: Stage, done: int, total: int | None, unit: str | None) -> None:
-        """Note how far a stage is. Raises `NoLongerWantedError`."""
-        moment = self._clock()
-        recent = self._last is not None and moment - self._last[1] < _REPORT_EVERY_S
-        if recent and self._last is not None and self._last[0] == stage and done != total:
-            return
-        self._last = (stage, moment)
-        self._jobs.report(self._attempt, stage, done=done, total=total, unit=unit)
 
 
 def finish(session: Session, attempt: Attempt, *, num_chunks: int) -> None:
@@ -264,6 +301,7 @@ _BLANK: Final[dict[str, Any]] = {
     "done": 0,
     "total": None,
     "unit": None,
+    "rate": None,
     "started_at": None,
     "finished_at": None,
     "error_code": None,
@@ -272,7 +310,7 @@ _BLANK: Final[dict[str, Any]] = {
 }
 
 
-def _set(session: Session, attempt: Attempt, states: tuple[str, ...], **values: object) -> None:
+def _set(session: Session, attempt: Attempt, states: tuple[str, ...], /, **values: object) -> None:
     statement = update(JobRow).where(
         JobRow.id == attempt.version_id,
         JobRow.attempt == attempt.number,
@@ -299,6 +337,17 @@ def _refuse_superseded(session: Session, job: Job) -> None:
     )
     if session.scalar(newer.limit(1)) is not None:
         raise JobNotRetryableError("a newer version of the document is searchable")
+
+
+def _filter(query: Select[JobRow, int, str], where: JobFilter) -> Select[JobRow, int, str]:
+    if where.state is not None:
+        query = query.where(JobRow.state == where.state)
+    if where.document_id is not None:
+        query = query.where(JobRow.document_id == where.document_id)
+    if where.collection is not None:
+        named = select(CollectionRow.id).where(CollectionRow.name == where.collection)
+        query = query.where(DocumentRow.collection_id.in_(named))
+    return query
 
 
 def _select_jobs(access: Access) -> Select[JobRow, int, str]:
@@ -334,7 +383,9 @@ def _job(row: Row[JobRow, int, str]) -> Job:
         done=job.done,
         total=job.total,
         unit=job.unit,
+        rate=job.rate,
         attempt=job.attempt,
+        turn=job.turn,
         created_at=job.created_at,
         started_at=job.started_at,
         finished_at=job.finished_at,

@@ -14,15 +14,17 @@ from sqlalchemy import select
 
 from core.embedding import Embedder
 from core.errors import CimientoError
-from core.ids import WorkerId
+from core.ids import VersionId, WorkerId
 from core.settings import IngestionSettings
 from core.tables import DocumentRow, VersionRow
 from ingestion.chunking import chunk, embedding_text
-from ingestion.errors import NoTextFoundError, WorkerGivenUpError
-from ingestion.jobs import Attempt, Jobs, NoLongerWantedError, Progress, job_error
+from ingestion.errors import NoTextFoundError, StageStalledError, WorkerGivenUpError
+from ingestion.jobs import Again, Attempt, Jobs, NoLongerWantedError, Stage, job_error
 from ingestion.language import detect_language
 from ingestion.parsing.document import ParsedDocument
 from ingestion.parsing.sandbox import Sandbox
+from ingestion.patience import patience_with
+from ingestion.progress import Progress
 from ingestion.publishing import Publication, publish
 from ingestion.spans import ChunkPlan
 from ingestion.staging import HalfVectors, StagedVersion
@@ -35,6 +37,12 @@ StepRunner = Callable[[str, Callable[[], None]], None]
 
 
 _ASK_EVERY_S: Final = 1.0
+_STALL_KEYS: Final[dict[Stage, str]] = {
+    "parsing": "CIMIENTO_INGESTION__PARSE_STALL_S",
+    "chunking": "CIMIENTO_INGESTION__CHUNK_STALL_S",
+    "embedding": "CIMIENTO_INGESTION__EMBED_STALL_S",
+    "publishing": "CIMIENTO_INGESTION__PUBLISH_STALL_S",
+}
 
 
 class WorkerStoppingError(BaseException):
@@ -67,19 +75,23 @@ def run_attempt(
     stages: "Stages",
     worker_id: WorkerId,
     run_step: StepRunner = run_directly,
-) -> None:
-    """Run the story to one end: searchable, failed with a reason, or dropped because nobody wants
-    it any more or another worker holds it now. Raises only `WorkerStoppingError`, and what keeps
-    the end from being recorded.
+) -> Again | None:
+    """Run the story to one end: searchable, failed with a reason, to be tried again after a pause,
+    or dropped because nobody wants it any more or another worker holds it now.
+
+    Returns what is to be tried again. Raises only `WorkerStoppingError`, and what keeps the end
+    from being recorded.
     """
+    again = None
     try:
         attempt = stages.take(attempt, worker_id)
         ingest_document(attempt, stages, run_step)
     except NoLongerWantedError:
         log.info("ingestion_dropped", version=attempt.version_id)
     except Exception as error:  # noqa: BLE001 - the worker loop classifies and records
-        stages.fail(attempt, error)
+        again = stages.fail(attempt, error)
     stages.clean(attempt)
+    return again
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +115,26 @@ class Stages:
         self._stopping = threading.Event()
         # Embedding takes every core, and two at once finish no sooner: batch by batch, in turns.
         self._turn = threading.RLock()
+        self._progress: dict[VersionId, Progress] = {}
+        self._limits: dict[Stage, float] = {
+            "chunking": settings.chunk_stall_s,
+            "embedding": settings.embed_stall_s,
+            "publishing": settings.publish_stall_s,
+        }
 
     def stop(self) -> None:
         """Make running work raise `WorkerStoppingError` at its next breath."""
         self._stopping.set()
+
+    def find_stalled(self) -> Iterator[tuple[Attempt, StageStalledError]]:
+        """Work that stands still in this process, where only the end of the process ends it.
+
+        Parsing is not among it: its process is killed, and the work fails by itself.
+        """
+        for progress in tuple(self._progress.values()):
+            stage, still_s = progress.stage, progress.still_s
+            if stage in self._limits and still_s > self._limits[stage]:
+                yield progress.attempt, _stalled(stage, self._limits[stage])
 
     def take(self, attempt: Attempt, worker_id: WorkerId) -> Attempt:
         """Hold the attempt from now on, with what an earlier holder left. See `Jobs.take`."""
@@ -136,7 +164,7 @@ class Stages:
         with self._stage(attempt) as staged:
             parsed, plan = self._parsed(attempt, staged), self._plan(attempt, staged)
             done = len(self._load_vectors(staged))
-            progress = Progress(self._jobs, attempt)
+            progress = self._progress[attempt.version_id]
             name = self._source(attempt).name
             with self._try(attempt, staged, f"embedding from chunk {done}"):
                 while done < len(plan.spans):
@@ -160,19 +188,26 @@ class Stages:
                 self.embed(attempt)
                 vectors = self._load_vectors(staged)
             parsed = self._parsed(attempt, staged)
-            Progress(self._jobs, attempt).report("publishing", 0, len(vectors), "chunks")
+            self._progress[attempt.version_id].report("publishing", 0, len(vectors), "chunks")
             ready = Publication(attempt, parsed, plan, vectors, self._embedder.model)
             with self._try(attempt, staged, "publishing"):
                 publish(self._store, ready)
             log.info("document_searchable", version=attempt.version_id, chunks=len(vectors))
 
-    def fail(self, attempt: Attempt, error: Exception) -> None:
-        """Record why the attempt failed, unless it came to another end before."""
+    def fail(self, attempt: Attempt, error: Exception) -> Again | None:
+        """Record why the attempt failed, unless it came to another end before.
+
+        Returns the next attempt where the error may go away by itself.
+        """
         reason = job_error(error)
-        self._jobs.fail(attempt, reason)
+        again = self._jobs.try_again(attempt, reason, patience_with(error))
+        if again is None:
+            self._jobs.fail(attempt, reason)
         # A bug of ours is logged with its traceback; a bad file is not an event of the service.
-        details = {} if isinstance(error, CimientoError) else {"exc_info": error}
+        details: dict[str, object] = {} if isinstance(error, CimientoError) else {"exc_info": error}
+        details["again_in_s"] = again and again.pause_s
         log.warning("ingestion_failed", version=attempt.version_id, code=reason.code, **details)
+        return again
 
     def clean(self, attempt: Attempt) -> None:
         """Remove what was staged for work that came to its end."""
@@ -185,6 +220,8 @@ class Stages:
         self._jobs.begin(attempt)
         staged = self._store.staging.of(attempt.version_id, attempt.lease)
         staged.create()
+        outer = self._progress.get(attempt.version_id)
+        self._progress[attempt.version_id] = outer or Progress(self._jobs, attempt)
         try:
             yield staged
         except FileNotFoundError:
@@ -192,6 +229,8 @@ class Stages:
             self._jobs.begin(attempt)
             raise
         finally:
+            if outer is None:
+                del self._progress[attempt.version_id]
             if staged.folder.is_dir():
                 staged.forget_tries()
 
@@ -211,6 +250,7 @@ class Stages:
         while not self._turn.acquire(timeout=_ASK_EVERY_S):
             self._breathe()
             self._jobs.begin(attempt)
+            self._progress[attempt.version_id].wait()
         try:
             yield
         finally:
@@ -223,12 +263,15 @@ class Stages:
     def _parse_once(self, attempt: Attempt, staged: StagedVersion) -> ParsedDocument:
         for left in staged.folder.glob("parse-*"):
             shutil.rmtree(left, ignore_errors=True)
-        progress = Progress(self._jobs, attempt)
+        progress = self._progress[attempt.version_id]
         source = self._source(attempt)
 
         def on_tick(done: int, total: int | None) -> None:
             self._breathe()
             progress.report("parsing", done, total, "pages" if total else None)
+            # where pages are not counted, the limit of time for the whole file is all there is
+            if total and progress.still_s > self._settings.parse_stall_s:
+                raise _stalled("parsing", self._settings.parse_stall_s)
 
         on_tick(0, None)
         path = self._blob_path(source)
@@ -237,8 +280,8 @@ class Stages:
         return parsed
 
     def _chunk(self, attempt: Attempt, staged: StagedVersion) -> ChunkPlan:
-        Progress(self._jobs, attempt).report("chunking", 0, None, None)
         parsed = self._parsed(attempt, staged)
+        self._progress[attempt.version_id].report("chunking", 0, None, None)
         with self._try(attempt, staged, "chunking"):
             spans = chunk(
                 parsed,
@@ -278,3 +321,7 @@ class Stages:
     def _breathe(self) -> None:
         if self._stopping.is_set():
             raise WorkerStoppingError
+
+
+def _stalled(stage: Stage, limit_s: float) -> StageStalledError:
+    return StageStalledError(f"{stage} made no progress for {limit_s:g} s ({_STALL_KEYS[stage]})")

@@ -40,6 +40,8 @@ class Upload:
     # The synchronised folder it comes from. The name is then a path relative to that folder, and a
     # document that came from anywhere else is left as it is.
     origin: str | None = None
+    # Whoever sends it, by any name: what one sends to a collection waits behind itself only.
+    uploader: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Accepted:
     skipped: bool
     job_id: VersionId
     attempt: int
+    turn: int
 
 
 def clean_name(name: str) -> str:

@@ -32,12 +32,12 @@ def run_worker(worker: IngestionWorker, *, parent_pid: int | None = None) -> Non
         _wait(stopping, worker, parent_pid)
     if worker.abandoned:
         # The interpreter would wait for the step's thread; another worker goes on with the work.
-        os._exit(1 if worker.given_up.is_set() else 0)
-    if worker.given_up.is_set():
+        os._exit(1 if worker.is_spent.is_set() else 0)
+    if worker.is_spent.is_set():
         raise WorkerGivenUpError("the other workers took the work of this one over")
 
 
 def _wait(stopping: threading.Event, worker: IngestionWorker, parent_pid: int | None) -> None:
-    while not stopping.wait(_LOOK_EVERY_S) and not worker.given_up.is_set():
+    while not stopping.wait(_LOOK_EVERY_S) and not worker.is_spent.is_set():
         if parent_pid is not None and os.getppid() != parent_pid:
             return

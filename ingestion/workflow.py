@@ -13,14 +13,13 @@ from typing import Final, Self
 
 import structlog
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
-from dbos import error as dbos_error
 from sqlalchemy import create_engine, make_url
-from sqlalchemy.exc import OperationalError
 
 from core.errors import AlreadyRunningError
 from core.ids import VersionId, WorkerId
 from ingestion.errors import IngestionInterruptedError, WorkerGivenUpError
 from ingestion.jobs import Attempt, Jobs, job_error
+from ingestion.patience import patience_with
 from ingestion.pipeline import Stages, run_attempt
 from ingestion.store import Store
 from ingestion.sweep import sweep
@@ -40,12 +39,10 @@ _LOOK_EVERY_S: Final = 1.0
 _RECONCILE_EVERY_S: Final = 5.0
 _RECONCILE_ALL_EVERY: Final = 12
 _STOP_WITHIN_S: Final = 5.0
-_TRIES: Final = 5
 _OTHER_THREADS: Final = 3
 _STATUS_BATCH: Final = 500
 _KEEP_ENDED_S: Final = 60.0
 _LAST_TURN: Final = 2**31 - 1
-_FIRST_RETRY_S: Final = 0.5
 _ENDED: Final = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 
@@ -56,14 +53,16 @@ class IngestionQueue:
         prepare_job_store(jobs_url)
         self._client = DBOSClient(system_database_url=jobs_url, application_name=_APPLICATION)
 
-    def enqueue(self, attempt: Attempt) -> None:
-        """Queue the attempt. Doing so twice is doing so once."""
+    def enqueue(self, attempt: Attempt, *, delay_s: float = 0.0) -> None:
+        """Queue the attempt, to begin after the delay. Doing so twice is doing so once."""
         options: EnqueueOptions = {
             "workflow_name": _WORKFLOW,
             "queue_name": _QUEUE,
             "workflow_id": attempt.workflow_id,
             "priority": min(attempt.turn, _LAST_TURN),
         }
+        if delay_s:
+            options["delay_seconds"] = delay_s
         self._client.enqueue(options, attempt.version_id, attempt.number)
 
     def statuses(self, attempts: Sequence[Attempt]) -> dict[Attempt, str]:
@@ -133,8 +132,9 @@ class IngestionWorker:
         self._workers = workers
         self._work_lock = work_lock
         self._num_documents = num_documents
-        # Set when the other workers gave this one up: its process should end, and start anew.
-        self.given_up = threading.Event()
+        # Set when the process should end and be started anew: the other workers gave it up, or a
+        # step is stuck in it.
+        self.is_spent = threading.Event()
         self.abandoned = False
         self._stopping = threading.Event()
         self._idle = threading.Semaphore(num_documents)
@@ -147,6 +147,7 @@ class IngestionWorker:
                 (self._workers.beat_every_s, self._renew),
                 (_LOOK_EVERY_S, self._take_over),
                 (_RECONCILE_EVERY_S, self._reconcile),
+                (_LOOK_EVERY_S, self._end_stalled),
             )
         ]
 
@@ -198,7 +199,10 @@ class IngestionWorker:
         def ingest(version_id: str, number: int) -> None:
             with self._idle, self._work_lock.working():
                 attempt = Attempt(VersionId(version_id), number)
-                run_attempt(attempt, self._stages, self._id, _run_durably)
+                again = run_attempt(attempt, self._stages, self._id, _run_durably)
+            if again is not None:
+                # should the process die before this, the reconciler enqueues it
+                self._queue.enqueue(again.attempt, delay_s=again.pause_s)
 
         return ingest
 
@@ -216,7 +220,7 @@ class IngestionWorker:
             self._workers.renew(self._id)
         except WorkerGivenUpError as error:
             self._stages.stop()
-            self.given_up.set()
+            self.is_spent.set()
             log.warning("worker_was_given_up", worker=self._id, reason=str(error))
 
     def _take_over(self) -> None:
@@ -230,6 +234,14 @@ class IngestionWorker:
             log.warning("work_taken_over", workers=sorted(dead))
         if self._is_untidy:
             self._tidy_up()
+
+    def _end_stalled(self) -> None:
+        """Fail what stands still. Python cannot end a thread: the process ends with it."""
+        for attempt, error in self._stages.find_stalled():
+            self._jobs.fail(attempt, job_error(error))
+            log.error("stage_stalled", version=attempt.version_id, reason=str(error))
+            self._stages.stop()
+            self.is_spent.set()
 
     def _tidy_up(self) -> None:
         if not self._workers.are_all_here():
@@ -253,12 +265,19 @@ class IngestionWorker:
                 self._queue.enqueue(attempt)
             elif status in _ENDED:
                 error = IngestionInterruptedError(f"the durable job ended as {status.lower()}")
-                self._jobs.fail(attempt, job_error(error))
+                self._begin_anew(attempt, error)
         self._enqueued = set(queued)
         self._num_reconciled += 1
         # The truth remembers how jobs ended; their workflows would only pile up.
         ended = self._queue.list_workflows(ended_only=True)
         self._queue.forget(find_unneeded(ended, self._jobs.list_open(), older_than_s=_KEEP_ENDED_S))
+
+    def _begin_anew(self, attempt: Attempt, error: IngestionInterruptedError) -> None:
+        again = self._jobs.try_again(attempt, job_error(error), patience_with(error))
+        if again is None:
+            self._jobs.fail(attempt, job_error(error))
+        else:
+            self._queue.enqueue(again.attempt, delay_s=again.pause_s)
 
 
 def find_unneeded(
@@ -301,21 +320,5 @@ def _config(jobs_url: str, worker_id: WorkerId, num_documents: int) -> DBOSConfi
 
 
 def _run_durably(name: str, step: Callable[[], None]) -> None:
-    try:
-        DBOS.run_step(
-            {
-                "name": name,
-                "retries_allowed": True,
-                "interval_seconds": _FIRST_RETRY_S,
-                "max_attempts": _TRIES,
-                "should_retry": _is_transient,
-            },
-            step,
-        )
-    except dbos_error.DBOSMaxStepRetriesExceeded as error:
-        raise error.errors[-1] from error
-
-
-def _is_transient(error: BaseException) -> bool:
-    # What the file is to blame for stays so; a busy database or a full disk may not.
-    return isinstance(error, OperationalError | OSError)
+    # Failed steps are tried again as a new attempt, after a pause that keeps nobody waiting.
+    DBOS.run_step({"name": name}, step)

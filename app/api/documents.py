@@ -1,5 +1,6 @@
 """Routes of documents: upload, list, read, delete."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import anyio.to_thread
@@ -7,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.access import CallerAccess
+from app.access import CallerAccess, name_caller
 from app.api.common import PAGE_SIZE, CollectionInPath, TheServices, problems
 from app.api.fields import CollectionName
 from app.api.schemas import (
@@ -81,7 +82,10 @@ async def upload_document(
         )
         # shielded from cancellation: a client that leaves now does not undo half a transaction
         accepted = await anyio.to_thread.run_sync(
-            _accept, services, _upload(received, collection, on_conflict), blob
+            _accept,
+            services,
+            replace(_upload(received, collection, on_conflict), uploader=name_caller(request)),
+            blob,
         )
     return UploadOut.of(accepted)
 
@@ -99,7 +103,7 @@ def _upload(received: ReceivedUpload, collection: Collection, on_conflict: OnCon
 def _accept(services: Services, upload: Upload, blob: PendingBlob) -> Accepted:
     accepted = services.documents.accept(upload, blob)
     if not (accepted.deduplicated or accepted.skipped):
-        services.queue.enqueue(Attempt(accepted.job_id, accepted.attempt))
+        services.queue.enqueue(Attempt(accepted.job_id, accepted.attempt, turn=accepted.turn))
     return accepted
 
 

@@ -8,17 +8,19 @@ import anyio
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectSendStream
 from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.access import CallerAccess
-from app.api.common import PAGE_SIZE, Cursor, TheServices, problems
+from app.api.common import PAGE_SIZE, TheServices, problems
+from app.api.fields import CollectionName
 from app.api.schemas import JobOut, JobPage
 from app.errors import problem_of
 from app.services import Services
 from app.streams import EventStreamResponse, ServerEvent, run_task
 from core.access import Access
 from core.errors import CimientoError
-from core.ids import VersionId
-from ingestion.jobs import Attempt
+from core.ids import DocumentId, VersionId
+from ingestion.jobs import Attempt, JobFilter
 
 router = APIRouter(tags=["jobs"])
 
@@ -26,15 +28,33 @@ State = Literal["queued", "running", "searchable", "failed", "cancelled"]
 _POLL_S: Final = 0.3
 
 
-@router.get("/v1/jobs", summary="List jobs", responses=problems())
+class JobQuery(BaseModel):
+    """What to list; unknown parameters are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    state: State | None = None
+    collection: CollectionName | None = None
+    document_id: str | None = Field(default=None, max_length=64)
+    cursor: str | None = Field(default=None, max_length=64, description="Of the last page.")
+
+
+@router.get("/v1/jobs", summary="List jobs", responses=problems(404))
 def list_jobs(
     services: TheServices,
     access: CallerAccess,
-    state: Annotated[State | None, Query()] = None,
-    cursor: Cursor = None,
+    where: Annotated[JobQuery, Query()],
 ) -> JobPage:
-    """Jobs of documents that the caller may see, the newest first."""
-    found = services.jobs.list(access, state=state, cursor=cursor, limit=PAGE_SIZE + 1)
+    """Jobs of documents that the caller may see, the newest first. `failed` ones wait for you."""
+    if where.collection is not None:
+        services.collections.get(where.collection, access)
+    document_id = DocumentId(where.document_id) if where.document_id else None
+    found = services.jobs.list(
+        access,
+        where=JobFilter(where.state, where.collection, document_id),
+        cursor=where.cursor,
+        limit=PAGE_SIZE + 1,
+    )
     page = found[:PAGE_SIZE]
     next_cursor = page[-1].id if len(found) > PAGE_SIZE else None
     return JobPage(items=[JobOut.of(job) for job in page], next_cursor=next_cursor)
@@ -50,7 +70,7 @@ def get_job(job_id: str, services: TheServices, access: CallerAccess) -> JobOut:
 def retry_job(job_id: str, services: TheServices, access: CallerAccess) -> JobOut:
     """Queue a failed or cancelled job anew."""
     job = services.jobs.retry(VersionId(job_id), access)
-    services.queue.enqueue(Attempt(job.id, job.attempt))
+    services.queue.enqueue(Attempt(job.id, job.attempt, turn=job.turn))
     return JobOut.of(job)
 
 

@@ -227,6 +227,8 @@ class JobOut(Reply):
     done: int
     total: int | None
     unit: str | None
+    rate: float | None = Field(description="Units a second in this stage.")
+    eta_s: float | None = Field(description="Seconds until the stage is done, at that rate.")
     attempt: int
     created_at: datetime
     started_at: datetime | None
@@ -246,6 +248,8 @@ class JobOut(Reply):
             done=job.done,
             total=job.total,
             unit=job.unit,
+            rate=job.rate,
+            eta_s=job.eta_s,
             attempt=job.attempt,
             created_at=job.created_at,
             started_at=job.started_at,

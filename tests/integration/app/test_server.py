@@ -7,7 +7,7 @@ import time
 from urllib.parse import urlsplit
 
 from core.ids import VersionId
-from ingestion.jobs import Attempt
+from ingestion.jobs import Attempt, Reading
 from tests.integration.app.conftest import Running
 from tests.unit.app.house import POOL
 
@@ -129,7 +129,7 @@ def test_a_job_is_followed_to_its_end(running: Running) -> None:
             if job["state"] == "queued":
                 attempt = Attempt(VersionId(job_id), 1)
                 house.services.jobs.begin(attempt)
-                house.services.jobs.report(attempt, "parsing", done=1, total=2, unit="pages")
+                house.services.jobs.report(attempt, Reading("parsing", 1, 2, "pages"))
             elif job["stage"] == "parsing" and job["done"] == 1:
                 house.ingest()
     assert states[0] == ("queued", None)

@@ -6,7 +6,7 @@ import pytest
 
 from core.access import Access
 from core.ids import VersionId
-from ingestion.jobs import Attempt, JobError
+from ingestion.jobs import Attempt, JobError, Reading
 from tests.unit.app.house import POOL, House
 from tests.unit.app.sse import read_events
 
@@ -29,10 +29,11 @@ def test_a_job_tells_how_far_it_is(house: House) -> None:
     job_id = queue(house)
     attempt = Attempt(VersionId(job_id), 1)
     house.services.jobs.begin(attempt)
-    house.services.jobs.report(attempt, "embedding", done=3, total=9, unit="chunks")
+    house.services.jobs.report(attempt, Reading("embedding", 3, 9, "chunks", rate=2.0))
     job = house.client.get(f"/v1/jobs/{job_id}").json()
     assert (job["state"], job["stage"]) == ("running", "embedding")
     assert (job["done"], job["total"], job["unit"], job["attempt"]) == (3, 9, "chunks", 1)
+    assert (job["rate"], job["eta_s"]) == (2.0, 3.0)
 
 
 def test_a_failed_job_says_why(house: House) -> None:
@@ -44,6 +45,10 @@ def test_a_failed_job_says_why(house: House) -> None:
     listed = house.client.get("/v1/jobs?state=failed").json()["items"]
     assert [job["id"] for job in listed] == [job_id]
     assert house.client.get("/v1/jobs?state=queued").json()["items"] == []
+    assert house.client.get("/v1/jobs?state=failed&collection=default").json()["items"] == listed
+    assert house.client.get(f"/v1/jobs?document_id={listed[0]['document_id']}").json()["items"]
+    assert house.client.get("/v1/jobs?document_id=doc_of_none").json()["items"] == []
+    assert house.client.get("/v1/jobs?collection=unknown").status_code == 404
 
 
 def finish(house: House, job_id: str) -> None:

@@ -112,13 +112,14 @@ class House:
         *,
         on_conflict: OnConflict = OnConflict.REPLACE,
         collection_id: CollectionId | None = None,
+        uploader: str = "",
     ) -> Accepted:
         """Receive a file as the API does."""
         with self.store.blobs.begin() as blob:
             blob.write(data)
             media_type = detect_media_type(blob.path, name)
             target = collection_id or self.default()
-            upload = Upload(target, name, media_type, on_conflict=on_conflict)
+            upload = Upload(target, name, media_type, on_conflict=on_conflict, uploader=uploader)
             return self.documents.accept(upload, blob)
 
     def ingest(self, accepted: Accepted, stages: Stages | None = None) -> None:

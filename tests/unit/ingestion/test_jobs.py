@@ -11,7 +11,8 @@ from ingestion.errors import (
     JobNotRetryableError,
     NoTextFoundError,
 )
-from ingestion.jobs import Attempt, JobError, NoLongerWantedError, Progress, job_error
+from ingestion.jobs import Attempt, JobError, JobFilter, NoLongerWantedError, job_error
+from ingestion.progress import Progress
 from ingestion.uploads import OnConflict
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of
 
@@ -128,7 +129,9 @@ def test_jobs_are_listed_newest_first_by_state_and_access(house: House) -> None:
     queued = [house.upload(f"{n}.txt", b"b words %d" % n) for n in range(3)]
     ids = [job.id for job in house.jobs.list(EVERYTHING)]
     assert ids == sorted((done.job_id, *(q.job_id for q in queued)), reverse=True)
-    assert [job.id for job in house.jobs.list(EVERYTHING, state="searchable")] == [done.job_id]
+    assert [job.id for job in house.jobs.list(EVERYTHING, where=JobFilter(state="searchable"))] == [
+        done.job_id
+    ]
     assert [job.id for job in house.jobs.list(EVERYTHING, cursor=ids[1], limit=1)] == [ids[2]]
     assert house.jobs.list(Access(frozenset())) == []
     assert {attempt.version_id for attempt in house.jobs.list_open()} == {q.job_id for q in queued}
