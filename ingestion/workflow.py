@@ -4,10 +4,12 @@
 in any number of processes. Neither touches the network: no conductor, no telemetry.
 """
 
+import fcntl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -298,8 +300,13 @@ def find_unneeded(
 def prepare_job_store(jobs_url: str) -> None:
     """Create or migrate the durable job store. Safe to call again, and from two processes."""
     url = make_url(jobs_url)
-    DBOS.migrate(system_database_url=jobs_url)
-    if url.get_backend_name() == "sqlite":
+    if url.get_backend_name() != "sqlite" or not url.database:
+        DBOS.migrate(system_database_url=jobs_url)
+        return
+    # One process after another: SQLite does not wait for a lock when the journal's mode changes.
+    with Path(f"{url.database}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        DBOS.migrate(system_database_url=jobs_url)
         engine = create_engine(jobs_url)
         with engine.connect() as connection:
             # Kept by the file: readers that poll do not stand in the writer's way.
