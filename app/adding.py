@@ -100,7 +100,9 @@ def see_through(
 
 def _all_refreshed(services: Services, added: Sequence[Added]) -> list[Added]:
     """Two questions for however many files; more only about those that ended since."""
-    running = {job.id: job for job in services.jobs.list(_EVERYTHING, where=JobFilter(state="running"))}
+    running = {
+        job.id: job for job in services.jobs.list(_EVERYTHING, where=JobFilter(state="running"))
+    }
     waiting = {attempt.version_id for attempt in services.jobs.list_open()}
     current = []
     for item in added:

@@ -86,12 +86,6 @@ class IngestionSettings(_Group):
         description="Documents that one worker has in hand: while one is embedded, others are "
         "parsed.",
     )
-    niceness: int = Field(
-        default=10,
-        ge=0,
-        le=19,
-        description="How far a worker stands back for other programs, the answering service first.",
-    )
     parse_stall_s: float = Field(
         default=120.0, gt=0, description="Longest time for one page while a file is parsed."
     )

@@ -40,8 +40,6 @@ def ingest(
     )
     from ingestion.worker import run_worker
 
-    # chat comes before ingestion: whoever waits for an answer gets the processor first
-    os.nice(settings.ingestion.niceness)
     database = build_database(settings)
     with errors_to_exit():
         migrations.check(database)

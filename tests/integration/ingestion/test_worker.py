@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from ingestion.jobs import Attempt, JobError
 from ingestion.parsing.sandbox import Sandbox
 from ingestion.uploads import Accepted
 from ingestion.workflow import IngestionQueue, IngestionWorker
+from tests.integration.ingestion.waiting import until
 from tests.unit.ingestion import files
 from tests.unit.ingestion.house import EVERYTHING, LIMITS, NO_ORPHANS, House, attempt_of
 
@@ -60,13 +61,6 @@ def queue(house: House) -> Iterator[IngestionQueue]:
     queue.close()
 
 
-def _until(condition: Callable[[], bool], *, within_s: float = 60.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.02)
-
-
 def _states(house: House) -> Counter[str]:
     return Counter(job.state for job in house.jobs.list(EVERYTHING))
 
@@ -88,7 +82,7 @@ def test_an_upload_becomes_searchable(house: House, queue: IngestionQueue) -> No
     queue.enqueue(attempt_of(accepted))
     queue.enqueue(attempt_of(accepted))
     with _worker(house):
-        _until(lambda: _all_ended(house))
+        until(lambda: _all_ended(house))
     job = house.jobs.get(accepted.job_id, EVERYTHING)
     assert (job.state, job.error, job.done, job.total) == ("searchable", None, 2, 2)
     assert house.searchable_text() == "The river rises\nand ends here"
@@ -108,7 +102,7 @@ def test_bad_files_fail_with_a_reason_and_hold_nothing_up(
     for accepted in (*jobs.values(), good):
         queue.enqueue(attempt_of(accepted))
     with _worker(house):
-        _until(lambda: _all_ended(house))
+        until(lambda: _all_ended(house))
     for code, accepted in jobs.items():
         job = house.jobs.get(accepted.job_id, EVERYTHING)
         assert job.state == "failed"
@@ -127,7 +121,7 @@ def test_a_file_that_breaks_its_parser_fails_alone(
         queue.enqueue(attempt_of(accepted))
     small = replace(LIMITS, memory_bytes=512 << 20)
     with _worker(house, Sandbox(small, child_module=HOSTILE)):
-        _until(lambda: _all_ended(house))
+        until(lambda: _all_ended(house))
     assert _states(house) == {"failed": 1, "searchable": 1}
     assert house.jobs.get(good.job_id, EVERYTHING).state == "searchable"
 
@@ -135,7 +129,7 @@ def test_a_file_that_breaks_its_parser_fails_alone(
 def test_an_upload_that_was_never_enqueued_is_found(house: House) -> None:
     house.upload("a.txt", b"words")
     with _worker(house):
-        _until(lambda: _all_ended(house))
+        until(lambda: _all_ended(house))
     assert house.searchable_text() == "words"
 
 
@@ -144,14 +138,14 @@ def test_a_failed_job_is_retried_as_a_new_attempt(house: House, queue: Ingestion
     queue.enqueue(attempt_of(accepted))
     house.embedder.before = _raise
     with _worker(house):
-        _until(lambda: _all_ended(house))
+        until(lambda: _all_ended(house))
         job = house.jobs.get(accepted.job_id, EVERYTHING)
         assert job.error is not None
         assert (job.error.code, job.error.retryable) == ("internal_error", True)
         house.embedder.before = lambda: None
         again = house.jobs.retry(accepted.job_id, EVERYTHING)
         queue.enqueue(Attempt(again.id, again.attempt))
-        _until(lambda: _all_ended(house))
+        until(lambda: _all_ended(house))
     job = house.jobs.get(accepted.job_id, EVERYTHING)
     assert (job.state, job.attempt, job.error) == ("searchable", 2, None)
     assert house.searchable_text() == "words"
@@ -173,7 +167,7 @@ def test_a_transient_error_is_tried_again_by_itself(house: House, queue: Ingesti
 
     house.embedder.before = fail_twice
     with _worker(house):
-        _until(lambda: _all_ended(house))
+        until(lambda: _all_ended(house))
     job = house.jobs.get(accepted.job_id, EVERYTHING)
     assert (job.state, job.attempt) == ("searchable", 3)
 
@@ -185,9 +179,9 @@ def test_a_document_deleted_while_it_is_parsed_stops_its_parser(
     for each in (accepted, good):
         queue.enqueue(attempt_of(each))
     with _worker(house, Sandbox(LIMITS, child_module=HOSTILE)):
-        _until(lambda: house.jobs.get(accepted.job_id, EVERYTHING).done == 1)
+        until(lambda: house.jobs.get(accepted.job_id, EVERYTHING).done == 1)
         house.documents.delete(accepted.document_id, EVERYTHING)
-        _until(lambda: _all_ended(house), within_s=10)
+        until(lambda: _all_ended(house), within_s=10)
     assert [job.id for job in house.jobs.list(EVERYTHING)] == [good.job_id]
     assert house.orphans() == NO_ORPHANS
 
@@ -197,9 +191,9 @@ def test_a_cancelled_job_stops_within_moments(house: House, queue: IngestionQueu
     for each in (accepted, good):
         queue.enqueue(attempt_of(each))
     with _worker(house, Sandbox(LIMITS, child_module=HOSTILE)):
-        _until(lambda: house.jobs.get(accepted.job_id, EVERYTHING).state == "running")
+        until(lambda: house.jobs.get(accepted.job_id, EVERYTHING).state == "running")
         house.jobs.cancel(accepted.job_id, EVERYTHING)
-        _until(lambda: _all_ended(house), within_s=10)
+        until(lambda: _all_ended(house), within_s=10)
     assert _states(house) == {"cancelled": 1, "searchable": 1}
     assert house.orphans() == NO_ORPHANS
 
@@ -213,14 +207,14 @@ def test_a_worker_killed_again_and_again_finishes_everything_once(
     rng = random.Random(7)  # noqa: S311
     for _ in range(7):
         with _worker_process(house):
-            _until(lambda: _all_ended(house) or _is_running(house))
+            until(lambda: _all_ended(house) or _is_running(house))
             time.sleep(rng.uniform(0.0, 0.9))
             house.searchable_chunks()
         if _all_ended(house):
             break
     with _worker_process(house, batch_s=0.0) as process:
-        _until(lambda: _all_ended(house))
-        _until(lambda: not house.store.staging.list())
+        until(lambda: _all_ended(house))
+        until(lambda: not house.store.staging.list())
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == 0
     assert _states(house) == {"searchable": 6}
@@ -254,12 +248,12 @@ def test_replacements_and_deletions_survive_kills_as_well(
     for each in (gone, new):
         queue.enqueue(attempt_of(each))
     with _worker_process(house):
-        _until(lambda: _is_running(house))
+        until(lambda: _is_running(house))
         house.documents.delete(gone.document_id, EVERYTHING)
     assert "secret" not in house.searchable_text()
     with _worker_process(house):
-        _until(lambda: _all_ended(house))
-        _until(lambda: not house.store.staging.list())
+        until(lambda: _all_ended(house))
+        until(lambda: not house.store.staging.list())
     assert house.searchable_text() == "# A\nnew words"
     assert [v.number for v in house.documents.versions(first.document_id, EVERYTHING)] == [2]
     with _worker(house):
@@ -273,14 +267,14 @@ def test_a_worker_told_to_stop_stops_within_seconds_and_goes_on_later(
     (accepted,) = _upload_some(house, 1)
     queue.enqueue(attempt_of(accepted))
     with _worker_process(house, batch_s=0.3) as process:
-        _until(lambda: house.jobs.get(accepted.job_id, EVERYTHING).stage == "embedding")
+        until(lambda: house.jobs.get(accepted.job_id, EVERYTHING).stage == "embedding")
         asked = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == 0
         assert time.monotonic() - asked < 8
     assert house.jobs.get(accepted.job_id, EVERYTHING).state == "running"
     with _worker(house):
-        _until(lambda: _all_ended(house))
+        until(lambda: _all_ended(house))
     assert _states(house) == {"searchable": 1}
     assert house.orphans() == NO_ORPHANS
 
@@ -296,11 +290,11 @@ def test_a_worker_does_not_outlive_its_parent(house: House) -> None:
         [sys.executable, "-c", script, str(house.data_dir)], cwd=ROOT, stdout=subprocess.DEVNULL
     )
     try:
-        _until(lambda: bool(house.workers().find_living()))
+        until(lambda: bool(house.workers().find_living()))
     finally:
         parent.kill()
         parent.wait()
-    _until(lambda: not house.workers().find_living(), within_s=15)
+    until(lambda: not house.workers().find_living(), within_s=15)
 
 
 def test_a_living_worker_finishes_what_a_dead_one_began(
@@ -310,13 +304,13 @@ def test_a_living_worker_finishes_what_a_dead_one_began(
     for each in accepted:
         queue.enqueue(attempt_of(each))
     with _worker_process(house, batch_s=30) as doomed, _worker_process(house):
-        _until(lambda: len(house.workers().find_living()) == 2)
-        _until(lambda: _states(house)["searchable"] + len(_held_by(house, doomed.pid)) == 4)
+        until(lambda: len(house.workers().find_living()) == 2)
+        until(lambda: _states(house)["searchable"] + len(_held_by(house, doomed.pid)) == 4)
         held = _held_by(house, doomed.pid)
         assert held
         doomed.kill()
-        _until(lambda: _all_ended(house))
-        _until(lambda: not house.store.staging.list())
+        until(lambda: _all_ended(house))
+        until(lambda: not house.store.staging.list())
     assert _states(house) == {"searchable": 4}
     _assert_whole(house, accepted)
     assert house.orphans() == NO_ORPHANS
@@ -326,11 +320,11 @@ def test_two_workers_on_one_document_publish_it_once(house: House, queue: Ingest
     (accepted,) = _upload_some(house, 1)
     queue.enqueue(attempt_of(accepted))
     with _worker_process(house, batch_s=0.4, timeout_s=1.0, voice="mute") as mute:
-        _until(lambda: bool(_held_by(house, mute.pid)))
+        until(lambda: bool(_held_by(house, mute.pid)))
         # the mute one works all the time, and its work is taken over all the same
         with _worker_process(house, timeout_s=1.0) as other:
-            _until(lambda: bool(_held_by(house, other.pid)) or _all_ended(house))
-            _until(lambda: _all_ended(house))
+            until(lambda: bool(_held_by(house, other.pid)) or _all_ended(house))
+            until(lambda: _all_ended(house))
             assert mute.poll() is None
     assert _states(house) == {"searchable": 1}
     _assert_whole(house, [accepted])
@@ -338,7 +332,7 @@ def test_two_workers_on_one_document_publish_it_once(house: House, queue: Ingest
 
 def test_a_worker_that_was_given_up_ends_to_be_started_anew(house: House) -> None:
     with _worker_process(house, timeout_s=1.0) as process:
-        _until(lambda: bool(house.workers().find_living()))
+        until(lambda: bool(house.workers().find_living()))
         with house.database.session_scope() as session:
             session.execute(delete(WorkerRow))
         assert process.wait(30) == 1
@@ -362,11 +356,11 @@ def test_a_document_that_kills_its_worker_is_given_up_after_three(
         tries = staging.of(accepted.version_id, lease=count).folder / "tries.json"
         with _worker_process(house, batch_s=30):
             expected = f'["embedding from chunk 0", {count}]'
-            _until(lambda: tries.exists() and tries.read_text() == expected)  # noqa: B023
+            until(lambda: tries.exists() and tries.read_text() == expected)  # noqa: B023
     good = house.upload("good.txt", b"good words")
     queue.enqueue(attempt_of(good))
     with _worker(house):
-        _until(lambda: _all_ended(house))
+        until(lambda: _all_ended(house))
     job = house.jobs.get(accepted.job_id, EVERYTHING)
     assert job.error is not None
     assert (job.state, job.error.code) == ("failed", PoisonDocumentError.code)
@@ -379,10 +373,10 @@ def test_a_job_whose_workflow_was_lost_is_begun_anew(house: House, queue: Ingest
     house.jobs.fail(attempt, JobError("x", "x", retryable=True))
     queue.enqueue(attempt)
     with _worker(house):
-        _until(lambda: queue.statuses([attempt]) == {attempt: "SUCCESS"})
+        until(lambda: queue.statuses([attempt]) == {attempt: "SUCCESS"})
     with house.database.session_scope() as session:
         session.connection().exec_driver_sql("UPDATE jobs SET state = 'running'")
     with _worker(house):
-        _until(lambda: _all_ended(house))
+        until(lambda: _all_ended(house))
     job = house.jobs.get(accepted.job_id, EVERYTHING)
     assert (job.state, job.attempt) == ("searchable", 2)

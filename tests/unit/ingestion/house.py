@@ -67,10 +67,10 @@ class HookedEmbedder(FakeEmbedder):
 class House:
     """Everything that works on one data folder."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, url: str | None = None) -> None:
         self.data_dir = data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
-        self.database = Database(f"sqlite:///{data_dir / 'cimiento.db'}")
+        self.database = Database(url or f"sqlite:///{data_dir / 'cimiento.db'}")
         migrations.upgrade(self.database)
         self.store = Store.below(data_dir, self.database, FolderBlobStore(data_dir / "blobs"))
         self.documents = Documents(self.store)
@@ -78,7 +78,7 @@ class House:
         self.jobs = Jobs(self.store)
         self.embedder = HookedEmbedder()
         self.settings = IngestionSettings(embed_batch=4)
-        self.jobs_url = f"sqlite:///{data_dir / 'jobs.db'}"
+        self.jobs_url = url or f"sqlite:///{data_dir / 'jobs.db'}"
 
     def stages(self, sandbox: Sandbox | None = None) -> Stages:
         """The steps, with parsing in this process unless a sandbox is given."""
