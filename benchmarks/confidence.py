@@ -64,6 +64,7 @@ class CachedEmbedder:
     def __init__(self, inner: Embedder) -> None:
         self.model = inner.model
         self.num_dimensions = inner.num_dimensions
+        self.tokens = inner.tokens
         self._inner = inner
         self._vectors: dict[str, npt.NDArray[np.float32]] = {}
 

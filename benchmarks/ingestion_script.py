@@ -31,11 +31,13 @@ class FolderLoader(BaseLoader):
             yield Document(path.read_text(encoding="utf-8"), metadata={"source": path.name})
 
 
-def split(folder: Path) -> list[Document]:
-    """Chunks of the size that ingestion makes."""
+def split(folder: Path, model: SentenceTransformer) -> list[Document]:
+    """Chunks of the size that ingestion makes, in the model's tokens."""
     sizes = IngestionSettings()
-    splitter = RecursiveCharacterTextSplitter(
-        chunk_size=sizes.chunk_chars, chunk_overlap=sizes.chunk_overlap_chars
+    splitter = RecursiveCharacterTextSplitter.from_huggingface_tokenizer(
+        model.tokenizer,
+        chunk_size=sizes.chunk_tokens,
+        chunk_overlap=sizes.chunk_overlap_tokens,
     )
     return splitter.split_documents(FolderLoader(folder).load())
 
@@ -46,8 +48,8 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("model", type=Path)
     options = parser.parse_args()
-    chunks = split(options.folder)
     model = SentenceTransformer(str(options.model), device="cpu", local_files_only=True)
+    chunks = split(options.folder, model)
     texts = [f"passage: {chunk.page_content}" for chunk in chunks]
     vectors = model.encode(texts, show_progress_bar=False)
     index = faiss.IndexFlatIP(vectors.shape[1])

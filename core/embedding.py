@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from core.tokens import Tokens
+
 Vectors = npt.NDArray[np.float32]
 
 
@@ -21,6 +23,11 @@ class Embedder(Protocol):
     @property
     def num_dimensions(self) -> int:
         """D, the length of every vector."""
+        ...
+
+    @property
+    def tokens(self) -> Tokens:
+        """The model's own tokenizer; using it loads no weights."""
         ...
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:

@@ -67,11 +67,11 @@ class IngestionSettings(_Group):
         default=50_000_000, ge=1, description="Longest text that one document may yield."
     )
     max_pages: int = Field(default=20_000, ge=1, description="Most pages one document may have.")
-    chunk_chars: int = Field(
-        default=900, ge=100, le=4000, description="Longest chunk, in characters."
+    chunk_tokens: int = Field(
+        default=128, ge=16, le=400, description="Longest chunk, in tokens of the embedding model."
     )
-    chunk_overlap_chars: int = Field(
-        default=120, ge=0, description="Characters that neighbouring chunks of a section share."
+    chunk_overlap_tokens: int = Field(
+        default=0, ge=0, description="Most tokens that neighbouring chunks of a section share."
     )
     embed_batch: int = Field(
         default=64, ge=1, description="Chunks embedded between two checkpoints."
@@ -107,8 +107,8 @@ class IngestionSettings(_Group):
 
     @model_validator(mode="after")
     def _overlap_is_smaller(self) -> Self:
-        if self.chunk_overlap_chars * 2 > self.chunk_chars:
-            raise ValueError("chunk_overlap_chars must be at most half of chunk_chars")
+        if self.chunk_overlap_tokens * 2 > self.chunk_tokens:
+            raise ValueError("chunk_overlap_tokens must be at most half of chunk_tokens")
         return self
 
 

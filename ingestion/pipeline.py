@@ -17,7 +17,7 @@ from core.errors import CimientoError
 from core.ids import VersionId, WorkerId
 from core.settings import IngestionSettings
 from core.tables import DocumentRow, VersionRow
-from ingestion.chunking import chunk, embedding_text
+from ingestion.chunking import ChunkSize, chunk, embedding_text
 from ingestion.errors import NoTextFoundError, StageStalledError, WorkerGivenUpError
 from ingestion.jobs import Again, Attempt, Jobs, NoLongerWantedError, Stage, job_error
 from ingestion.language import detect_language
@@ -166,12 +166,13 @@ class Stages:
             done = len(self._load_vectors(staged))
             progress = self._progress[attempt.version_id]
             name = self._source(attempt).name
+            tokens = self._embedder.tokens
             with self._try(attempt, staged, f"embedding from chunk {done}"):
                 while done < len(plan.spans):
                     progress.report("embedding", done, len(plan.spans), "chunks")
                     self._breathe()
                     spans = plan.spans[done : done + self._settings.embed_batch]
-                    texts = [embedding_text(name, span, parsed.text) for span in spans]
+                    texts = [embedding_text(name, span, parsed.text, tokens) for span in spans]
                     with self._its_turn(attempt):
                         vectors = self._embedder.embed_passages(texts)  # (B, D)
                     staged.append_vectors(self._embedder.model, done, vectors.astype(np.float16))
@@ -282,12 +283,9 @@ class Stages:
     def _chunk(self, attempt: Attempt, staged: StagedVersion) -> ChunkPlan:
         parsed = self._parsed(attempt, staged)
         self._progress[attempt.version_id].report("chunking", 0, None, None)
+        size = ChunkSize(self._settings.chunk_tokens, self._settings.chunk_overlap_tokens)
         with self._try(attempt, staged, "chunking"):
-            spans = chunk(
-                parsed,
-                max_chars=self._settings.chunk_chars,
-                overlap_chars=self._settings.chunk_overlap_chars,
-            )
+            spans = chunk(parsed, self._embedder.tokens, size)
         if not spans:
             raise NoTextFoundError("the file has no words, only marks and spaces")
         plan = ChunkPlan(detect_language(parsed.text), tuple(spans))

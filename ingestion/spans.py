@@ -7,13 +7,15 @@ from dataclasses import dataclass
 class ChunkSpan:
     """A chunk as a slice `[start, end)` of the text, with the page and headings it stands under.
 
-    `page` is 1-based, or None where the format has no pages.
+    `page` is 1-based, or None where the format has no pages. `header` is the slice that holds the
+    header of the table whose rows the chunk goes on with.
     """
 
     start: int
     end: int
     page: int | None
     heading: str
+    header: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +57,7 @@ class StagedVersion:
         """The chunk spans, or None where they are absent or damaged."""
         try:
             data = json.loads((self.folder / _CHUNKS).read_text(encoding="utf-8"))
-            return ChunkPlan(data["language"], tuple(ChunkSpan(**span) for span in data["spans"]))
+            return ChunkPlan(data["language"], tuple(map(_span, data["spans"])))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -129,6 +129,12 @@ class StagedVersion:
             os.fsync(file.fileno())
         temporary.replace(self.folder / name)
         sync_folder(self.folder)
+
+
+def _span(fields: dict[str, Any]) -> ChunkSpan:
+    # JSON has no tuples
+    header = fields.pop("header")
+    return ChunkSpan(**fields, header=header and (int(header[0]), int(header[1])))
 
 
 class Staging:

@@ -8,12 +8,24 @@ import numpy as np
 import numpy.typing as npt
 
 
+class FakeTokens:
+    """Every word is a token, and so is every mark."""
+
+    max_tokens = 512
+
+    def starts(self, text: str) -> npt.NDArray[np.int64]:
+        """Offset of every word and mark."""
+        found = [match.start() for match in re.finditer(r"\w+|[^\w\s]", text)]
+        return np.array(found, dtype=np.int64)
+
+
 class FakeEmbedder:
     """Bag of words hashed into D dimensions: texts that share words are near. Deterministic."""
 
     def __init__(self, *, model: str = "fake-embedder", num_dimensions: int = 64) -> None:
         self.model = model
         self.num_dimensions = num_dimensions
+        self.tokens = FakeTokens()
 
     def embed_queries(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Embed N questions -> (N, D)."""
