@@ -2,7 +2,6 @@
 
 import codecs
 import re
-import zipfile
 from pathlib import Path
 from typing import Final
 
@@ -13,27 +12,57 @@ from ingestion.errors import (
     PasswordRequiredError,
     UnsupportedMediaTypeError,
 )
+from ingestion.parsing import compound
+from ingestion.parsing.archives import declared_type, list_entries
+from ingestion.parsing.formats import (
+    CSV,
+    DOC,
+    DOCX,
+    EML,
+    EPUB,
+    HTML,
+    JSON,
+    JSONL,
+    MARKDOWN,
+    MSG,
+    ODT,
+    PDF,
+    PLAIN,
+    PPT,
+    PPTX,
+    RTF,
+    TSV,
+    XLS,
+    XLSX,
+)
 from ingestion.parsing.text import looks_like_utf16
 
-PDF: Final = "application/pdf"
-MARKDOWN: Final = "text/markdown"
-HTML: Final = "text/html"
-PLAIN: Final = "text/plain"
-DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-
 _HEAD_BYTES: Final = 64 * 1024
-_SUPPORTED: Final = "PDF, Word (DOCX), HTML, Markdown and plain text can be read"
-_WORD_PART: Final = "word/document.xml"
-_MAX_ZIP_ENTRIES: Final = 10_000
-_ZIP_END_BYTES: Final = 66_000  # the end record and the longest comment after it
+_SUPPORTED: Final = (
+    "PDF, Word, PowerPoint, Excel, OpenDocument text, EPUB, RTF, mail, HTML, Markdown, CSV, JSON "
+    "and any other text can be read"
+)
+# The part that makes a zip file a document; some programs number it.
+_PARTS: Final = (
+    (re.compile(r"word/document\d*\.xml"), DOCX),
+    (re.compile(r"ppt/presentation\d*\.xml"), PPTX),
+    (re.compile(r"xl/workbook\d*\.xml"), XLSX),
+)
+_DECLARED: Final = {EPUB: EPUB, ODT: ODT, f"{ODT}-template": ODT}
+_STREAMS: Final = {
+    "WordDocument": DOC,
+    "Workbook": XLS,
+    "Book": XLS,
+    "PowerPoint Document": PPT,
+    "__properties_version1.0": MSG,
+}
+_ENCRYPTED_STREAM: Final = "EncryptedPackage"
 _WIDE_MARKS: Final = (
     codecs.BOM_UTF16_LE,
     codecs.BOM_UTF16_BE,
     codecs.BOM_UTF32_LE,
     codecs.BOM_UTF32_BE,
 )
-_OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_ENCRYPTED_OFFICE: Final = "EncryptedPackage".encode("utf-16-le")
 # What no text in any 8-bit encoding has: C0 controls but tab, newlines, form feed, escape.
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 _HTML_START: Final = re.compile(
@@ -42,13 +71,29 @@ _HTML_START: Final = re.compile(
 _HTML_TAG: Final = re.compile(
     rb"<(?:html|head|body|div|p|h[1-6]|table|article|main|span|a)[\s>]", re.I
 )
+_RTF_MARK: Final = b"{\\rtf"
 # Text on the outside, but not to be read as it stands.
-_FORMATTED: Final = (b"{\\rtf", b"%!PS")
+_POSTSCRIPT: Final = b"%!PS"
+_MAIL_HEADER: Final = re.compile(rb"(?:From |[!-9;-~]{1,76}:)")
+_MAIL_FIELDS: Final = re.compile(
+    rb"^(received|return-path|delivered-to|message-id|mime-version|from|to|date|subject):",
+    re.I | re.M,
+)
+# A mail that is not called one says so by several of its usual headers.
+_FEW_FIELDS, _MANY_FIELDS = 1, 4
+_JSON_START: Final = re.compile(rb"\s*[\[{]")
 _BY_SUFFIX: Final = {
-    ".md": MARKDOWN,
-    ".markdown": MARKDOWN,
-    ".html": HTML,
+    ".csv": CSV,
+    ".eml": EML,
     ".htm": HTML,
+    ".html": HTML,
+    ".json": JSON,
+    ".jsonl": JSONL,
+    ".markdown": MARKDOWN,
+    ".md": MARKDOWN,
+    ".ndjson": JSONL,
+    ".tab": TSV,
+    ".tsv": TSV,
     ".xhtml": HTML,
 }
 
@@ -65,44 +110,48 @@ def detect_media_type(path: Path, name: str) -> str:
         raise EmptyDocumentError("the file is empty")
     if head.startswith(b"PK\x03\x04"):
         return _zip_type(path, name)
-    if head.startswith(_OLE):
-        _refuse_encrypted_office(path)
+    if head.startswith(compound.MARK):
+        return _compound_type(path, name)
+    if head.startswith(_RTF_MARK):
+        return RTF
     is_text = _is_text(head)
     # Readers allow a PDF some bytes before its mark; a text that mentions the mark is a text.
     if head.lstrip().startswith(b"%PDF-") or (b"%PDF-" in head[:1024] and not is_text):
         return PDF
-    if is_text and not head.startswith(_FORMATTED):
+    if is_text and not head.startswith(_POSTSCRIPT):
         return _text_type(head, name)
     raise UnsupportedMediaTypeError(f"{name!r} looks like {_describe(head)}; {_SUPPORTED}")
 
 
 def _zip_type(path: Path, name: str) -> str:
-    if _WORD_PART in _zip_names(path):
-        return DOCX
-    raise UnsupportedMediaTypeError(f"{name!r} is a zip file but no Word document; {_SUPPORTED}")
+    entries = list_entries(path)
+    for part, media_type in _PARTS:
+        if any(map(part.fullmatch, entries)):
+            return media_type
+    media_type = _DECLARED.get(declared_type(path), "") if entries else ""
+    if not media_type:
+        raise UnsupportedMediaTypeError(
+            f"{name!r} is a zip file, and no document of a known kind; {_SUPPORTED}"
+        )
+    return media_type
 
 
-def _zip_names(path: Path) -> set[str]:
-    # The directory is read into memory whole; a hostile one lists millions of entries.
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(0, size - _ZIP_END_BYTES))
-        tail = file.read()
-    end = tail.rfind(b"PK\x05\x06")
-    if end < 0 or int.from_bytes(tail[end + 10 : end + 12], "little") > _MAX_ZIP_ENTRIES:
-        return set()
+def _compound_type(path: Path, name: str) -> str:
     try:
-        with zipfile.ZipFile(path) as archive:
-            return set(archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return set()
-
-
-def _refuse_encrypted_office(path: Path) -> None:
-    if _ENCRYPTED_OFFICE in path.read_bytes():
+        with path.open("rb") as file:
+            streams = {at[0] for at in compound.CompoundFile(file).paths() if len(at) == 1}
+    except compound.CompoundFileError:
+        streams = set()
+    if _ENCRYPTED_STREAM in streams:
         raise PasswordRequiredError(
             "the Office document is encrypted; upload a copy that opens without a password"
         )
+    for stream, media_type in _STREAMS.items():
+        if stream in streams:
+            return media_type
+    raise UnsupportedMediaTypeError(
+        f"{name!r} is an old Office container, and no document of a known kind; {_SUPPORTED}"
+    )
 
 
 def _is_text(head: bytes) -> bool:
@@ -112,12 +161,25 @@ def _is_text(head: bytes) -> bool:
 
 
 def _text_type(head: bytes, name: str) -> str:
-    if _HTML_START.match(_narrow(head)):
+    head = _narrow(head)
+    if _HTML_START.match(head):
         return HTML
     by_name = _BY_SUFFIX.get(Path(name).suffix.lower(), PLAIN)
-    if by_name == HTML and not _HTML_TAG.search(_narrow(head)):
+    wanted_fields = _FEW_FIELDS if by_name == EML else _MANY_FIELDS
+    if by_name in (EML, PLAIN) and _is_mail(head, wanted_fields):
+        return EML
+    if (by_name == HTML and not _HTML_TAG.search(head)) or by_name == EML:
+        return PLAIN
+    if by_name in (JSON, JSONL) and not _JSON_START.match(head):
         return PLAIN
     return by_name
+
+
+def _is_mail(head: bytes, num_fields: int) -> bool:
+    if not _MAIL_HEADER.match(head):
+        return False
+    headers = re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
+    return len({field.lower() for field in _MAIL_FIELDS.findall(headers)}) >= num_fields
 
 
 def _narrow(head: bytes) -> bytes:

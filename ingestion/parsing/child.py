@@ -16,19 +16,32 @@ from ingestion.errors import (
     UnreadableDocumentError,
     UnsupportedMediaTypeError,
 )
+from ingestion.parsing import formats
 from ingestion.parsing.document import ParsedDocument, ParseLimits, Report
 from ingestion.processes import die_with_parent
 
 EXIT_OUT_OF_MEMORY: Final = 77
 # Imported by name and late: a PDF must not pay for the HTML parser's imports.
-PARSER_MODULES: Final = {
-    "application/pdf": "ingestion.parsing.pdf",
-    "text/markdown": "ingestion.parsing.markdown",
-    "text/html": "ingestion.parsing.html",
-    "text/plain": "ingestion.parsing.plain",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": (
-        "ingestion.parsing.docx"
-    ),
+PARSERS: Final = {
+    formats.CSV: "ingestion.parsing.delimited:parse",
+    formats.DOC: "ingestion.parsing.office:parse_doc",
+    formats.DOCX: "ingestion.parsing.office:parse_docx",
+    formats.EML: "ingestion.parsing.mail:parse",
+    formats.EPUB: "ingestion.parsing.office:parse_epub",
+    formats.HTML: "ingestion.parsing.html:parse",
+    formats.JSON: "ingestion.parsing.records:parse",
+    formats.JSONL: "ingestion.parsing.records:parse",
+    formats.MARKDOWN: "ingestion.parsing.markdown:parse",
+    formats.MSG: "ingestion.parsing.outlook:parse",
+    formats.ODT: "ingestion.parsing.office:parse_odt",
+    formats.PDF: "ingestion.parsing.pdf:parse",
+    formats.PLAIN: "ingestion.parsing.plain:parse",
+    formats.PPT: "ingestion.parsing.office:parse_ppt",
+    formats.PPTX: "ingestion.parsing.slides:parse",
+    formats.RTF: "ingestion.parsing.office:parse_rtf",
+    formats.TSV: "ingestion.parsing.delimited:parse",
+    formats.XLS: "ingestion.parsing.office:parse_xls",
+    formats.XLSX: "ingestion.parsing.office:parse_xlsx",
 }
 _FORBIDDEN: Final = (
     "socket.connect",
@@ -47,9 +60,9 @@ _OUTPUT_BYTES_LEAST: Final = 64 * 1024 * 1024
 
 
 class Parser(Protocol):
-    """A module that reads one format."""
+    """A function that reads one format."""
 
-    def parse(self, path: Path, limits: ParseLimits, report: Report) -> ParsedDocument:
+    def __call__(self, path: Path, limits: ParseLimits, report: Report, /) -> ParsedDocument:
         """Read the file. Raises the errors of `ingestion.errors`."""
         ...
 
@@ -66,6 +79,15 @@ def main(argument: str) -> None:
         _save(outcome)
     except OSError as error:
         _save(_error(DocumentTooLargeError(f"the parsed document is too large ({error.strerror})")))
+
+
+def load_parser(media_type: str) -> Parser:
+    """The parser of a format. Raises `UnsupportedMediaTypeError`."""
+    if media_type not in PARSERS:
+        raise UnsupportedMediaTypeError(f"no parser reads {media_type}")
+    module, _, name = PARSERS[media_type].partition(":")
+    parser: Parser = getattr(importlib.import_module(module), name)
+    return parser
 
 
 def limit_self(limits: ParseLimits) -> None:
@@ -86,8 +108,8 @@ def _outcome(request: dict[str, Any], limits: ParseLimits) -> str:
         os.write(request["progress_fd"], b"%d %d\n" % (done, total))
 
     try:
-        parser = _load_parser(request["media_type"])
-        document = parser.parse(Path(request["source"]), limits, report)
+        parse = load_parser(request["media_type"])
+        document = parse(Path(request["source"]), limits, report)
         return _with_text(document).to_json()
     except CimientoError as error:
         return _error(error)
@@ -111,14 +133,6 @@ def _with_text(document: ParsedDocument) -> ParsedDocument:
     if not document.text.strip():
         raise NoTextFoundError("the file holds no text")
     return document
-
-
-def _load_parser(media_type: str) -> Parser:
-    if media_type not in PARSER_MODULES:
-        raise UnsupportedMediaTypeError(f"no parser reads {media_type}")
-    module: Any = importlib.import_module(PARSER_MODULES[media_type])
-    parser: Parser = module
-    return parser
 
 
 def _refuse(event: str, _arguments: tuple[object, ...]) -> None:

@@ -1,9 +1,13 @@
 """What a parser hands back, and its form on disk. Pure: no parsing, no files."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from ingestion.parsing.text import refuse_long
+
+_PAGE_BREAK: Final = "\n\n"
 
 Report = Callable[[int, int], None]
 """Called with the pages done and the pages there are."""
@@ -30,16 +34,27 @@ class LineBox(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came inside another one, under a name that is fit to show."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedDocument:
     """The text of a file, and where its parts are; every offset counts characters of `text`.
 
-    `page_starts` is empty where the format has no pages; `line_boxes` where it has no geometry.
+    `page_starts` is empty where the format has no pages; `line_boxes` where it has no geometry. A
+    page is a slide where the file is a presentation; text before the first one is on none.
+    `attachments` travel beside `to_json`, as files.
     """
 
     text: str
     page_starts: tuple[int, ...] = ()
     headings: tuple[Heading, ...] = ()
     line_boxes: tuple[LineBox, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
     def to_json(self) -> str:
         """The form that crosses processes and waits in the staging folder."""
@@ -64,6 +79,24 @@ class ParsedDocument:
             headings=tuple(Heading(*heading) for heading in fields["headings"]),
             line_boxes=tuple(LineBox(*box) for box in fields["line_boxes"]),
         )
+
+
+def join_pages(
+    pages: Iterable[str], *, max_chars: int, front: str = ""
+) -> tuple[str, tuple[int, ...]]:
+    """The pages as one text, and where each begins; `front` stands before the first.
+
+    Raises `DocumentTooLargeError`.
+    """
+    parts = [front + _PAGE_BREAK] if front else []
+    starts: list[int] = []
+    length = sum(map(len, parts))
+    for page in pages:
+        starts.append(length)
+        parts.append(page + _PAGE_BREAK if page else "")
+        length += len(parts[-1])
+    text = refuse_long("".join(parts).rstrip("\n"), max_chars)
+    return text, tuple(min(start, len(text)) for start in starts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,10 @@ _BOMS: Final = (
 )
 # C0 and C1 controls but tab and newline, lone surrogates, the byte order mark, non-characters.
 _UNWANTED: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
-_WESTERN: Final = frozenset("áéíóúüñÁÉÍÓÚÜÑ¿¡ªº«»“”‘’–—…€·àèìòùâêîôûäëïöçÀÈÇÄÖß°§\xa0")  # noqa: RUF001
+_WESTERN: Final = frozenset(
+    "áéíóúüñÁÉÍÓÚÜÑ¿¡ªº«»“”‘’–—…€·àèìòùâêîôûäëïöçÀÈÇÄÖß°§\xa0"  # noqa: RUF001
+    "åæøãõÅÆØÃÕ£©®™½"
+)
 _GUESS_BYTES: Final = 1 << 18
 
 

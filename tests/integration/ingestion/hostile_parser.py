@@ -72,5 +72,5 @@ _DEEDS: dict[str, Callable[[], str]] = {
 }
 
 if __name__ == "__main__":
-    child.PARSER_MODULES["text/plain"] = "tests.integration.ingestion.hostile_parser"
+    child.PARSERS["text/plain"] = "tests.integration.ingestion.hostile_parser:parse"
     child.main(sys.argv[1])

@@ -17,9 +17,10 @@ from ingestion.errors import (
     PasswordRequiredError,
     UnreadableDocumentError,
 )
-from ingestion.media_types import PDF, PLAIN, detect_media_type
+from ingestion.media_types import detect_media_type
+from ingestion.parsing.formats import PDF, PLAIN
 from ingestion.parsing.sandbox import Sandbox
-from tests.unit.ingestion import files
+from tests.unit.ingestion import files, office_files
 from tests.unit.ingestion.house import LIMITS
 
 HOSTILE = "tests.integration.ingestion.hostile_parser"
@@ -120,6 +121,15 @@ def test_every_format_is_read_in_the_sandbox(tmp_path: Path) -> None:
         ("a.html", b"<html><body><p>Caf&eacute; &amp; t&eacute;</p></body></html>", "Café & té"),
         ("a.md", b"# T\nwords", "# T"),
         ("a.txt", "año".encode("latin-1"), "año"),
+        ("a.pptx", office_files.build_pptx([office_files.text_box("slide words")]), "slide words"),
+        ("a.xlsx", office_files.build_xlsx("Hoja", [["celda", "dos"]]), "| celda | dos |"),
+        ("a.odt", office_files.build_odt(), "## Puertos"),
+        ("a.epub", office_files.build_epub({"Uno": "capítulo"}), "capítulo"),
+        ("a.rtf", office_files.RTF, "instalación"),
+        ("a.eml", office_files.build_mail("words of a mail"), "words of a mail"),
+        ("a.msg", office_files.build_msg("s", "words of Outlook", []), "words of Outlook"),
+        ("a.csv", b"a,b\n1,2", "| 1 | 2 |"),
+        ("a.json", b'{"a": {"b": 1}}', "a.b: 1"),
     ):
         folder = tmp_path / name
         folder.mkdir()

@@ -1,10 +1,8 @@
 """A whole ingestion in one folder, for tests: the real parts, with a fake embedder."""
 
-import importlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +20,7 @@ from ingestion.collections import Collections
 from ingestion.documents import Documents
 from ingestion.jobs import Attempt, Jobs, NoLongerWantedError
 from ingestion.media_types import detect_media_type
-from ingestion.parsing.child import PARSER_MODULES
+from ingestion.parsing.child import load_parser
 from ingestion.parsing.document import ParsedDocument, ParseLimits
 from ingestion.parsing.sandbox import OnTick, Sandbox
 from ingestion.pipeline import Stages, ingest_document
@@ -44,9 +42,7 @@ class DirectSandbox(Sandbox):
         self, source: Path, media_type: str, *, folder: Path, on_tick: OnTick
     ) -> ParsedDocument:
         """Parse at once."""
-        module: Any = importlib.import_module(PARSER_MODULES[media_type])
-        parsed: ParsedDocument = module.parse(source, LIMITS, on_tick)
-        return parsed
+        return load_parser(media_type)(source, LIMITS, on_tick)
 
 
 class HookedEmbedder(FakeEmbedder):

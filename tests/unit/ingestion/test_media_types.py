@@ -10,8 +10,29 @@ from ingestion.errors import (
     PasswordRequiredError,
     UnsupportedMediaTypeError,
 )
-from ingestion.media_types import DOCX, HTML, MARKDOWN, PDF, PLAIN, detect_media_type
-from tests.unit.ingestion import files
+from ingestion.media_types import detect_media_type
+from ingestion.parsing.formats import (
+    CSV,
+    DOC,
+    DOCX,
+    EML,
+    EPUB,
+    HTML,
+    JSON,
+    JSONL,
+    MARKDOWN,
+    MSG,
+    ODT,
+    PDF,
+    PLAIN,
+    PPT,
+    PPTX,
+    RTF,
+    TSV,
+    XLS,
+    XLSX,
+)
+from tests.unit.ingestion import files, office_files
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
@@ -38,8 +59,26 @@ def _detect(tmp_path: Path, data: bytes, name: str) -> str:
         ("page.html", "<html><p>ñ</p></html>".encode("utf-16"), HTML),
         ("page.htm", b"<p>fragment</p>", HTML),
         ("page.html", b"no markup at all", PLAIN),
-        ("data.csv", b"a,b\n1,2\n", PLAIN),
-        ("data.json", b'{"a": 1}', PLAIN),
+        ("data.csv", b"a,b\n1,2\n", CSV),
+        ("data.tsv", b"a\tb\n1\t2\n", TSV),
+        ("data.txt", b"a,b\n1,2\n", PLAIN),
+        ("data.json", b' {"a": 1}', JSON),
+        ("data.jsonl", b'{"a": 1}\n{"a": 2}\n', JSONL),
+        ("data.json", b"words", PLAIN),
+        ("a.txt", office_files.build_xlsx("S", [["x"]]), XLSX),
+        ("a", office_files.build_pptx([]), PPTX),
+        ("a.zip", office_files.build_odt(), ODT),
+        ("a.zip", office_files.build_epub({"T": "x"}), EPUB),
+        ("a.doc", office_files.RTF, RTF),
+        ("a.xls", office_files.build_compound({"WordDocument": b"x"}), DOC),
+        ("a.doc", office_files.build_compound({"Workbook": b"x"}), XLS),
+        ("a.doc", office_files.build_compound({"Book": b"x"}), XLS),
+        ("a.bin", office_files.build_compound({"PowerPoint Document": b"x"}), PPT),
+        ("a.eml", office_files.build_msg("s", "b", []), MSG),
+        ("a.txt", office_files.build_mail("words"), EML),
+        ("a.eml", b"Subject: hello\n\nwords", EML),
+        ("a.txt", b"Subject: hello\n\nwords", PLAIN),
+        ("a.eml", b"just words", PLAIN),
         ("main.py", b"print('hi')\n", PLAIN),
         ("latin.txt", "el año que viene".encode("latin-1"), PLAIN),
         ("wide.txt", "el año que viene".encode("utf-16-le"), PLAIN),
@@ -55,12 +94,17 @@ def test_the_bytes_decide(tmp_path: Path, name: str, data: bytes, expected: str)
         ("a.txt", b"", EmptyDocumentError),
         ("a.txt", b"\x7fELF\x02\x01\x01\x00binary", UnsupportedMediaTypeError),
         ("a.pdf", b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", UnsupportedMediaTypeError),
-        ("a.docx", files.build_zip(["xl/workbook.xml"]), UnsupportedMediaTypeError),
+        ("a.docx", files.build_zip(["word/x.xml"]), UnsupportedMediaTypeError),
         ("a.docx", b"PK\x03\x04 cut off", UnsupportedMediaTypeError),
         ("a.zip", files.build_zip([f"{n}" for n in range(10_001)]), UnsupportedMediaTypeError),
-        ("a.txt", b"{\\rtf1 not to be read as it stands}", UnsupportedMediaTypeError),
+        ("a.ps", b"%!PS-Adobe-3.0", UnsupportedMediaTypeError),
         ("a.doc", OLE + bytes(64), UnsupportedMediaTypeError),
-        ("a.docx", OLE + "EncryptedPackage".encode("utf-16-le"), PasswordRequiredError),
+        ("a.doc", office_files.build_compound({"Other": b"x"}), UnsupportedMediaTypeError),
+        (
+            "a.docx",
+            office_files.build_compound({"EncryptedPackage": b"x", "EncryptionInfo": b"x"}),
+            PasswordRequiredError,
+        ),
     ],
 )
 def test_what_cannot_be_read_is_refused(

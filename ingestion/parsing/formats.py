@@ -1,0 +1,23 @@
+"""The media types that can be read. Names only."""
+
+from typing import Final
+
+CSV: Final = "text/csv"
+DOC: Final = "application/msword"
+DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+EML: Final = "message/rfc822"
+EPUB: Final = "application/epub+zip"
+HTML: Final = "text/html"
+JSON: Final = "application/json"
+JSONL: Final = "application/x-ndjson"
+MARKDOWN: Final = "text/markdown"
+MSG: Final = "application/vnd.ms-outlook"
+ODT: Final = "application/vnd.oasis.opendocument.text"
+PDF: Final = "application/pdf"
+PLAIN: Final = "text/plain"
+PPT: Final = "application/vnd.ms-powerpoint"
+PPTX: Final = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+RTF: Final = "application/rtf"
+TSV: Final = "text/tab-separated-values"
+XLS: Final = "application/vnd.ms-excel"
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
