@@ -23,6 +23,7 @@ class StoredEmbedder:
     def __init__(self, inner: Embedder, path: Path) -> None:
         self.model = inner.model
         self.num_dimensions = inner.num_dimensions
+        self.tokens = inner.tokens
         self._inner = inner
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = sqlite3.connect(path, timeout=60, check_same_thread=False)
