@@ -128,6 +128,7 @@ def test_every_error_that_an_upload_can_cause_has_its_status() -> None:
         "poison_document",
         "ingestion_interrupted",
         "worker_given_up",
+        "stage_stalled",
     }
     codes = {
         value.code
