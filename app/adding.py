@@ -31,6 +31,7 @@ class Added:
     accepted: Accepted | None = None
     job: Job | None = None
     error: JobError | None = None
+    is_attachment: bool = False
 
     @property
     def state(self) -> str:
@@ -83,7 +84,10 @@ def see_through(
     *,
     show: Callable[[Sequence[Added]], None],
 ) -> list[Added]:
-    """Wait until no work is open, doing it here unless a worker lives already."""
+    """Wait until no work is open, doing it here unless a worker lives already.
+
+    What turns out to be attached to the files is seen through as well.
+    """
     current = list(added)
     with ExitStack() as stack:
         is_working = False
@@ -93,7 +97,13 @@ def see_through(
                 stack.enter_context(build_worker())
                 is_working = True
             time.sleep(_POLL_S)
-            current = _all_refreshed(services, current)
+            refreshed = _all_refreshed(services, current)
+            ended = [
+                after
+                for before, after in zip(current, refreshed, strict=True)
+                if before.is_open and not after.is_open
+            ]
+            current = refreshed + [more for item in ended for more in _attachments(services, item)]
             show(current)
     return current
 
@@ -124,6 +134,13 @@ def _refreshed(services: Services, item: Added) -> Added:
     except JobNotFoundError as error:
         return replace(item, job=None, error=job_error(error))
     return replace(item, job=job, error=job.error)
+
+
+def _attachments(services: Services, item: Added) -> Iterator[Added]:
+    if item.job is not None:
+        for job in services.jobs.list_attached(item.job.id):
+            path = item.path.parent / job.document_name
+            yield Added(path, job=job, error=job.error, is_attachment=True)
 
 
 def _accept(services: Services, path: Path, collection_id: CollectionId) -> Accepted:

@@ -112,6 +112,8 @@ class VersionRow(Base):
     sha256: Mapped[str] = mapped_column(String(64), index=True)
     num_bytes: Mapped[int] = mapped_column(Integer)
     media_type: Mapped[str] = mapped_column(String(127))
+    # The version that it was attached to, such as the mail's; it goes when that one goes.
+    parent_id: Mapped[str | None] = mapped_column(String(40), index=True)
     user_metadata: Mapped[dict[str, Any]] = mapped_column("metadata", JSON, default=dict)
     language: Mapped[str | None] = mapped_column(String(8))
     num_pages: Mapped[int | None] = mapped_column(Integer)

@@ -22,17 +22,18 @@ _NOT_CURRENT: Final = ("failed", "cancelled", "replaced")
 def accept(store: Store, upload: Upload, blob: PendingBlob) -> Accepted:
     """Make a received file a queued version: see `Documents.accept`."""
     # Flushed to disk before the transaction: the writer's lock must not wait for a slow disk.
-    _sync_file(blob.path)
+    sync_file(blob.path)
     try:
         with store.database.session_scope() as session:
-            return _accept(session, upload, blob)
+            return accept_in(session, upload, blob)
     except BaseException:
         # No row came to refer to bytes that were kept.
         release_blobs(store, [blob.sha256])
         raise
 
 
-def _accept(session: Session, upload: Upload, blob: PendingBlob) -> Accepted:
+def accept_in(session: Session, upload: Upload, blob: PendingBlob) -> Accepted:
+    """Make a received file a queued version inside a transaction; its blob is flushed already."""
     lock_collection(session, upload.collection_id)
     lock_blobs(session)
     document = _find_or_add(session, upload)
@@ -56,13 +57,14 @@ def _accept(session: Session, upload: Upload, blob: PendingBlob) -> Accepted:
     return _accepted(session, version)
 
 
-def _sync_file(path: Path) -> None:
+def sync_file(path: Path) -> None:
+    """Flush a file to the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def _find_or_add(session: Session, upload: Upload) -> DocumentRow:
-    name = clean_name(upload.name) if upload.origin is None else clean_relative_path(upload.name)
+    name = _name_of(upload)
     document = session.scalars(
         select(DocumentRow).where(
             DocumentRow.collection_id == upload.collection_id, DocumentRow.name == name
@@ -79,6 +81,12 @@ def _find_or_add(session: Session, upload: Upload) -> DocumentRow:
         session.add(document)
         session.flush()
     return document
+
+
+def _name_of(upload: Upload) -> str:
+    if upload.parent_id is not None:
+        return upload.name
+    return clean_name(upload.name) if upload.origin is None else clean_relative_path(upload.name)
 
 
 def _newest_and_current(
@@ -108,6 +116,7 @@ def _queue_version(
         num_bytes=blob.num_bytes,
         media_type=upload.media_type,
         user_metadata=dict(upload.metadata),
+        parent_id=upload.parent_id,
     )
     session.add(version)
     session.flush()

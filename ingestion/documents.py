@@ -27,7 +27,7 @@ _Columns = TypeVarTuple("_Columns")
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One upload of a document."""
+    """One upload of a document. `parent_id` is the document that it was attached to, or None."""
 
     id: VersionId
     number: int
@@ -41,6 +41,7 @@ class Version:
     num_chunks: int | None
     created_at: datetime
     published_at: datetime | None
+    parent_id: DocumentId | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,11 @@ class Document:
     created_at: datetime
     version: Version
     newest: Version
+
+    @property
+    def parent_id(self) -> DocumentId | None:
+        """The document that it was attached to, or None."""
+        return self.newest.parent_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,14 +256,16 @@ def _get(session: Session, document_id: DocumentId, access: Access) -> tuple[Doc
 
 
 def _versions_of(session: Session, document_ids: Sequence[str]) -> dict[str, list[Version]]:
-    rows = session.scalars(
-        select(VersionRow)
+    parent = aliased(VersionRow)
+    rows = session.execute(
+        select(VersionRow, parent.document_id)
+        .outerjoin(parent, parent.id == VersionRow.parent_id)
         .where(VersionRow.document_id.in_(document_ids))
         .order_by(VersionRow.number.desc())
-    )
+    ).all()
     versions: dict[str, list[Version]] = defaultdict(list)
-    for row in rows:
-        versions[row.document_id].append(_version(row))
+    for row, parent_id in rows:
+        versions[row.document_id].append(_version(row, parent_id))
     return versions
 
 
@@ -274,7 +282,7 @@ def _document(row: DocumentRow, collection: str, versions: Sequence[Version]) ->
     )
 
 
-def _version(row: VersionRow) -> Version:
+def _version(row: VersionRow, parent_id: str | None) -> Version:
     return Version(
         id=VersionId(row.id),
         number=row.number,
@@ -288,4 +296,5 @@ def _version(row: VersionRow) -> Version:
         num_chunks=row.num_chunks,
         created_at=row.created_at,
         published_at=row.published_at,
+        parent_id=DocumentId(parent_id) if parent_id is not None else None,
     )

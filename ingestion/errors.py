@@ -58,6 +58,12 @@ class ParserCrashedError(CimientoError):
     code = "parser_crashed"
 
 
+class NestedTooDeepError(CimientoError):
+    """A file inside a mail inside a mail, and so on, further down than files are read."""
+
+    code = "nested_too_deep"
+
+
 class PoisonDocumentError(CimientoError):
     """The worker died at the same point of this document several times; it is left alone."""
 

@@ -146,6 +146,12 @@ class Jobs:
             rows = session.execute(query.order_by(JobRow.created_at, JobRow.id)).all()
         return [Attempt(VersionId(row.id), row.attempt, turn=row.turn) for row in rows]
 
+    def list_attached(self, version_id: VersionId) -> list[Job]:
+        """The jobs of what was attached to a version, oldest first."""
+        query = _select_jobs(Access.to_everything()).where(VersionRow.parent_id == version_id)
+        with self._store.database.read_scope() as session:
+            return [_job(row) for row in session.execute(query.order_by(JobRow.id))]
+
     def is_open(self, version_id: VersionId) -> bool:
         """Whether any attempt at the version is queued or running."""
         query = select(JobRow.id).where(JobRow.id == version_id, JobRow.state.in_(OPEN_STATES))

@@ -21,6 +21,7 @@ from ingestion.chunking import ChunkSize, chunk, embedding_text
 from ingestion.errors import NoTextFoundError, StageStalledError, WorkerGivenUpError
 from ingestion.jobs import Again, Attempt, Jobs, NoLongerWantedError, Stage, job_error
 from ingestion.language import detect_language
+from ingestion.parsing.attachments import list_attachments
 from ingestion.parsing.document import ParsedDocument
 from ingestion.parsing.sandbox import Sandbox
 from ingestion.patience import patience_with
@@ -190,7 +191,8 @@ class Stages:
                 vectors = self._load_vectors(staged)
             parsed = self._parsed(attempt, staged)
             self._progress[attempt.version_id].report("publishing", 0, len(vectors), "chunks")
-            ready = Publication(attempt, parsed, plan, vectors, self._embedder.model)
+            attachments = tuple(list_attachments(staged.folder))
+            ready = Publication(attempt, parsed, plan, vectors, self._embedder.model, attachments)
             with self._try(attempt, staged, "publishing"):
                 publish(self._store, ready)
             log.info("document_searchable", version=attempt.version_id, chunks=len(vectors))

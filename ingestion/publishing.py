@@ -1,9 +1,10 @@
 """Make a version searchable at one instant: segment first, then one transaction. Embeds nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import insert, select, update
+from sqlalchemy import Select, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.ids import CollectionId, SegmentId, VersionId, new_id
@@ -18,9 +19,19 @@ from core.tables import (
     VersionTextRow,
     now,
 )
+from ingestion.attaching import Incoming, attach, receive
 from ingestion.jobs import OPEN_STATES, Attempt, finish
+from ingestion.parsing.attachments import AttachedFile
 from ingestion.parsing.document import ParsedDocument
-from ingestion.purge import Removed, clear_files, next_generation, remove_chunks, remove_versions
+from ingestion.purge import (
+    Removed,
+    attached_to,
+    clear_files,
+    next_generation,
+    release_blobs,
+    remove_chunks,
+    remove_versions,
+)
 from ingestion.spans import ChunkPlan
 from ingestion.staging import HalfVectors
 from ingestion.store import Store
@@ -35,6 +46,7 @@ class Publication:
     plan: ChunkPlan
     vectors: HalfVectors
     embedding_model: str
+    attachments: tuple[AttachedFile, ...] = ()
 
 
 def publish(store: Store, publication: Publication) -> None:
@@ -47,15 +59,17 @@ def publish(store: Store, publication: Publication) -> None:
         collection_id = _collection_of(session, publication.attempt.version_id)
     first_id = _take_chunk_ids(store, len(publication.vectors))
     segment_id = SegmentId(new_id("seg"))
-    try:
-        write_segment(
-            store.segments_root, segment_id, _content(publication, collection_id, first_id)
-        )
-        with store.database.session_scope() as session:
-            removed = _insert(session, publication, segment_id, first_id)
-    except BaseException:
-        _drop_unnamed(store, segment_id)
-        raise
+    with receive(store, publication.attachments) as incoming:
+        try:
+            write_segment(
+                store.segments_root, segment_id, _content(publication, collection_id, first_id)
+            )
+            with store.database.session_scope() as session:
+                removed = _insert(session, publication, segment_id, first_id, incoming)
+        except BaseException:
+            _drop_unnamed(store, segment_id)
+            release_blobs(store, [item.blob.sha256 for item in incoming])
+            raise
     clear_files(store, removed)
 
 
@@ -89,12 +103,17 @@ def _content(
 
 
 def _insert(
-    session: Session, publication: Publication, segment_id: SegmentId, first_id: int
+    session: Session,
+    publication: Publication,
+    segment_id: SegmentId,
+    first_id: int,
+    incoming: Sequence[Incoming],
 ) -> Removed:
     attempt, parsed = publication.attempt, publication.parsed
     finish(session, attempt, num_chunks=len(publication.vectors))
     version = session.get_one(VersionRow, attempt.version_id)
     document = session.get_one(DocumentRow, version.document_id)
+    attach(session, version, incoming)
     removed = _retire_older(session, version)
     session.add(
         VersionTextRow(
@@ -153,8 +172,17 @@ def _retire_older(session: Session, version: VersionRow) -> Removed:
     if not version.keep_older:
         # History that was asked for stays until it is deleted.
         return remove_versions(session, older.where(VersionRow.state != "replaced"))
-    remove_chunks(session, older)
-    ids = session.scalars(older).all()
+    _make_history(session, older)
+    return Removed()
+
+
+def _make_history(session: Session, scope: Select[str]) -> None:
+    # what was attached goes with it
+    attached = attached_to(session, scope)
+    if attached is not None:
+        _make_history(session, attached)
+    remove_chunks(session, scope)
+    ids = session.scalars(scope).all()
     session.execute(
         update(JobRow)
         .where(JobRow.id.in_(ids), JobRow.state.in_(OPEN_STATES))
@@ -170,7 +198,6 @@ def _retire_older(session: Session, version: VersionRow) -> Removed:
             .where(VersionRow.id.in_(ids), VersionRow.state == before)
             .values(state=after)
         )
-    return Removed()
 
 
 def _drop_unnamed(store: Store, segment_id: SegmentId) -> None:

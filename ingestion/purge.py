@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Select, delete, func, insert, literal, select, text, update
+from sqlalchemy import Select, delete, exists, func, insert, literal, select, text, update
 from sqlalchemy.orm import Session
 
 from core.errors import CollectionNotFoundError
@@ -12,6 +12,7 @@ from core.tables import (
     ChunkRow,
     CollectionRow,
     DeletedChunkRow,
+    DocumentRow,
     JobRow,
     ManifestRow,
     VersionRow,
@@ -21,6 +22,7 @@ from ingestion.store import Store
 
 # Any constant: it names the lock on PostgreSQL under which blobs come and go.
 _BLOB_LOCK = 0x43494D49
+_ID_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +47,40 @@ class Removed:
 def remove_versions(session: Session, scope: Select[str]) -> Removed:
     """Delete the versions whose ids `scope` selects, with chunks, texts and jobs.
 
+    So are those that were attached to them, and documents that are left without a version by it.
     From the commit of this transaction on no search shows them.
     """
+    attached = attached_to(session, scope)
+    below = Removed() if attached is None else remove_versions(session, attached)
     rows = session.execute(
-        select(VersionRow.id, VersionRow.sha256).where(VersionRow.id.in_(scope))
+        select(
+            VersionRow.id, VersionRow.sha256, VersionRow.document_id, VersionRow.parent_id
+        ).where(VersionRow.id.in_(scope))
     ).all()
     num_chunks = remove_chunks(session, scope)
     for table in (VersionTextRow.version_id, JobRow.id, VersionRow.id):
         session.execute(delete(table.class_).where(table.in_(scope)))
+    _remove_empty(session, {row.document_id for row in rows if row.parent_id is not None})
     return Removed(
-        tuple(VersionId(row.id) for row in rows), tuple({row.sha256 for row in rows}), num_chunks
+        (*below.version_ids, *(VersionId(row.id) for row in rows)),
+        tuple({*below.sha256s, *(row.sha256 for row in rows)}),
+        below.num_chunks + num_chunks,
     )
+
+
+def attached_to(session: Session, scope: Select[str]) -> Select[str] | None:
+    """Selects the ids of the versions attached to those in `scope`; None where there are none."""
+    attached = select(VersionRow.id).where(VersionRow.parent_id.in_(scope))
+    return None if session.scalar(attached.limit(1)) is None else attached
+
+
+def _remove_empty(session: Session, document_ids: set[str]) -> None:
+    # a mail may have had very many; a statement takes only so many parameters
+    has_versions = exists().where(VersionRow.document_id == DocumentRow.id)
+    ids = sorted(document_ids)
+    for start in range(0, len(ids), _ID_BATCH):
+        batch = DocumentRow.id.in_(ids[start : start + _ID_BATCH])
+        session.execute(delete(DocumentRow).where(batch, ~has_versions))
 
 
 def remove_chunks(session: Session, scope: Select[str]) -> int:

@@ -42,6 +42,8 @@ class Upload:
     origin: str | None = None
     # Whoever sends it, by any name: what one sends to a collection waits behind itself only.
     uploader: str = ""
+    # The version that it was attached to. The name then begins with that of its document.
+    parent_id: VersionId | None = None
 
 
 @dataclass(frozen=True, slots=True)

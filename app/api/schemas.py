@@ -148,6 +148,7 @@ class DocumentOut(Reply):
     name: str
     collection: str
     state: str = Field(description="State of the newest version.")
+    parent_id: str | None = Field(description="The document it was attached to, such as a mail.")
     created_at: datetime
     version: VersionOut
     newest: VersionOut
@@ -160,6 +161,7 @@ class DocumentOut(Reply):
             name=document.name,
             collection=document.collection,
             state=document.newest.state,
+            parent_id=document.parent_id,
             created_at=document.created_at,
             version=VersionOut.of(document.version),
             newest=VersionOut.of(document.newest),

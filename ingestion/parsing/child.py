@@ -17,6 +17,7 @@ from ingestion.errors import (
     UnsupportedMediaTypeError,
 )
 from ingestion.parsing import formats
+from ingestion.parsing.attachments import save_attachments
 from ingestion.parsing.document import ParsedDocument, ParseLimits, Report
 from ingestion.processes import die_with_parent
 
@@ -109,8 +110,9 @@ def _outcome(request: dict[str, Any], limits: ParseLimits) -> str:
 
     try:
         parse = load_parser(request["media_type"])
-        document = parse(Path(request["source"]), limits, report)
-        return _with_text(document).to_json()
+        document = _with_text(parse(Path(request["source"]), limits, report))
+        save_attachments(Path(), document.attachments)
+        return document.to_json()
     except CimientoError as error:
         return _error(error)
     except MemoryError:

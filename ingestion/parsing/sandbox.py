@@ -22,6 +22,7 @@ from ingestion.errors import (
     ParserCrashedError,
     ParseTimeoutError,
 )
+from ingestion.parsing.attachments import FOLDER
 from ingestion.parsing.child import EXIT_OUT_OF_MEMORY
 from ingestion.parsing.document import ParsedDocument, ParseLimits
 
@@ -55,6 +56,8 @@ class Sandbox:
     ) -> ParsedDocument:
         """Parse `source` in a temporary folder below `folder`, which is removed afterwards.
 
+        What was attached to the file is left in `folder`, for `list_attachments`.
+
         An exception out of `on_tick` kills the parser and is passed on: that is how work is
         cancelled. Raises the errors of `ingestion.errors`.
         """
@@ -62,7 +65,9 @@ class Sandbox:
         try:
             with self._start(source, media_type, work) as child:
                 self._watch(child, on_tick)
-            return _read_outcome(work, child.process.returncode)
+            parsed = _read_outcome(work, child.process.returncode)
+            _keep_attachments(work, folder)
+            return parsed
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
@@ -161,6 +166,13 @@ def _read_outcome(work: Path, returncode: int) -> ParsedDocument:
     except KeyError:
         error = json.loads(data)
         raise ERRORS_BY_CODE.get(error["code"], ParserCrashedError)(error["message"]) from None
+
+
+def _keep_attachments(work: Path, folder: Path) -> None:
+    # of this file alone: an attempt that was cut short may have left its own
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+    if (work / FOLDER).is_dir():
+        (work / FOLDER).replace(folder / FOLDER)
 
 
 def _crash(work: Path, returncode: int) -> CimientoError:

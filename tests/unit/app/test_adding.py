@@ -9,6 +9,7 @@ from core.access import Access
 from core.ids import CollectionId
 from ingestion.workflow import IngestionWorker
 from tests.unit.app.house import MAX_UPLOAD_BYTES, POOL, House
+from tests.unit.ingestion.office_files import build_mail
 
 
 @pytest.fixture
@@ -64,6 +65,19 @@ def test_work_of_another_process_is_waited_for(house: House, folder: Path) -> No
     house.services.workers.join()
     done = see_through(house.services, [added], refuse_to_work, show=lambda _added: house.ingest())
     assert [item.state for item in done] == ["searchable"]
+
+
+def test_what_is_attached_is_seen_through_as_well(house: House, folder: Path) -> None:
+    (folder / "mail.eml").write_bytes(build_mail("See the file.", [("a.txt", b"some words")]))
+    added = add(house, folder / "mail.eml")
+    with WorkerLock(house.services.settings.data_dir).held():
+        done = see_through(
+            house.services, [added], refuse_to_work, show=lambda _added: house.ingest()
+        )
+    assert [(item.path, item.state, item.is_attachment) for item in done] == [
+        (folder / "mail.eml", "searchable", False),
+        (folder / "mail.eml" / "a.txt", "searchable", True),
+    ]
 
 
 def test_a_document_deleted_meanwhile_ends_the_wait(house: House, folder: Path) -> None:

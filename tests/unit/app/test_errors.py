@@ -126,6 +126,7 @@ def test_every_error_that_an_upload_can_cause_has_its_status() -> None:
     of_jobs = {"unreadable_document", "no_text_found", "parse_timeout", "parser_crashed"} | {
         "parse_memory_exceeded",
         "poison_document",
+        "nested_too_deep",
         "ingestion_interrupted",
         "worker_given_up",
         "stage_stalled",

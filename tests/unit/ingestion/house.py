@@ -1,5 +1,6 @@
 """A whole ingestion in one folder, for tests: the real parts, with a fake embedder."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from ingestion.collections import Collections
 from ingestion.documents import Documents
 from ingestion.jobs import Attempt, Jobs, NoLongerWantedError
 from ingestion.media_types import detect_media_type
+from ingestion.parsing.attachments import save_attachments
 from ingestion.parsing.child import load_parser
 from ingestion.parsing.document import ParsedDocument, ParseLimits
 from ingestion.parsing.sandbox import OnTick, Sandbox
@@ -42,7 +44,10 @@ class DirectSandbox(Sandbox):
         self, source: Path, media_type: str, *, folder: Path, on_tick: OnTick
     ) -> ParsedDocument:
         """Parse at once."""
-        return load_parser(media_type)(source, LIMITS, on_tick)
+        parsed = load_parser(media_type)(source, LIMITS, on_tick)
+        shutil.rmtree(folder / "attachments", ignore_errors=True)
+        save_attachments(folder, parsed.attachments)
+        return parsed
 
 
 class HookedEmbedder(FakeEmbedder):
