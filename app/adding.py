@@ -139,7 +139,7 @@ def _refreshed(services: Services, item: Added) -> Added:
 def _attachments(services: Services, item: Added) -> Iterator[Added]:
     if item.job is not None:
         for job in services.jobs.list_attached(item.job.id):
-            path = item.path.parent / job.document_name
+            path = item.path / job.document_name.rpartition("/")[2]
             yield Added(path, job=job, error=job.error, is_attachment=True)
 
 

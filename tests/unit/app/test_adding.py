@@ -68,7 +68,9 @@ def test_work_of_another_process_is_waited_for(house: House, folder: Path) -> No
 
 
 def test_what_is_attached_is_seen_through_as_well(house: House, folder: Path) -> None:
-    (folder / "mail.eml").write_bytes(build_mail("See the file.", [("a.txt", b"some words")]))
+    inner = build_mail("And here.", [("b.txt", b"more words")])
+    attached = [("a.txt", b"some words"), ("in.eml", inner)]
+    (folder / "mail.eml").write_bytes(build_mail("See the files.", attached))
     added = add(house, folder / "mail.eml")
     with WorkerLock(house.services.settings.data_dir).held():
         done = see_through(
@@ -77,6 +79,8 @@ def test_what_is_attached_is_seen_through_as_well(house: House, folder: Path) ->
     assert [(item.path, item.state, item.is_attachment) for item in done] == [
         (folder / "mail.eml", "searchable", False),
         (folder / "mail.eml" / "a.txt", "searchable", True),
+        (folder / "mail.eml" / "in.eml", "searchable", True),
+        (folder / "mail.eml" / "in.eml" / "b.txt", "searchable", True),
     ]
 
 
