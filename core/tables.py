@@ -164,6 +164,7 @@ class ChunkRow(Base):
     end: Mapped[int] = mapped_column(Integer)
     page: Mapped[int | None] = mapped_column(Integer)
     heading: Mapped[str] = mapped_column(Text, default="")
+    language: Mapped[str | None] = mapped_column(String(8))
     text: Mapped[str] = mapped_column(Text)
     # float16, little-endian, one value a dimension: the segments are rebuilt from it, no model
     # needed.

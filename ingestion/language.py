@@ -7,6 +7,7 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 _SAMPLE_CHARS: Final = 4_000
 _MIN_LETTERS: Final = 24
+_MIN_PASSAGE_LETTERS: Final = 120
 _MIN_PROBABILITY: Final = 0.8
 _NO_LANGUAGE: Final = "zxx"  # tables of figures, codes
 
@@ -23,6 +24,13 @@ def detect_language(text: str) -> str | None:
     code, probability = _identifier().classify(sample)
     sure = probability >= _MIN_PROBABILITY and code != _NO_LANGUAGE
     return str(code) if sure else None
+
+
+def detect_passage_language(text: str, *, document: str | None) -> str | None:
+    """The language of a part of a document; the document's, unless it is long enough to differ."""
+    if sum(char.isalpha() for char in text) < _MIN_PASSAGE_LETTERS:
+        return document
+    return detect_language(text) or document
 
 
 @functools.cache

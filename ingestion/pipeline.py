@@ -3,8 +3,8 @@
 import contextlib
 import shutil
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,14 +20,14 @@ from core.tables import DocumentRow, VersionRow
 from ingestion.chunking import ChunkSize, chunk, embedding_text
 from ingestion.errors import NoTextFoundError, StageStalledError, WorkerGivenUpError
 from ingestion.jobs import Again, Attempt, Jobs, NoLongerWantedError, Stage, job_error
-from ingestion.language import detect_language
+from ingestion.language import detect_language, detect_passage_language
 from ingestion.parsing.attachments import list_attachments
 from ingestion.parsing.document import ParsedDocument
 from ingestion.parsing.sandbox import Sandbox
 from ingestion.patience import patience_with
 from ingestion.progress import Progress
 from ingestion.publishing import Publication, publish
-from ingestion.spans import ChunkPlan
+from ingestion.spans import ChunkPlan, ChunkSpan
 from ingestion.staging import HalfVectors, StagedVersion
 from ingestion.store import Store
 
@@ -290,7 +290,8 @@ class Stages:
             spans = chunk(parsed, self._embedder.tokens, size)
         if not spans:
             raise NoTextFoundError("the file has no words, only marks and spaces")
-        plan = ChunkPlan(detect_language(parsed.text), tuple(spans))
+        language = detect_language(parsed.text)
+        plan = ChunkPlan(language, tuple(_with_language(spans, parsed.text, language)))
         staged.save_chunks(plan)
         return plan
 
@@ -325,3 +326,11 @@ class Stages:
 
 def _stalled(stage: Stage, limit_s: float) -> StageStalledError:
     return StageStalledError(f"{stage} made no progress for {limit_s:g} s ({_STALL_KEYS[stage]})")
+
+
+def _with_language(
+    spans: Iterable[ChunkSpan], text: str, language: str | None
+) -> Iterator[ChunkSpan]:
+    for span in spans:
+        own = detect_passage_language(text[span.start : span.end], document=language)
+        yield replace(span, language=own)

@@ -156,6 +156,7 @@ def _chunk_rows(
             "end": span.end,
             "page": span.page,
             "heading": span.heading,
+            "language": span.language,
             "text": text[span.start : span.end],
             "vector": vector.astype("<f2").tobytes(),
         }

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 class ChunkSpan:
     """A chunk as a slice `[start, end)` of the text, with the page and headings it stands under.
 
-    `page` is 1-based, or None where the format has no pages. `header` is the slice that holds the
-    header of the table whose rows the chunk goes on with.
+    `page` is 1-based, or None where the format has no pages; `language` is its own, or else that of
+    the document. `header` is the slice that holds the header of the table whose rows the chunk goes
+    on with.
     """
 
     start: int
@@ -16,6 +17,7 @@ class ChunkSpan:
     page: int | None
     heading: str
     header: tuple[int, int] | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Let a version say which version it was attached to."""
+"""Let a version say which version it was attached to, and a chunk its language."""
 
 from collections.abc import Sequence
 
@@ -15,3 +15,4 @@ def upgrade() -> None:
     """Go forward."""
     op.add_column("versions", sa.Column("parent_id", sa.String(40), nullable=True))
     op.create_index("ix_versions_parent_id", "versions", ["parent_id"])
+    op.add_column("chunks", sa.Column("language", sa.String(8), nullable=True))
