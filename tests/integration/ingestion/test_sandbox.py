@@ -18,7 +18,8 @@ from ingestion.errors import (
     UnreadableDocumentError,
 )
 from ingestion.media_types import detect_media_type
-from ingestion.parsing.formats import PDF, PLAIN
+from ingestion.parsing.attachments import list_attachments
+from ingestion.parsing.formats import EML, PDF, PLAIN
 from ingestion.parsing.sandbox import Sandbox
 from tests.unit.ingestion import files, office_files
 from tests.unit.ingestion.house import LIMITS
@@ -136,6 +137,17 @@ def test_every_format_is_read_in_the_sandbox(tmp_path: Path) -> None:
         (folder / name).write_bytes(data)
         media_type = detect_media_type(folder / name, name)
         assert words in _parse(folder, data, media_type, Sandbox(LIMITS))
+
+
+def test_what_is_attached_is_left_beside_and_replaces_what_was_left_before(tmp_path: Path) -> None:
+    source, work = tmp_path / "source", tmp_path / "work"
+    work.mkdir()
+    for attached in ([("a.txt", b"one"), ("../b.txt", b"two")], [("c.txt", b"three")], []):
+        source.write_bytes(office_files.build_mail("words", attached))
+        Sandbox(LIMITS).parse(source, EML, folder=work, on_tick=lambda *_: None)
+        found = [(file.name, file.path.read_bytes()) for file in list_attachments(work)]
+        assert found == [(name.removeprefix("../"), data) for name, data in attached]
+        assert {path.name for path in work.iterdir()} <= {"attachments"}
 
 
 def test_an_unknown_type_is_refused_by_the_parser_as_well(tmp_path: Path) -> None:
