@@ -88,7 +88,8 @@ def see_through(
 
     What turns out to be attached to the files is seen through as well.
     """
-    current = list(added)
+    ended = [item for item in added if not item.is_open]
+    current = [*added, *(more for item in ended for more in _attachments(services, item))]
     with ExitStack() as stack:
         is_working = False
         while any(item.is_open for item in current):
@@ -140,7 +141,10 @@ def _attachments(services: Services, item: Added) -> Iterator[Added]:
     if item.job is not None:
         for job in services.jobs.list_attached(item.job.id):
             path = item.path / job.document_name.rpartition("/")[2]
-            yield Added(path, job=job, error=job.error, is_attachment=True)
+            attached = Added(path, job=job, error=job.error, is_attachment=True)
+            yield attached
+            if not attached.is_open:
+                yield from _attachments(services, attached)
 
 
 def _accept(services: Services, path: Path, collection_id: CollectionId) -> Accepted:

@@ -72,16 +72,26 @@ def test_what_is_attached_is_seen_through_as_well(house: House, folder: Path) ->
     attached = [("a.txt", b"some words"), ("in.eml", inner)]
     (folder / "mail.eml").write_bytes(build_mail("See the files.", attached))
     added = add(house, folder / "mail.eml")
-    with WorkerLock(house.services.settings.data_dir).held():
-        done = see_through(
-            house.services, [added], refuse_to_work, show=lambda _added: house.ingest()
-        )
+    house.services.workers.join()
+    done = see_through(house.services, [added], refuse_to_work, show=lambda _added: house.ingest())
     assert [(item.path, item.state, item.is_attachment) for item in done] == [
         (folder / "mail.eml", "searchable", False),
         (folder / "mail.eml" / "a.txt", "searchable", True),
         (folder / "mail.eml" / "in.eml", "searchable", True),
         (folder / "mail.eml" / "in.eml" / "b.txt", "searchable", True),
     ]
+
+
+def test_what_an_interrupted_command_left_attached_is_seen_through(
+    house: House, folder: Path
+) -> None:
+    (folder / "mail.eml").write_bytes(build_mail("See it.", [("a.txt", b"some words")]))
+    add(house, folder / "mail.eml")
+    house.ingest()
+    again = add(house, folder / "mail.eml")
+    house.services.workers.join()
+    done = see_through(house.services, [again], refuse_to_work, show=lambda _added: house.ingest())
+    assert [item.state for item in done] == ["searchable", "searchable"]
 
 
 def test_a_document_deleted_meanwhile_ends_the_wait(house: House, folder: Path) -> None:

@@ -7,11 +7,18 @@ import pytest
 
 from core.blobs import FolderBlobStore, PendingBlob
 from ingestion.documents import Document
-from ingestion.jobs import Attempt, Job
+from ingestion.jobs import Job
 from ingestion.pipeline import Stages, run_attempt
 from ingestion.uploads import Accepted, OnConflict
 from tests.unit.ingestion import office_files
-from tests.unit.ingestion.house import EVERYTHING, LIMITS, NO_ORPHANS, DirectSandbox, House
+from tests.unit.ingestion.house import (
+    EVERYTHING,
+    LIMITS,
+    NO_ORPHANS,
+    DirectSandbox,
+    House,
+    attempt_of,
+)
 
 REPORT = ("report.txt", b"The river rises in the northern hills.")
 PLAN = ("plan.md", b"# Plan\n\nThe bridge opens in the second spring.")
@@ -29,9 +36,10 @@ def _add(house: House, data: bytes, *, on_conflict: OnConflict = OnConflict.REPL
 
 def _work_off(house: House) -> None:
     # what the worker's reconciliation does: every open job is taken up
+    worker_id = house.workers().join()
     while attempts := house.jobs.list_open():
         for attempt in attempts:
-            run_attempt(attempt, house.stages())
+            run_attempt(attempt, house.stages(), worker_id)
 
 
 def _documents(house: House) -> dict[str, Document]:
@@ -64,7 +72,7 @@ def test_attachments_become_searchable_documents_of_their_own(house: House) -> N
 def test_until_the_mail_is_published_nothing_of_it_is_there(house: House) -> None:
     accepted = house.upload("mail.eml", _mail(REPORT))
     stages = house.stages()
-    attempt = Attempt(accepted.job_id, accepted.attempt)
+    attempt = attempt_of(accepted)
     for step in (stages.parse, stages.chunk, stages.embed):
         step(attempt)
         assert list(_documents(house)) == ["mail.eml"]
@@ -94,7 +102,7 @@ def test_a_publication_that_fails_leaves_no_attachment_and_comes_again_whole(
     house: House,
 ) -> None:
     accepted = house.upload("mail.eml", _mail(REPORT, PLAN))
-    attempt = Attempt(accepted.job_id, accepted.attempt)
+    attempt = attempt_of(accepted)
     store = replace(house.store, blobs=_FullStore(house.data_dir / "blobs"))
     stages = Stages(store, DirectSandbox(LIMITS), house.embedder, house.settings)
     stages.parse(attempt)
