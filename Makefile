@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH_VERSION := 2.13.0
 LOCK := requirements/runtime.txt
+OCR_LOCK := requirements/ocr.txt
 DEV_LOCK := requirements/dev.txt
 SOURCES := app core generation ingestion retrieval migrations
 
@@ -17,7 +18,8 @@ help: ## Show the commands
 serve: setup ## Start Cimiento; installs and pulls on the first run
 	@$(BIN)/cimiento serve
 
-setup: $(VENV)/.installed ## Make .venv, install pinned dependencies, pull the model files
+# `make serve OCR=1` installs what reads pictures and scanned pages too: 290 MB, once.
+setup: $(VENV)/.installed $(if $(OCR),$(VENV)/.installed-ocr) ## Make .venv, install pinned dependencies, pull the model files
 	@$(BIN)/cimiento models pull
 
 # torch first, alone and pinned: the machine's own index supplies the right build. Everything else,
@@ -35,6 +37,10 @@ $(VENV)/.installed: $(VENV)/.torch $(LOCK) pyproject.toml
 		echo "this index supplies the GPU build of torch: installing its libraries too (several GB)"; \
 		$(BIN)/python -m pip install torch==$(TORCH_VERSION); }
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-ocr: $(VENV)/.installed $(OCR_LOCK)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $(OCR_LOCK)
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed $(DEV_LOCK)
@@ -64,7 +70,9 @@ test-e2e: $(VENV)/.installed-dev ## The whole service over real weights
 lock: ## Resolve the dependencies again (needs uv)
 	uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-package torch \
 		--no-header --quiet --output-file $(LOCK)
-	uv pip compile pyproject.toml --extra dev --extra ocr --constraint $(LOCK) --python-version 3.11 \
+	uv pip compile pyproject.toml --extra ocr --constraint $(LOCK) --python-version 3.11 \
+		--generate-hashes --no-emit-package torch --no-header --quiet --output-file $(OCR_LOCK)
+	uv pip compile pyproject.toml --extra dev --extra ocr --constraint $(OCR_LOCK) --python-version 3.11 \
 		--generate-hashes --no-emit-package torch --no-header --quiet --output-file $(DEV_LOCK)
 
 clean: ## Remove what was built; documents and models stay

@@ -58,10 +58,12 @@ def find_files(paths: Iterable[Path]) -> Iterator[Path]:
                 yield inner
 
 
-def upload(services: Services, path: Path, collection_id: CollectionId) -> Added:
+def upload(
+    services: Services, path: Path, collection_id: CollectionId, *, password: str | None = None
+) -> Added:
     """Store one file and queue the work on it. A file that is refused is an outcome, no error."""
     try:
-        accepted = _accept(services, path, collection_id)
+        accepted = _accept(services, path, collection_id, password)
         if not (accepted.deduplicated or accepted.skipped):
             services.queue.enqueue(Attempt(accepted.job_id, accepted.attempt, turn=accepted.turn))
         return Added(path, accepted, services.jobs.get(accepted.job_id, _EVERYTHING))
@@ -147,7 +149,9 @@ def _attachments(services: Services, item: Added) -> Iterator[Added]:
                 yield from _attachments(services, attached)
 
 
-def _accept(services: Services, path: Path, collection_id: CollectionId) -> Accepted:
+def _accept(
+    services: Services, path: Path, collection_id: CollectionId, password: str | None
+) -> Accepted:
     max_bytes = services.settings.server.max_upload_bytes
     with services.blobs.begin() as blob, path.open("rb") as file:
         while data := file.read(_READ_BYTES):
@@ -164,5 +168,6 @@ def _accept(services: Services, path: Path, collection_id: CollectionId) -> Acce
             media_type,
             on_conflict=OnConflict.REPLACE,
             uploader=_UPLOADER,
+            password=password,
         )
         return services.documents.accept(wanted, blob)

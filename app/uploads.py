@@ -15,6 +15,7 @@ from app.errors import FieldFault, InvalidRequestError
 from core.blobs import PendingBlob
 from ingestion.errors import DocumentTooLargeError, StorageFullError
 from ingestion.media_types import detect_media_type
+from ingestion.uploads import MAX_PASSWORD_CHARS
 
 # Room for boundaries, headers and the fields beside the file.
 _MAX_OVERHEAD_BYTES: Final = 256 * 1024
@@ -26,7 +27,7 @@ _BATCH_BYTES: Final = 512 * 1024
 _SNIFF_BYTES: Final = 64 * 1024
 _CONTAINERS: Final = (b"PK", b"\xd0\xcf\x11\xe0")
 _FILE: Final = "file"
-_FIELDS: Final = frozenset({"metadata"})
+_FIELDS: Final = frozenset({"metadata", "password"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class ReceivedUpload:
     name: str
     media_type: str
     metadata: str | None
+    password: str | None = field(default=None, repr=False)
 
 
 async def receive_upload(request: Request, blob: PendingBlob, *, max_bytes: int) -> ReceivedUpload:
@@ -137,7 +139,15 @@ class _Form:
             self._file_name,
             detect_media_type(self._blob.path, self._file_name),
             self._fields.get("metadata"),
+            self._password(),
         )
+
+    def _password(self) -> str | None:
+        password = self._fields.get("password") or None
+        if password is not None and len(password) > MAX_PASSWORD_CHARS:
+            fault = FieldFault("password", f"is longer than {MAX_PASSWORD_CHARS} characters")
+            raise InvalidRequestError("the password is too long", fault)
+        return password
 
     def _sniff(self) -> None:
         if self._is_sniffed or self._blob.num_bytes < _SNIFF_BYTES:

@@ -149,9 +149,12 @@ def build_worker(settings: Settings, store: Store, embedder: Embedder) -> Ingest
     ingestion = settings.ingestion
     limits = ParseLimits(
         timeout_s=ingestion.parse_timeout_s,
+        page_timeout_s=ingestion.parse_stall_s,
         memory_bytes=ingestion.parse_memory_bytes,
         max_text_chars=ingestion.max_text_chars,
         max_pages=ingestion.max_pages,
+        max_image_pixels=ingestion.max_image_pixels,
+        ocr=ingestion.ocr,
     )
     stages = Stages(store, Sandbox(limits), embedder, ingestion)
     return IngestionWorker(

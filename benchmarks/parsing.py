@@ -123,9 +123,11 @@ def run_manifest(folder: Path, *, every: int) -> list[Outcome]:
     defaults = IngestionSettings()
     limits = ParseLimits(
         timeout_s=defaults.parse_timeout_s,
+        page_timeout_s=defaults.parse_stall_s,
         memory_bytes=defaults.parse_memory_bytes,
         max_text_chars=defaults.max_text_chars,
         max_pages=defaults.max_pages,
+        max_image_pixels=defaults.max_image_pixels,
     )
     sandbox = Sandbox(limits)
     with (folder / "MANIFEST.csv").open(encoding="utf-8", newline="") as file:
@@ -177,7 +179,14 @@ def _parse(sandbox: Sandbox, path: Path) -> ParsedDocument:
 
 
 def _ours(page: bytes) -> str:
-    limits = ParseLimits(timeout_s=60, memory_bytes=0, max_text_chars=10_000_000, max_pages=1)
+    limits = ParseLimits(
+        timeout_s=60,
+        page_timeout_s=60,
+        memory_bytes=0,
+        max_text_chars=10_000_000,
+        max_pages=1,
+        max_image_pixels=0,
+    )
     with tempfile.NamedTemporaryFile() as file:
         file.write(page)
         file.flush()

@@ -59,7 +59,7 @@ class ServerSettings(_Group):
 class IngestionSettings(_Group):
     """How documents become chunks."""
 
-    parse_timeout_s: float = Field(default=300.0, gt=0, description="Limit for parsing one file.")
+    parse_timeout_s: float = Field(default=3600.0, gt=0, description="Limit for parsing one file.")
     parse_memory_bytes: int = Field(
         default=4 * 1024**3, ge=256 * 1024**2, description="Address space of the parser process."
     )
@@ -67,6 +67,13 @@ class IngestionSettings(_Group):
         default=50_000_000, ge=1, description="Longest text that one document may yield."
     )
     max_pages: int = Field(default=20_000, ge=1, description="Most pages one document may have.")
+    max_image_pixels: int = Field(
+        default=100_000_000, ge=1, description="Most pixels of one picture."
+    )
+    ocr: bool = Field(
+        default=True,
+        description="Read pictures and scanned pages, where the extra cimiento[ocr] is installed.",
+    )
     chunk_tokens: int = Field(
         default=128, ge=16, le=400, description="Longest chunk, in tokens of the embedding model."
     )
@@ -87,7 +94,10 @@ class IngestionSettings(_Group):
         "parsed.",
     )
     parse_stall_s: float = Field(
-        default=120.0, gt=0, description="Longest time for one page while a file is parsed."
+        default=120.0,
+        gt=0,
+        description="Longest time for one page while a file is parsed, or for a whole file without "
+        "pages.",
     )
     chunk_stall_s: float = Field(
         default=300.0, gt=0, description="Longest time for cutting a document into chunks."

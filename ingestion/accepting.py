@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from core.blobs import PendingBlob
 from core.ids import DocumentId, VersionId, new_id
 from core.tables import DocumentRow, JobRow, VersionRow
+from ingestion.jobs import OPEN_STATES
 from ingestion.purge import lock_blobs, lock_collection, release_blobs
 from ingestion.store import Store
 from ingestion.turns import next_turn
@@ -25,7 +26,10 @@ def accept(store: Store, upload: Upload, blob: PendingBlob) -> Accepted:
     sync_file(blob.path)
     try:
         with store.database.session_scope() as session:
-            return accept_in(session, upload, blob)
+            accepted = accept_in(session, upload, blob)
+            if upload.password and not accepted.skipped:
+                _keep_password(session, store, accepted.version_id, upload.password)
+            return accepted
     except BaseException:
         # No row came to refer to bytes that were kept.
         release_blobs(store, [blob.sha256])
@@ -55,6 +59,13 @@ def accept_in(session: Session, upload: Upload, blob: PendingBlob) -> Accepted:
     # bytes can neither vanish under a new row nor stay behind an old one.
     blob.keep()
     return _accepted(session, version)
+
+
+def _keep_password(session: Session, store: Store, version_id: VersionId, password: str) -> None:
+    # Inside the transaction: from the commit on a worker may begin, and needs it. A version that
+    # is searchable already needs none.
+    if session.scalar(select(JobRow.state).where(JobRow.id == version_id)) in OPEN_STATES:
+        store.staging.of(version_id).save_password(password)
 
 
 def sync_file(path: Path) -> None:

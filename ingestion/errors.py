@@ -33,6 +33,18 @@ class PasswordRequiredError(CimientoError):
     code = "password_required"
 
 
+class PasswordWrongError(CimientoError):
+    """The file is encrypted, and the password that came with it does not open it."""
+
+    code = "password_wrong"
+
+
+class OcrNotInstalledError(CimientoError):
+    """The file is a picture or a scan, and the `ocr` extra that reads those is not installed."""
+
+    code = "ocr_not_installed"
+
+
 class NoTextFoundError(CimientoError):
     """The file was read and holds no text, such as a scan."""
 
@@ -154,6 +166,8 @@ ERRORS_BY_CODE: dict[str, type[CimientoError]] = {
         DocumentTooLargeError,
         UnreadableDocumentError,
         PasswordRequiredError,
+        PasswordWrongError,
+        OcrNotInstalledError,
         NoTextFoundError,
         ParseTimeoutError,
         ParseMemoryExceededError,

@@ -244,9 +244,10 @@ class Jobs:
         self._store.staging.remove(job_id)
         return self.get(job_id, access)
 
-    def retry(self, job_id: VersionId, access: Access) -> Job:
+    def retry(self, job_id: VersionId, access: Access, *, password: str | None = None) -> Job:
         """Queue a failed or cancelled job anew, as its next attempt; the caller enqueues it.
 
+        `password` opens an encrypted file; that of an earlier attempt is gone.
         Raises `JobNotFoundError`, `JobNotRetryableError`.
         """
         with self._store.database.session_scope() as session:
@@ -262,8 +263,11 @@ class Jobs:
             session.execute(
                 update(VersionRow).where(VersionRow.id == job_id).values(state="queued")
             )
-        # A new attempt is a fresh one: it trusts nothing that a failed one left.
-        self._store.staging.remove(job_id)
+            # A new attempt is a fresh one: it trusts nothing that a failed one left. Before the
+            # commit: from then on a worker may begin, and needs the password.
+            self._store.staging.remove(job_id)
+            if password:
+                self._store.staging.of(job_id).save_password(password)
         return self.get(job_id, access)
 
     def list(

@@ -278,8 +278,15 @@ class Stages:
 
         on_tick(0, None)
         path = self._blob_path(source)
-        parsed = self._sandbox.parse(path, source.media_type, folder=staged.folder, on_tick=on_tick)
+        parsed = self._sandbox.parse(
+            path,
+            source.media_type,
+            folder=staged.folder,
+            on_tick=on_tick,
+            password=staged.find_password(),
+        )
         staged.save_parsed(parsed)
+        staged.forget_password()
         return parsed
 
     def _chunk(self, attempt: Attempt, staged: StagedVersion) -> ChunkPlan:

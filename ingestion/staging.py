@@ -24,6 +24,7 @@ HalfVectors = npt.NDArray[np.float16]
 _PARSED: Final = "parsed.json"
 _CHUNKS: Final = "chunks.json"
 _TRIES: Final = "tries.json"
+_PASSWORD: Final = "password"  # noqa: S105 - a file's name
 _MAX_TRIES: Final = 3
 
 
@@ -92,6 +93,27 @@ class StagedVersion:
     def is_suspect(self) -> bool:
         """Whether the process ended while work was at some point of this version."""
         return self._tries()[1] > 0
+
+    def save_password(self, password: str) -> None:
+        """Keep what opens the file, readable by this user only, until its text is parsed."""
+        self.create()
+        (self.folder / _PASSWORD).unlink(missing_ok=True)
+        handle = os.open(self.folder / _PASSWORD, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(password)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def find_password(self) -> str | None:
+        """What opens the file, or None where none was given or the text is parsed already."""
+        try:
+            return (self.folder / _PASSWORD).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+
+    def forget_password(self) -> None:
+        """The text is parsed: nobody needs the password any more."""
+        (self.folder / _PASSWORD).unlink(missing_ok=True)
 
     def count_try(self, point: str) -> None:
         """Note that work begins at this point; `forget_tries` when it ended in good order.

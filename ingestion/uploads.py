@@ -12,6 +12,8 @@ from typing import Final
 from core.ids import CollectionId, DocumentId, VersionId
 from ingestion.errors import BadMetadataError, BadNameError
 
+# PDF takes 127 bytes, Office 255 characters
+MAX_PASSWORD_CHARS: Final = 255
 _MAX_NAME_CHARS: Final = 255
 _MAX_PATH_CHARS: Final = 512
 _MAX_METADATA_CHARS: Final = 16 * 1024
@@ -30,7 +32,10 @@ class OnConflict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file as it was received. `media_type` is what its bytes are, not what was claimed."""
+    """A file as it was received. `media_type` is what its bytes are, not what was claimed.
+
+    `password` opens the file; it is kept beside the open job and nowhere else.
+    """
 
     collection_id: CollectionId
     name: str
@@ -44,6 +49,7 @@ class Upload:
     uploader: str = ""
     # The version that it was attached to. The name then begins with that of its document.
     parent_id: VersionId | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

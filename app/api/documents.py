@@ -27,7 +27,13 @@ from core.ids import DocumentId
 from ingestion.collections import Collection
 from ingestion.documents import DocumentFilter
 from ingestion.jobs import Attempt
-from ingestion.uploads import Accepted, OnConflict, Upload, read_metadata
+from ingestion.uploads import (
+    MAX_PASSWORD_CHARS,
+    Accepted,
+    OnConflict,
+    Upload,
+    read_metadata,
+)
 
 router = APIRouter(tags=["documents"])
 
@@ -47,6 +53,12 @@ _UPLOAD_BODY = {
                             "type": "string",
                             "description": "A JSON object that is kept with the document.",
                             "examples": ['{"department": "people"}'],
+                        },
+                        "password": {
+                            "type": "string",
+                            "format": "password",
+                            "maxLength": MAX_PASSWORD_CHARS,
+                            "description": "Opens an encrypted file; forgotten once it is parsed.",
                         },
                     },
                 }
@@ -97,6 +109,7 @@ def _upload(received: ReceivedUpload, collection: Collection, on_conflict: OnCon
         media_type=received.media_type,
         metadata=read_metadata(received.metadata),
         on_conflict=on_conflict,
+        password=received.password,
     )
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.access import CallerAccess
 from app.api.common import PAGE_SIZE, TheServices, problems
 from app.api.fields import CollectionName
-from app.api.schemas import JobOut, JobPage
+from app.api.schemas import JobOut, JobPage, JobRetry
 from app.errors import problem_of
 from app.services import Services
 from app.streams import EventStreamResponse, ServerEvent, run_task
@@ -67,9 +67,12 @@ def get_job(job_id: str, services: TheServices, access: CallerAccess) -> JobOut:
 
 
 @router.post("/v1/jobs/{job_id}/retry", summary="Retry a job", responses=problems(404, 409))
-def retry_job(job_id: str, services: TheServices, access: CallerAccess) -> JobOut:
-    """Queue a failed or cancelled job anew."""
-    job = services.jobs.retry(VersionId(job_id), access)
+def retry_job(
+    job_id: str, services: TheServices, access: CallerAccess, body: JobRetry | None = None
+) -> JobOut:
+    """Queue a failed or cancelled job anew, with the password where the file is encrypted."""
+    password = body.password.get_secret_value() if body and body.password else None
+    job = services.jobs.retry(VersionId(job_id), access, password=password)
     services.queue.enqueue(Attempt(job.id, job.attempt, turn=job.turn))
     return JobOut.of(job)
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, SecretStr
 
 from app.api.fields import CollectionName, QuestionText, Reply, Request
 from core.types import Box, Passage
@@ -11,7 +11,7 @@ from ingestion.collections import Collection
 from ingestion.documents import Document, Version
 from ingestion.jobs import Job, JobError
 from ingestion.purge import Purged
-from ingestion.uploads import Accepted
+from ingestion.uploads import MAX_PASSWORD_CHARS, Accepted
 
 Language = Annotated[str, Field(max_length=8, examples=["es"])]
 Filter = Annotated[
@@ -215,6 +215,12 @@ class JobErrorOut(Reply):
     def of(cls, error: JobError) -> Self:
         """From the room's own data."""
         return cls(code=error.code, message=error.message, retryable=error.retryable)
+
+
+class JobRetry(Request):
+    """What a retry may bring; an encrypted file's password is forgotten once it is parsed."""
+
+    password: SecretStr | None = Field(default=None, max_length=MAX_PASSWORD_CHARS)
 
 
 class JobOut(Reply):

@@ -29,12 +29,18 @@ Show = Callable[[Sequence["Added"]], None]
 def add(
     paths: Annotated[list[Path], typer.Argument(exists=True, help="Files and folders.")],
     collection: Annotated[str, typer.Option("--collection", "-c")] = "default",
+    password: Annotated[
+        str | None,
+        typer.Option("--password", help="Opens the encrypted files among them; - asks for it."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Add documents and wait until they are searchable; works beside a running service as well."""
     settings = load_cli_settings()
+    if password == "-":  # noqa: S105 - the word that asks for one
+        password = typer.prompt("Password", hide_input=True, err=True)
     with errors_to_exit():
-        added, passed_over = _add(settings, paths, collection)
+        added, passed_over = _add(settings, paths, collection, password)
     if as_json:
         print_json([_fields(item) for item in added])
     else:
@@ -46,7 +52,7 @@ def add(
 
 
 def _add(
-    settings: Settings, paths: list[Path], collection: str
+    settings: Settings, paths: list[Path], collection: str, password: str | None
 ) -> tuple[list["Added"], list["Added"]]:
     # Late: see app.cli.context.
     from app.adding import find_files, is_foreign, see_through, upload
@@ -60,7 +66,9 @@ def _add(
             _progress() as show,
             receiving(settings.data_dir, sweep=services.blobs.sweep_incoming),
         ):
-            uploaded = [upload(services, path, target) for path in find_files(paths)]
+            uploaded = [
+                upload(services, path, target, password=password) for path in find_files(paths)
+            ]
             # a folder may hold anything; a file that was named should be readable
             passed_over = [item for item in uploaded if item.path not in paths and is_foreign(item)]
             wanted = [item for item in uploaded if item not in passed_over]

@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -18,9 +19,18 @@ from ingestion.errors import (
 )
 from ingestion.parsing import formats
 from ingestion.parsing.attachments import save_attachments
+from ingestion.parsing.confinement import confine, own_code
 from ingestion.parsing.document import ParsedDocument, ParseLimits, Report
 from ingestion.processes import die_with_parent
 
+_PICTURES: Final = (
+    formats.BMP,
+    formats.GIF,
+    formats.JPEG,
+    formats.PNG,
+    formats.TIFF,
+    formats.WEBP,
+)
 EXIT_OUT_OF_MEMORY: Final = 77
 # Imported by name and late: a PDF must not pay for the HTML parser's imports.
 PARSERS: Final = {
@@ -43,6 +53,7 @@ PARSERS: Final = {
     formats.TSV: "ingestion.parsing.delimited:parse",
     formats.XLS: "ingestion.parsing.office:parse_xls",
     formats.XLSX: "ingestion.parsing.office:parse_xlsx",
+    **dict.fromkeys(_PICTURES, "ingestion.parsing.image:parse"),
 }
 _FORBIDDEN: Final = (
     "socket.connect",
@@ -58,6 +69,11 @@ _FORBIDDEN: Final = (
 # The result is JSON: text, and a rectangle for every line of it.
 _OUTPUT_BYTES_PER_CHAR: Final = 8
 _OUTPUT_BYTES_LEAST: Final = 64 * 1024 * 1024
+_MAX_OPEN_FILES: Final = 256
+
+
+# Formats that may be encrypted: their parsers take a password.
+TAKES_PASSWORD: Final = frozenset({formats.PDF})
 
 
 class Parser(Protocol):
@@ -68,40 +84,49 @@ class Parser(Protocol):
         ...
 
 
-def main(argument: str) -> None:
-    """Parse the file that the request names, and leave the outcome in the working folder."""
-    request = json.loads(argument)
+def main() -> None:
+    """Parse the file that the request names, and leave the outcome in the working folder.
+
+    The request comes by standard input: it may hold a password, and arguments are public.
+    """
+    request = json.load(sys.stdin)
     limits = ParseLimits(**request["limits"])
     die_with_parent(request["parent_pid"], signal.SIGKILL)
     limit_self(limits)
+    confine(work=Path.cwd(), readable=[*own_code(), Path(request["source"])])
     sys.addaudithook(_refuse)
     outcome = _outcome(request, limits)
     try:
         _save(outcome)
     except OSError as error:
         _save(_error(DocumentTooLargeError(f"the parsed document is too large ({error.strerror})")))
+    # At once: threads of native libraries must not outlive the interpreter that they call.
+    os._exit(0)
 
 
-def load_parser(media_type: str) -> Parser:
-    """The parser of a format. Raises `UnsupportedMediaTypeError`."""
+def load_parser(media_type: str, password: str | None = None) -> Parser:
+    """The parser of a format, with what opens the file. Raises `UnsupportedMediaTypeError`."""
     if media_type not in PARSERS:
         raise UnsupportedMediaTypeError(f"no parser reads {media_type}")
     module, _, name = PARSERS[media_type].partition(":")
-    parser: Parser = getattr(importlib.import_module(module), name)
+    parse: Any = getattr(importlib.import_module(module), name)
+    parser: Parser = partial(parse, password=password) if media_type in TAKES_PASSWORD else parse
     return parser
 
 
 def limit_self(limits: ParseLimits) -> None:
-    """Set what the kernel enforces: memory, processor seconds, file size, no core dumps."""
+    """Set what the kernel counts: memory, processor seconds, size of files, open files."""
     seconds = int(limits.timeout_s) + 1
     output = limits.max_text_chars * _OUTPUT_BYTES_PER_CHAR + _OUTPUT_BYTES_LEAST
     for what, value in (
         (resource.RLIMIT_AS, limits.memory_bytes),
-        (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_FSIZE, output),
         (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, _MAX_OPEN_FILES),
     ):
         resource.setrlimit(what, (value, value))
+    # the signal of the soft limit says what happened; that of the hard one is like any other kill
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
 
 
 def _outcome(request: dict[str, Any], limits: ParseLimits) -> str:
@@ -109,7 +134,7 @@ def _outcome(request: dict[str, Any], limits: ParseLimits) -> str:
         os.write(request["progress_fd"], b"%d %d\n" % (done, total))
 
     try:
-        parse = load_parser(request["media_type"])
+        parse = load_parser(request["media_type"], request["password"])
         document = _with_text(parse(Path(request["source"]), limits, report))
         save_attachments(Path(), document.attachments)
         return document.to_json()
@@ -144,4 +169,4 @@ def _refuse(event: str, _arguments: tuple[object, ...]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -101,9 +101,16 @@ def join_pages(
 
 @dataclass(frozen=True, slots=True)
 class ParseLimits:
-    """What one file may cost: seconds, bytes of address space, characters and pages."""
+    """What one file may cost: seconds, bytes of address space, characters and pages.
+
+    `page_timeout_s` bounds the silence between two reports of progress: one page, or the whole of
+    a file whose format has no pages. `ocr` says whether pictures of text are read, where they can.
+    """
 
     timeout_s: float
+    page_timeout_s: float
     memory_bytes: int
     max_text_chars: int
     max_pages: int
+    max_image_pixels: int
+    ocr: bool = True

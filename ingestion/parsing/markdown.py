@@ -9,7 +9,9 @@ from ingestion.parsing.document import Heading, ParsedDocument, ParseLimits, Rep
 from ingestion.parsing.text import clean_text, decode, refuse_long
 
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
-_ATX: Final = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
+_ATX: Final = re.compile(r" {0,3}(#{1,6})[ \t]+(.*)$")
+# A line may be a megabyte long, and what cleans a title up looks ahead from every place in it.
+_MAX_TITLE_CHARS: Final = 1000
 _SETEXT: Final = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
 _FRONT_MATTER: Final = re.compile(r"---[ \t]*\n.*?\n(?:---|\.\.\.)[ \t]*\n", re.DOTALL)
 # `{ #anchor }` after a heading names a link target; `[text](link)` reads as its text.
@@ -36,7 +38,7 @@ def find_headings(text: str) -> Iterator[Heading]:
         fence, was_fenced = _next_fence(bare, fence), fence
         if not (fence or was_fenced):
             if match := _ATX.match(bare):
-                yield from _heading(offset, len(match[1]), match[2])
+                yield from _heading(offset, len(match[1]), _without_closing(match[2]))
                 bare = ""
             elif (match := _SETEXT.match(bare)) and _is_title(previous):
                 yield from _heading(previous_offset, 1 if match[1][0] == "=" else 2, previous)
@@ -59,7 +61,15 @@ def _is_title(line: str) -> bool:
     return bool(line.strip()) and not _NOT_A_TITLE.match(line) and not _SETEXT.match(line)
 
 
+def _without_closing(source: str) -> str:
+    # "## Title ##" closes with a run of its own; "# C#" does not
+    source = source.rstrip(" \t")
+    bare = source.rstrip("#")
+    return bare if not bare or bare[-1] in " \t" else source
+
+
 def _heading(offset: int, level: int, source: str) -> Iterator[Heading]:
+    source = source.strip()[:_MAX_TITLE_CHARS]
     title = _MARKS.sub("", _LINK.sub(r"\1", _ANCHOR.sub("", source))).strip()
     if title:
         yield Heading(offset, level, title)

@@ -1,9 +1,11 @@
-"""PDF through pdfium: the text of each page, line rectangles, the outline. No OCR."""
+"""PDF through pdfium: the text of each page, line rectangles, the outline; scans through OCR."""
 
 import ctypes
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,22 +16,24 @@ from ingestion.errors import (
     DocumentTooLargeError,
     NoTextFoundError,
     PasswordRequiredError,
+    PasswordWrongError,
     UnreadableDocumentError,
 )
-from ingestion.parsing.document import Heading, LineBox, ParsedDocument, ParseLimits, Report
-from ingestion.parsing.text import clean_text, refuse_long
+from ingestion.parsing.document import Heading, ParsedDocument, ParseLimits, Report
+from ingestion.parsing.ocr import LONGEST_SIDE, Ocr, as_picture, has_ocr, require_ocr
+from ingestion.parsing.pages import PageBuilder, PageLine
+from ingestion.parsing.text import clean_text
 
-_PAGE_BREAK: Final = "\n\n"
 # pdfium's mark for a hyphen at the end of a line; it swallows the line break after it
 _HYPHEN: Final = "\x02"
+_SOFT_HYPHEN: Final = "\xad"
+# A scanner's own line on the page: "Scanned with ..."; more text than that is the page's own.
+_MAX_STAMP_CHARS: Final = 40
+_MAX_PICTURES: Final = 50
+# pixels a point: 200 dots an inch is what small print needs, more adds nothing
+_MAX_SCALE: Final = 200 / 72
 _MAX_HEADINGS: Final = 5_000
 _MAX_TITLE_CHARS: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    text: str
-    box: tuple[float, float, float, float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,86 +61,95 @@ class _Frame:
         return (round(box[0], 2), round(box[1], 2), round(box[2], 2), round(box[3], 2))
 
 
-def parse(path: Path, limits: ParseLimits, report: Report) -> ParsedDocument:
+def parse(
+    path: Path, limits: ParseLimits, report: Report, *, password: str | None = None
+) -> ParsedDocument:
     """Read a PDF.
 
-    Raises `PasswordRequiredError`, `UnreadableDocumentError`, `NoTextFoundError` for a scan, and
-    `DocumentTooLargeError` for too many pages or too much text.
+    Raises `PasswordRequiredError`, `PasswordWrongError`, `UnreadableDocumentError`,
+    `OcrNotInstalledError` for a scan without OCR, `NoTextFoundError`, and `DocumentTooLargeError`
+    for too many pages or too much text.
     """
-    pdf = _open(path)
+    pdf = _open(path, password)
     num_pages = len(pdf)
     if num_pages > limits.max_pages:
         raise DocumentTooLargeError(
             f"the PDF has {num_pages} pages, the limit is {limits.max_pages} "
             "(CIMIENTO_INGESTION__MAX_PAGES)"
         )
-    builder = _Builder(limits.max_text_chars)
+    builder = PageBuilder(limits.max_text_chars)
+    scans = _Scans(limits)
     for index in range(num_pages):
-        builder.add_page(_read_page(pdf, index))
+        builder.add_page(_read_page(pdf, index, scans))
         report(index + 1, num_pages)
     if not builder.has_text:
-        raise NoTextFoundError(
-            f"none of the {num_pages} pages has text; scanned pages need OCR, which is not there"
-        )
-    return builder.build(pdf)
+        scans.refuse()
+        raise NoTextFoundError(f"none of the {num_pages} pages has text")
+    return builder.build(_outline(pdf, builder.text(), builder.page_starts))
 
 
-def _open(path: Path) -> Any:
-    try:
-        pdf = pypdfium2.PdfDocument(path)
+class _Scans:
+    """Reads the pages that are pictures of text, with models that are loaded for the first."""
+
+    def __init__(self, limits: ParseLimits) -> None:
+        self._limits = limits
+        self._num_left = 0
+        self._ocr: Ocr | None = None
+
+    def read(self, page: Any) -> list[PageLine]:
+        """The lines on a page as it looks; none where OCR is off or missing."""
+        if not self._limits.ocr or not has_ocr():
+            self._num_left += 1
+            return []
+        self._ocr = self._ocr or Ocr()
+        width, height = page.get_size()
+        longest = max(width, height, 1.0)
+        scale = min(LONGEST_SIDE / longest, _MAX_SCALE)
+        try:
+            picture = page.render(scale=scale, rev_byteorder=True).to_numpy()
+        except pypdfium2.PdfiumError:
+            # one page that cannot be drawn among good ones: it keeps its number and has no text
+            return []
+        return self._ocr.read_lines(as_picture(picture), pixels_per_point=scale)
+
+    def refuse(self) -> None:
+        """Say what would have read the pages that were left, if there were any."""
+        if self._num_left and self._limits.ocr:
+            require_ocr()
+        if self._num_left:
+            raise NoTextFoundError(
+                f"{self._num_left} pages are pictures, and OCR is off (CIMIENTO_INGESTION__OCR)"
+            )
+
+
+def _open(path: Path, password: str | None) -> Any:
+    for candidate in _candidates(password):
+        try:
+            pdf = pypdfium2.PdfDocument(path, password=candidate)
+        except pypdfium2.PdfiumError as error:
+            if error.err_code not in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
+                raise UnreadableDocumentError(f"the PDF is damaged: {error}") from error
+            continue
         if len(pdf) == 0:
             raise UnreadableDocumentError("the PDF has no pages")
-    except pypdfium2.PdfiumError as error:
-        if error.err_code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
-            raise PasswordRequiredError(
-                "the PDF is encrypted; upload a copy that opens without a password"
-            ) from error
-        raise UnreadableDocumentError(f"the PDF is damaged: {error}") from error
-    return pdf
+        return pdf
+    if password is None:
+        raise PasswordRequiredError("the PDF is encrypted and came without its password")
+    raise PasswordWrongError("the password does not open the PDF")
 
 
-class _Builder:
-    """Joins pages into one text and keeps count of where everything is."""
-
-    def __init__(self, max_chars: int) -> None:
-        self._max_chars = max_chars
-        self._parts: list[str] = []
-        self._length = 0
-        self._page_starts: list[int] = []
-        self._boxes: list[LineBox] = []
-        self.has_text = False
-
-    def add_page(self, lines: list[_Line]) -> None:
-        if self._page_starts:
-            self._append(_PAGE_BREAK)
-        self._page_starts.append(self._length)
-        for index, line in enumerate(lines):
-            if index:
-                self._append("\n")
-            self._add_line(line)
-
-    def build(self, pdf: Any) -> ParsedDocument:
-        text = "".join(self._parts)
-        headings = tuple(_outline(pdf, text, self._page_starts))
-        return ParsedDocument(text, tuple(self._page_starts), headings, tuple(self._boxes))
-
-    def _add_line(self, line: _Line) -> None:
-        start = self._length
-        self._append(line.text)
-        if line.text.strip():
-            self.has_text = True
-            if line.box:
-                page = len(self._page_starts)
-                self._boxes.append(LineBox(start, self._length, page, *line.box))
-
-    def _append(self, text: str) -> None:
-        self._parts.append(text)
-        self._length += len(text)
-        if self._length > self._max_chars:
-            refuse_long("".join(self._parts), self._max_chars)
+def _candidates(password: str | None) -> Iterator[str | None]:
+    # What opens without a password needs none, whatever came with it.
+    yield None
+    if password is not None:
+        yield password
+        # PDF 2.0 passwords are normalised by SASLprep; pdfium leaves that to its caller.
+        prepared = unicodedata.normalize("NFKC", password).replace(_SOFT_HYPHEN, "")
+        if prepared != password:
+            yield prepared
 
 
-def _read_page(pdf: Any, index: int) -> list[_Line]:
+def _read_page(pdf: Any, index: int, scans: _Scans) -> list[PageLine]:
     try:
         page = pdf[index]
         textpage = page.get_textpage()
@@ -146,13 +159,31 @@ def _read_page(pdf: Any, index: int) -> list[_Line]:
         # one damaged page among good ones: it keeps its number and has no text
         return []
     try:
-        return list(_read_lines(textpage, frame))
+        lines = list(_read_lines(textpage, frame))
+        return (scans.read(page) if _is_scan(page, lines) else []) or lines
     finally:
         textpage.close()
         page.close()
 
 
-def _read_lines(textpage: Any, frame: _Frame) -> Iterator[_Line]:
+def _is_scan(page: Any, lines: list[PageLine]) -> bool:
+    """Whether a page has something on it and no text, or only a stamp on a large picture."""
+    num_chars = sum(len("".join(line.text.split())) for line in lines)
+    if num_chars > _MAX_STAMP_CHARS:
+        return False
+    if num_chars == 0:
+        return bool(raw.FPDFPage_CountObjects(page.raw) > 0)
+    width, height = page.get_size()
+    pictures = page.get_objects(filter=(raw.FPDF_PAGEOBJ_IMAGE,), max_depth=2)
+    return any(_area(picture) > width * height / 2 for picture in islice(pictures, _MAX_PICTURES))
+
+
+def _area(picture: Any) -> float:
+    left, bottom, right, top = picture.get_bounds()
+    return float((right - left) * (top - bottom))
+
+
+def _read_lines(textpage: Any, frame: _Frame) -> Iterator[PageLine]:
     # One call a character: pdfium's own range call cuts characters beyond 16 bits, and its text
     # positions differ from the character positions that the rectangles are asked by.
     handle = textpage.raw
@@ -162,7 +193,7 @@ def _read_lines(textpage: Any, frame: _Frame) -> Iterator[_Line]:
     for end in _line_ends(chars):
         text = clean_text(chars[start:end].replace(_HYPHEN, "-")).strip("\n").rstrip()
         box = _line_box(handle, start, end) if text else None
-        yield _Line(text, frame.from_top_left(*box) if box else None)
+        yield PageLine(text, frame.from_top_left(*box) if box else None)
         start = end
 
 

@@ -156,6 +156,24 @@ def _raise() -> None:
     raise RuntimeError("the model fell over")
 
 
+def test_a_wrong_password_is_an_end_that_a_right_one_mends(
+    house: House, queue: IngestionQueue
+) -> None:
+    encrypted = files.build_pdf([["The river rises"]], password="secret")
+    accepted = house.upload("a.pdf", encrypted, password="guess")
+    queue.enqueue(attempt_of(accepted))
+    with _worker(house):
+        until(lambda: _all_ended(house))
+        job = house.jobs.get(accepted.job_id, EVERYTHING)
+        assert job.error is not None
+        assert job.error.code == "password_wrong"
+        again = house.jobs.retry(accepted.job_id, EVERYTHING, password="secret")
+        queue.enqueue(Attempt(again.id, again.attempt))
+        until(lambda: _all_ended(house))
+    assert house.searchable_text() == "The river rises"
+    assert house.orphans() == NO_ORPHANS
+
+
 def test_a_transient_error_is_tried_again_by_itself(house: House, queue: IngestionQueue) -> None:
     accepted = house.upload("a.txt", b"words")
     queue.enqueue(attempt_of(accepted))

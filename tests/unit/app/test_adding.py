@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
     (root / ".git").mkdir()
     (root / "pool.txt").write_text(POOL)
     (root / "inner" / "empty.txt").write_text("")
-    (root / "inner" / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\x00" * 64)
+    (root / "inner" / "program.bin").write_bytes(b"\x7fELF\x02\x01\x01" + b"\x00" * 64)
     (root / ".git" / "config").write_text("hidden")
     (root / ".hidden").write_text("hidden")
     return root
@@ -39,14 +39,14 @@ def refuse_to_work() -> IngestionWorker:
 
 def test_hidden_files_are_left_out(folder: Path) -> None:
     names = [path.name for path in find_files([folder, folder / ".hidden"])]
-    assert names == ["empty.txt", "picture.png", "pool.txt", ".hidden"]
+    assert names == ["empty.txt", "program.bin", "pool.txt", ".hidden"]
 
 
 def test_every_file_has_its_own_outcome(house: House, folder: Path) -> None:
     outcomes = {path.name: add(house, path) for path in find_files([folder])}
     assert outcomes["pool.txt"].state == "queued"
     assert outcomes["empty.txt"].state == "failed"
-    assert is_foreign(outcomes["picture.png"])
+    assert is_foreign(outcomes["program.bin"])
     assert not is_foreign(outcomes["empty.txt"])
 
 

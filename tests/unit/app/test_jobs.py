@@ -9,6 +9,7 @@ from core.ids import VersionId
 from ingestion.jobs import Attempt, JobError, Reading
 from tests.unit.app.house import POOL, House
 from tests.unit.app.sse import read_events
+from tests.unit.ingestion import files
 
 BROKEN = b"%PDF-1.7\nthis is no PDF at all"
 
@@ -79,6 +80,17 @@ def test_a_failed_job_can_be_retried(house: House) -> None:
     assert (job["state"], job["attempt"], job["error"]) == ("queued", 2, None)
     attempt = Attempt(VersionId(job_id), 2)
     assert house.services.queue.statuses([attempt]) == {attempt: "ENQUEUED"}
+
+
+def test_a_retry_can_bring_the_password_and_asks_for_no_body(house: House) -> None:
+    job_id = queue(house, "a.pdf", files.build_pdf([["The river rises"]], password="secret"))
+    fail(house, job_id)
+    too_long = house.client.post(f"/v1/jobs/{job_id}/retry", json={"password": "x" * 300})
+    assert (too_long.status_code, too_long.json()["errors"][0]["field"]) == (422, "password")
+    again = house.client.post(f"/v1/jobs/{job_id}/retry", json={"password": "secret"})
+    assert "secret" not in again.text
+    house.ingest()
+    assert house.client.get(f"/v1/jobs/{job_id}").json()["state"] == "searchable"
 
 
 def test_a_job_that_did_not_fail_cannot_be_retried(house: House) -> None:

@@ -10,6 +10,7 @@ from starlette.types import Message
 from core.ids import VersionId
 from tests.unit.app.asgi import GONE, Exchange, call, part
 from tests.unit.app.house import MAX_UPLOAD_BYTES, POOL, House, attempt_of
+from tests.unit.ingestion import files
 
 PATH = "/v1/collections/default/documents"
 HEAD = (
@@ -17,6 +18,7 @@ HEAD = (
     b"Content-Type: text/plain\r\n\r\n"
 )
 Receive = Callable[[int, Exchange], Awaitable[Message]]
+Form = dict[str, tuple[str | None, str | bytes]]
 
 
 def send(house: House, receive: Receive, **headers: str) -> Exchange:
@@ -39,7 +41,7 @@ def endless(data: bytes) -> Receive:
     return receive
 
 
-def form(name: str, metadata: str) -> dict[str, tuple[str | None, str | bytes]]:
+def form(name: str, metadata: str) -> Form:
     """A small document with metadata."""
     return {"file": (name, b"text"), "metadata": (None, metadata)}
 
@@ -157,7 +159,7 @@ def test_a_file_of_exactly_the_limit_is_accepted(house: House) -> None:
     ("name", "data", "status", "code"),
     [
         ("empty.txt", b"", 422, "empty_document"),
-        ("picture.png", b"\x89PNG\r\n\x1a\n" + b"\x00" * 64, 415, "unsupported_media_type"),
+        ("program", b"\x7fELF\x02\x01\x01" + b"\x00" * 64, 415, "unsupported_media_type"),
         ("archive.zip", b"PK\x03\x04" + b"\x00" * 64, 415, "unsupported_media_type"),
     ],
 )
@@ -174,7 +176,7 @@ def test_what_cannot_be_read_is_refused(
     [
         ({"other": (None, "x")}, "other"),
         ({"metadata": (None, "{}")}, "file"),
-        ({"file": ("a.txt", b"text"), "password": (None, "secret")}, "password"),
+        ({"file": ("a.txt", b"text"), "password": (None, "x" * 300)}, "password"),
     ],
 )
 def test_a_wrong_form_names_the_field(
@@ -186,9 +188,39 @@ def test_a_wrong_form_names_the_field(
     assert nothing_left(house)
 
 
+def test_a_password_waits_beside_the_job_for_its_parser_alone(house: House) -> None:
+    encrypted = files.build_pdf([["The river rises"]], password="secret")
+    form: Form = {"file": ("a.pdf", encrypted), "password": (None, "secret")}
+    accepted = house.client.post(PATH, files=form).json()
+    data_dir = house.services.settings.data_dir
+    kept = [path for path in data_dir.rglob("*") if path.is_file() and holds_secret(path)]
+    assert [path.relative_to(data_dir).parts[0] for path in kept] == ["staging"]
+    assert kept[0].stat().st_mode & 0o777 == 0o600
+    house.ingest()
+    document = house.client.get(f"/v1/documents/{accepted['document_id']}").json()
+    assert document["state"] == "searchable"
+    assert not [path for path in data_dir.rglob("*") if path.is_file() and holds_secret(path)]
+
+
+def holds_secret(path: Path) -> bool:
+    """Whether the password of the tests is in the file."""
+    return b"secret" in path.read_bytes()
+
+
+def test_a_password_that_comes_later_reaches_the_job_that_waits(house: House) -> None:
+    encrypted = files.build_pdf([["The river rises"]], password="secret")
+    house.upload("a.pdf", encrypted)
+    form: Form = {"file": ("a.pdf", encrypted), "password": (None, "secret")}
+    again = house.client.post(PATH, files=form).json()
+    assert again["deduplicated"]
+    house.ingest()
+    document = house.client.get(f"/v1/documents/{again['document_id']}").json()
+    assert document["state"] == "searchable"
+
+
 def test_two_files_in_one_form_are_refused(house: House) -> None:
-    files = [("file", ("a.txt", b"one")), ("file", ("b.txt", b"two"))]
-    assert house.client.post(PATH, files=files).status_code == 422
+    form = [("file", ("a.txt", b"one")), ("file", ("b.txt", b"two"))]
+    assert house.client.post(PATH, files=form).status_code == 422
     assert nothing_left(house)
 
 

@@ -3,10 +3,16 @@
 import io
 import zipfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import docx
+import reportlab
+from PIL import Image, ImageDraw, ImageFont
 from reportlab.lib import pagesizes, pdfencrypt
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen import canvas
+
+_FONT = ImageFont.truetype(str(Path(reportlab.__file__).parent / "fonts" / "Vera.ttf"), 36)
 
 
 def build_pdf(
@@ -82,4 +88,27 @@ def build_zip(names: Sequence[str]) -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in names:
             archive.writestr(name, "")
+    return buffer.getvalue()
+
+
+def build_picture(lines: Sequence[str], *, kind: str = "PNG", turns: int = 0) -> bytes:
+    """A white picture with these lines of text, turned by quarters counter-clockwise."""
+    image = Image.new("RGB", (900, 60 + 60 * len(lines)), "white")
+    draw = ImageDraw.Draw(image)
+    for row, line in enumerate(lines):
+        draw.text((40, 30 + 60 * row), line, fill="black", font=_FONT)
+    buffer = io.BytesIO()
+    image.rotate(90 * turns, expand=True).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def build_scanned_pdf(pages: Sequence[Sequence[str]]) -> bytes:
+    """A PDF whose pages are pictures of these lines, 450 points wide at (72, 500) from below."""
+    buffer = io.BytesIO()
+    page = canvas.Canvas(buffer, pagesize=pagesizes.A4)
+    for lines in pages:
+        picture = ImageReader(io.BytesIO(build_picture(lines)))
+        page.drawImage(picture, 72, 500, width=450, preserveAspectRatio=True, anchor="sw")
+        page.showPage()
+    page.save()
     return buffer.getvalue()

@@ -34,17 +34,30 @@ from ingestion.workflow import IngestionWorker
 from tests.fakes import FakeEmbedder
 
 EVERYTHING = Access.to_everything()
-LIMITS = ParseLimits(timeout_s=20.0, memory_bytes=4 << 30, max_text_chars=1_000_000, max_pages=100)
+LIMITS = ParseLimits(
+    timeout_s=20.0,
+    page_timeout_s=20.0,
+    memory_bytes=4 << 30,
+    max_text_chars=1_000_000,
+    max_pages=100,
+    max_image_pixels=20_000_000,
+)
 
 
 class DirectSandbox(Sandbox):
     """Parses in this process: fast, for tests that are not about the sandbox."""
 
     def parse(
-        self, source: Path, media_type: str, *, folder: Path, on_tick: OnTick
+        self,
+        source: Path,
+        media_type: str,
+        *,
+        folder: Path,
+        on_tick: OnTick,
+        password: str | None = None,
     ) -> ParsedDocument:
         """Parse at once."""
-        parsed = load_parser(media_type)(source, LIMITS, on_tick)
+        parsed = load_parser(media_type, password)(source, LIMITS, on_tick)
         shutil.rmtree(folder / "attachments", ignore_errors=True)
         save_attachments(folder, parsed.attachments)
         return parsed
@@ -114,13 +127,21 @@ class House:
         on_conflict: OnConflict = OnConflict.REPLACE,
         collection_id: CollectionId | None = None,
         uploader: str = "",
+        password: str | None = None,
     ) -> Accepted:
         """Receive a file as the API does."""
         with self.store.blobs.begin() as blob:
             blob.write(data)
             media_type = detect_media_type(blob.path, name)
             target = collection_id or self.default()
-            upload = Upload(target, name, media_type, on_conflict=on_conflict, uploader=uploader)
+            upload = Upload(
+                target,
+                name,
+                media_type,
+                on_conflict=on_conflict,
+                uploader=uploader,
+                password=password,
+            )
             return self.documents.accept(upload, blob)
 
     def ingest(self, accepted: Accepted, stages: Stages | None = None) -> None:

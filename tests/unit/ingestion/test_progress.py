@@ -27,7 +27,13 @@ class Ticking(DirectSandbox):
     """Reports the same page of ten until it is stopped."""
 
     def parse(
-        self, source: Path, media_type: str, *, folder: Path, on_tick: OnTick
+        self,
+        source: Path,
+        media_type: str,
+        *,
+        folder: Path,
+        on_tick: OnTick,
+        password: str | None = None,
     ) -> ParsedDocument:
         """Stand still."""
         while True:

@@ -1,5 +1,6 @@
 """Every format gives text whose places can be trusted, or a clear error."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from ingestion.errors import (
     DocumentTooLargeError,
     NoTextFoundError,
     PasswordRequiredError,
+    PasswordWrongError,
     UnreadableDocumentError,
 )
 from ingestion.parsing import html, markdown, pdf, plain
@@ -62,6 +64,24 @@ def test_pdf_lines_have_rectangles_from_the_top_left(tmp_path: Path) -> None:
     assert parsed.line_boxes[-1].page == 2
 
 
+@pytest.mark.parametrize("given", ["secret", "\N{FULLWIDTH LATIN SMALL LETTER S}ec\xadret"])
+def test_pdf_opens_with_its_password_however_it_was_typed(tmp_path: Path, given: str) -> None:
+    path = _write(tmp_path, files.build_pdf(PAGES, password="secret"))
+    assert PAGES[0][0] in pdf.parse(path, LIMITS, _ignore, password=given).text
+
+
+def test_pdf_that_needs_no_password_ignores_one(tmp_path: Path) -> None:
+    path = _write(tmp_path, files.build_pdf(PAGES))
+    assert PAGES[0][0] in pdf.parse(path, LIMITS, _ignore, password="whatever").text
+
+
+def test_pdf_with_a_wrong_password_says_so(tmp_path: Path) -> None:
+    path = _write(tmp_path, files.build_pdf(PAGES, password="secret"))
+    with pytest.raises(PasswordWrongError) as caught:
+        pdf.parse(path, LIMITS, _ignore, password="Secret")
+    assert "Secret" not in str(caught.value)
+
+
 def test_rotated_page_has_its_rectangles_rotated(tmp_path: Path) -> None:
     box = _pdf(tmp_path, files.build_rotated_pdf("sideways")).line_boxes[0]
     # turned clockwise, what ran along the top runs down the right side of a page 842 wide
@@ -99,21 +119,21 @@ def test_pdf_that_cannot_be_read_says_why(
     tmp_path: Path, data: bytes, error: type[CimientoError]
 ) -> None:
     with pytest.raises(error):
-        _pdf(tmp_path, data)
+        _pdf(tmp_path, data, replace(LIMITS, ocr=False))
 
 
 def test_too_many_pages_and_too_much_text_are_refused(tmp_path: Path) -> None:
     data = files.build_pdf(PAGES)
     with pytest.raises(DocumentTooLargeError, match="2 pages"):
-        _pdf(tmp_path, data, ParseLimits(20, 1 << 30, 1000, 1))
+        _pdf(tmp_path, data, replace(LIMITS, max_pages=1))
     with pytest.raises(DocumentTooLargeError, match="MAX_TEXT_CHARS"):
-        _pdf(tmp_path, data, ParseLimits(20, 1 << 30, 20, 10))
+        _pdf(tmp_path, data, replace(LIMITS, max_text_chars=20))
 
 
 def test_markdown_is_kept_as_it_is_and_its_headings_are_found(tmp_path: Path) -> None:
     source = (
         "---\ntitle: no # heading\n---\n# Guía { #guia }\n\nTexto.\n\n```sh\n# no heading\n```\n\n"
-        "Título dos\n----------\n\n### A [link](x.md) and `code` ###\n- item\n---\n#nospace\n"
+        "Título dos\n----------\n\n### A [link](x.md) and `code` ###\n# C#\n- item\n---\n#nospace\n"
     )
     path = _write(tmp_path, source.encode())
     parsed = markdown.parse(path, LIMITS, _ignore)
@@ -122,6 +142,7 @@ def test_markdown_is_kept_as_it_is_and_its_headings_are_found(tmp_path: Path) ->
         (1, "Guía"),
         (2, "Título dos"),
         (3, "A link and code"),
+        (1, "C#"),
     ]
     assert parsed.text[parsed.headings[1].offset :].startswith("Título dos\n---")
 
