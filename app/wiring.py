@@ -68,9 +68,13 @@ def build_models(settings: Settings, *, embedding_threads: int | None = None) ->
     )
 
 
-def build_embedder(settings: Settings, *, num_threads: int | None = None) -> LocalEmbedder:
-    """The embedding model, on so many threads or on all cores. Raises as `build_models` does."""
-    spec = _spec(settings.models.embedding, ModelKind.EMBEDDINGS, _EMBEDDING_KEY)
+def build_embedder(
+    settings: Settings, model: str | None = None, *, num_threads: int | None = None
+) -> LocalEmbedder:
+    """The embedding model, by default the one that the settings name; on so many threads or on all
+    cores. Raises as `build_models` does.
+    """
+    spec = _spec(model or settings.models.embedding, ModelKind.EMBEDDINGS, _EMBEDDING_KEY)
     traits = spec.embedding
     if traits is None:
         raise SettingsError(f"{_EMBEDDING_KEY}: {spec.name!r} does not say how to embed with it")
@@ -132,7 +136,13 @@ def build_services(settings: Settings, models: Models) -> Services:
         embedder=models.embedder,
         generator=models.generator,
         ranker=EvidenceRanker(models.embedder),
-        retriever=Retriever(database, models.embedder, segments, lexical),
+        retriever=Retriever(
+            database,
+            models.embedder,
+            segments,
+            lexical,
+            other_embedder=partial(build_embedder, settings),
+        ),
         lexical=lexical,
         collections=Collections(store),
         documents=Documents(store),
@@ -156,7 +166,13 @@ def build_worker(settings: Settings, store: Store, embedder: Embedder) -> Ingest
         max_image_pixels=ingestion.max_image_pixels,
         ocr=ingestion.ocr,
     )
-    stages = Stages(store, Sandbox(limits), embedder, ingestion)
+    stages = Stages(
+        store,
+        Sandbox(limits),
+        embedder,
+        ingestion,
+        other_embedder=partial(build_embedder, settings),
+    )
     return IngestionWorker(
         settings.jobs_url,
         store,

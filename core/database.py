@@ -43,6 +43,12 @@ class Database:
             yield session
 
     @contextmanager
+    def read_connection(self) -> Iterator[Connection]:
+        """As `read_scope`, without a session: for the one small read that every search makes."""
+        with self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
     def write_connection(self) -> Iterator[Connection]:
         """A connection whose transaction takes the writer's lock at once; for migrations."""
         with self._writer.connect() as connection:

@@ -58,7 +58,7 @@ class BlobMissingError(CimientoError):
 
 
 class SegmentCorruptError(CimientoError):
-    """A segment on disk disagrees with the manifest; `cimiento verify --repair` rebuilds it."""
+    """A segment on disk disagrees with the manifest; `cimiento index rebuild` mends it."""
 
     code = "segment_corrupt"
 

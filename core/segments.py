@@ -21,7 +21,7 @@ _CHUNK_IDS: Final = "chunk_ids.npy"
 _COLLECTIONS: Final = "collections.npy"
 _FACTS: Final = "segment.json"
 _WRITING: Final = ".writing"
-_REMEDY: Final = "run 'cimiento verify --repair'"
+_REMEDY: Final = "the ingestion worker rebuilds it, as 'cimiento index rebuild' does"
 
 Vectors = npt.NDArray[np.float32]
 

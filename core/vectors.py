@@ -27,6 +27,19 @@ def list_chunk_ids(session: Session, embedding_model: str) -> Numbers:
     return np.array(session.scalars(query).all(), dtype=np.int64)
 
 
+def list_collections(session: Session, chunk_ids: Numbers) -> list[CollectionId]:
+    """The collection of each of these live chunks, in their order."""
+    owners: dict[int, CollectionId] = {}
+    for start in range(0, len(chunk_ids), _BATCH):
+        rows = session.execute(
+            select(ChunkRow.id, ChunkRow.collection_id).where(
+                ChunkRow.id.in_(chunk_ids[start : start + _BATCH].tolist())
+            )
+        )
+        owners |= {row.id: CollectionId(row.collection_id) for row in rows}
+    return [owners[chunk_id] for chunk_id in chunk_ids.tolist()]
+
+
 def load_content(session: Session, chunk_ids: Numbers) -> SegmentContent:
     """The vectors of these chunks, by ascending id; ids that have no row are left out."""
     ids: list[int] = []

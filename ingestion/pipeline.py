@@ -12,6 +12,7 @@ import numpy as np
 import structlog
 from sqlalchemy import select
 
+from core.embedders import Embedders, LoadEmbedder, no_other_model
 from core.embedding import Embedder
 from core.errors import CimientoError
 from core.ids import VersionId, WorkerId
@@ -26,7 +27,7 @@ from ingestion.parsing.document import ParsedDocument
 from ingestion.parsing.sandbox import Sandbox
 from ingestion.patience import patience_with
 from ingestion.progress import Progress
-from ingestion.publishing import Publication, publish
+from ingestion.publishing import ModelChangedError, Publication, publish
 from ingestion.spans import ChunkPlan, ChunkSpan
 from ingestion.staging import HalfVectors, StagedVersion
 from ingestion.store import Store
@@ -106,12 +107,18 @@ class Stages:
     """The four steps. Each may be cut short at any point and begun again."""
 
     def __init__(
-        self, store: Store, sandbox: Sandbox, embedder: Embedder, settings: IngestionSettings
+        self,
+        store: Store,
+        sandbox: Sandbox,
+        embedder: Embedder,
+        settings: IngestionSettings,
+        *,
+        other_embedder: LoadEmbedder = no_other_model,
     ) -> None:
         self._store = store
         self._jobs = Jobs(store)
         self._sandbox = sandbox
-        self._embedder = embedder
+        self.embedders = Embedders(store.database, embedder, other_embedder)
         self._settings = settings
         self._stopping = threading.Event()
         # Embedding takes every core, and two at once finish no sooner: batch by batch, in turns.
@@ -164,10 +171,11 @@ class Stages:
         """Compute the vectors that are still missing, batch by batch."""
         with self._stage(attempt) as staged:
             parsed, plan = self._parsed(attempt, staged), self._plan(attempt, staged)
-            done = len(self._load_vectors(staged))
+            embedder = self.embedders.get_serving()
+            done = len(_load_vectors(staged, embedder))
             progress = self._progress[attempt.version_id]
             name = self._source(attempt).name
-            tokens = self._embedder.tokens
+            tokens = embedder.tokens
             with self._try(attempt, staged, f"embedding from chunk {done}"):
                 while done < len(plan.spans):
                     progress.report("embedding", done, len(plan.spans), "chunks")
@@ -175,27 +183,33 @@ class Stages:
                     spans = plan.spans[done : done + self._settings.embed_batch]
                     texts = [embedding_text(name, span, parsed.text, tokens) for span in spans]
                     with self._its_turn(attempt):
-                        vectors = self._embedder.embed_passages(texts)  # (B, D)
-                    staged.append_vectors(self._embedder.model, done, vectors.astype(np.float16))
+                        vectors = embedder.embed_passages(texts)  # (B, D)
+                    staged.append_vectors(embedder.model, done, vectors.astype(np.float16))
                     done += len(spans)
             progress.report("embedding", done, len(plan.spans), "chunks")
 
     def publish(self, attempt: Attempt) -> None:
         """Make the version searchable in place of older ones, at one instant."""
         with self._stage(attempt) as staged:
-            vectors = self._load_vectors(staged)
+            embedder = self.embedders.get_serving()
+            vectors = _load_vectors(staged, embedder)
             plan = self._plan(attempt, staged)
-            if len(vectors) != len(plan.spans):
+            while len(vectors) != len(plan.spans):
                 # The staged vectors are gone or of another model; they come back by themselves.
                 self.embed(attempt)
-                vectors = self._load_vectors(staged)
+                embedder = self.embedders.get_serving()
+                vectors = _load_vectors(staged, embedder)
             parsed = self._parsed(attempt, staged)
             self._progress[attempt.version_id].report("publishing", 0, len(vectors), "chunks")
             attachments = tuple(list_attachments(staged.folder))
-            ready = Publication(attempt, parsed, plan, vectors, self._embedder.model, attachments)
-            with self._try(attempt, staged, "publishing"):
-                publish(self._store, ready)
-            log.info("document_searchable", version=attempt.version_id, chunks=len(vectors))
+            ready = Publication(attempt, parsed, plan, vectors, embedder.model, attachments)
+            try:
+                with self._try(attempt, staged, "publishing"):
+                    publish(self._store, ready)
+            except ModelChangedError:
+                self.publish(attempt)
+            else:
+                log.info("document_searchable", version=attempt.version_id, chunks=len(vectors))
 
     def fail(self, attempt: Attempt, error: Exception) -> Again | None:
         """Record why the attempt failed, unless it came to another end before.
@@ -294,7 +308,7 @@ class Stages:
         self._progress[attempt.version_id].report("chunking", 0, None, None)
         size = ChunkSize(self._settings.chunk_tokens, self._settings.chunk_overlap_tokens)
         with self._try(attempt, staged, "chunking"):
-            spans = chunk(parsed, self._embedder.tokens, size)
+            spans = chunk(parsed, self.embedders.wanted.tokens, size)
         if not spans:
             raise NoTextFoundError("the file has no words, only marks and spaces")
         language = detect_language(parsed.text)
@@ -307,9 +321,6 @@ class Stages:
 
     def _plan(self, attempt: Attempt, staged: StagedVersion) -> ChunkPlan:
         return staged.find_chunks() or self._chunk(attempt, staged)
-
-    def _load_vectors(self, staged: StagedVersion) -> HalfVectors:
-        return staged.load_vectors(self._embedder.model, self._embedder.num_dimensions)
 
     def _source(self, attempt: Attempt) -> _Source:
         query = (
@@ -329,6 +340,10 @@ class Stages:
     def _breathe(self) -> None:
         if self._stopping.is_set():
             raise WorkerStoppingError
+
+
+def _load_vectors(staged: StagedVersion, embedder: Embedder) -> HalfVectors:
+    return staged.load_vectors(embedder.model, embedder.num_dimensions)
 
 
 def _stalled(stage: Stage, limit_s: float) -> StageStalledError:

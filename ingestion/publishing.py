@@ -14,6 +14,7 @@ from core.tables import (
     ChunkRow,
     DocumentRow,
     JobRow,
+    ManifestRow,
     SegmentRow,
     VersionRow,
     VersionTextRow,
@@ -49,11 +50,16 @@ class Publication:
     attachments: tuple[AttachedFile, ...] = ()
 
 
+class ModelChangedError(Exception):
+    """The index was given over to another embedding model: embed with that one, publish again."""
+
+
 def publish(store: Store, publication: Publication) -> None:
     """Make the version searchable in place of older ones.
 
     Until the transaction commits nothing of it can be found; a crash before leaves at most a
-    segment that no manifest names. Raises `NoLongerWantedError`; then nothing was changed.
+    segment that no manifest names. Raises `NoLongerWantedError` and `ModelChangedError`; then
+    nothing was changed.
     """
     with store.database.read_scope() as session:
         collection_id = _collection_of(session, publication.attempt.version_id)
@@ -111,6 +117,7 @@ def _insert(
 ) -> Removed:
     attempt, parsed = publication.attempt, publication.parsed
     finish(session, attempt, num_chunks=len(publication.vectors))
+    _claim_model(session, publication.embedding_model)
     version = session.get_one(VersionRow, attempt.version_id)
     document = session.get_one(DocumentRow, version.document_id)
     attach(session, version, incoming)
@@ -139,6 +146,13 @@ def _insert(
     version.published_at = now()
     version.generation = next_generation(session)
     return removed
+
+
+def _claim_model(session: Session, model: str) -> None:
+    manifest = session.scalars(select(ManifestRow)).one()
+    if manifest.embedding_model not in (None, model):
+        raise ModelChangedError(manifest.embedding_model)
+    manifest.embedding_model = model
 
 
 def _chunk_rows(

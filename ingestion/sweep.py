@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from core.errors import AlreadyRunningError
 from core.ids import SegmentId, VersionId
+from core.merging import Workshop
 from core.segments import delete_segment, list_segments
 from core.tables import JobRow, SegmentRow, VersionRow
 from ingestion.jobs import OPEN_STATES
@@ -31,6 +33,14 @@ def sweep(store: Store) -> Swept:
 
 
 def _sweep_segments(store: Store) -> int:
+    try:
+        with Workshop(store.database, store.segments_root).lock():
+            return _sweep_unnamed(store)
+    except AlreadyRunningError:
+        return 0  # a merge writes its segment before the manifest names it
+
+
+def _sweep_unnamed(store: Store) -> int:
     found = list_segments(store.segments_root)
     with store.database.read_scope() as session:
         named = {SegmentId(name) for name in session.scalars(select(SegmentRow.id))}

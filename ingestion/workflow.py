@@ -20,9 +20,11 @@ from sqlalchemy import create_engine, make_url
 from core.errors import AlreadyRunningError
 from core.ids import VersionId, WorkerId
 from ingestion.errors import IngestionInterruptedError, WorkerGivenUpError
+from ingestion.index_keeper import IndexDuty, Tidying
 from ingestion.jobs import Attempt, Jobs, job_error
 from ingestion.patience import patience_with
 from ingestion.pipeline import Stages, run_attempt
+from ingestion.reembedding import change_model
 from ingestion.store import Store
 from ingestion.sweep import sweep
 from ingestion.work_lock import WorkLock
@@ -131,6 +133,14 @@ class IngestionWorker:
         self._store = store
         self._jobs = Jobs(store)
         self._stages = stages
+        self._duties = (
+            IndexDuty(store, Tidying(), name="index-tidying"),
+            IndexDuty(
+                store,
+                lambda shop: change_model(shop, stages.embedders.wanted),
+                name="model-change",
+            ),
+        )
         self._workers = workers
         self._work_lock = work_lock
         self._num_documents = num_documents
@@ -164,7 +174,7 @@ class IngestionWorker:
         DBOS.register_queue(
             _QUEUE, worker_concurrency=self._num_documents, polling_interval_sec=_POLL_S
         )
-        for thread in self._threads:
+        for thread in (*self._threads, *self._duties):
             thread.start()
         log.info("ingestion_started", worker=self._id)
         return self
@@ -182,6 +192,8 @@ class IngestionWorker:
         """
         self._stopping.set()
         self._stages.stop()
+        for duty in self._duties:
+            duty.stop()
         deadline = time.monotonic() + _STOP_WITHIN_S
         self.abandoned = not all(
             self._idle.acquire(timeout=max(0.0, deadline - time.monotonic()))
@@ -190,6 +202,8 @@ class IngestionWorker:
         DBOS.destroy(destroy_registry=True)
         for thread in self._threads:
             thread.join(_STOP_WITHIN_S)
+        for duty in self._duties:
+            self.abandoned |= not duty.join(_STOP_WITHIN_S)
         if not self.abandoned:
             # An abandoned step still writes: its work is free when the process ends, not before.
             self._workers.leave(self._id)

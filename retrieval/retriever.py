@@ -2,6 +2,7 @@
 
 from core.access import Access
 from core.database import Database
+from core.embedders import Embedders, LoadEmbedder, no_other_model
 from core.embedding import Embedder
 from core.types import Passage
 from retrieval.allowing import Allowing
@@ -24,10 +25,12 @@ class Retriever:
         embedder: Embedder,
         segments: SegmentReader,
         lexical: LexicalFollower,
+        *,
+        other_embedder: LoadEmbedder = no_other_model,
     ) -> None:
         self._database = database
         self._allowing = Allowing(database)
-        self._embedder = embedder
+        self._embedders = Embedders(database, embedder, other_embedder)
         self._segments = segments
         self._lexical = lexical
 
@@ -46,12 +49,16 @@ class Retriever:
         `SegmentCorruptError` and `LexicalIndexCorruptError` where the files of an index cannot be
         trusted.
         """
-        vector = None if mode is Mode.LEXICAL else self._embedder.embed_queries([query])[0]  # (D,)
+        vectors: dict[str, Vector] = {}  # of the question, by model: a change may come in between
         passages: list[Passage] = []
         num_gone = 0
         for _ in range(_MAX_TRIES):
             allowed = None if where is None else self._allowing.chunk_ids(where, access)
-            hits = self._find(query, vector, Scope(access, top_k + num_gone, allowed), mode)
+            scope = Scope(access, top_k + num_gone, allowed)
+            if mode is Mode.LEXICAL:
+                hits = find_lexical(self._lexical.current(), query, scope)
+            else:
+                hits = self._find(query, vectors, scope, mode)
             with self._database.read_scope() as session:
                 passages = load_passages(session, hits, access=access)
             # A hit without a live row was deleted after the snapshot was taken. The next snapshot
@@ -65,12 +72,13 @@ class Retriever:
         """The generation of the index that is current now, for the receipt."""
         return self._segments.generation()
 
-    def _find(self, query: str, vector: Vector | None, scope: Scope, mode: Mode) -> list[Hit]:
-        if vector is None:
-            return find_lexical(self._lexical.current(), query, scope)
+    def _find(self, query: str, vectors: dict[str, Vector], scope: Scope, mode: Mode) -> list[Hit]:
+        snapshot = self._segments.snapshot()
+        model = snapshot.embedding_model
+        if model not in vectors:
+            vectors[model] = self._embedders.get(model).embed_queries([query])[0]  # (D,)
         if mode is Mode.DENSE:
-            return find_dense(self._segments.snapshot(), vector, scope)
-        snapshot, view = self._segments.snapshot(), self._lexical.current()
+            return find_dense(snapshot, vectors[model], scope)
+        view = self._lexical.current()
         with self._database.read_scope() as session:
-            both = Both(snapshot, view, session, self._embedder.model)
-            return both.find(query, vector, scope)
+            return Both(snapshot, view, session, model).find(query, vectors[model], scope)

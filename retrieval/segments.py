@@ -22,6 +22,7 @@ from retrieval.types import ChunkIds
 
 log = structlog.get_logger()
 
+_GENERATION: Final = select(ManifestRow.generation)
 # How often a manifest that moves while its segments are opened is read again.
 _MAX_TRIES: Final = 5
 # Name of what stands in for the segments that cannot be read; no segment has it.
@@ -35,10 +36,14 @@ class Snapshot:
 
     generation: int
     segments: tuple[OpenSegment, ...]
+    embedding_model: str = ""
 
 
 class SegmentReader:
-    """Keeps the segments of one embedding model open and follows the manifest. Thread-safe."""
+    """Keeps the segments open that the manifest names, of one embedding model. Thread-safe.
+
+    `embedding_model` is searched by until the manifest names a model.
+    """
 
     def __init__(self, database: Database, root: Path, *, embedding_model: str) -> None:
         self._database = database
@@ -49,8 +54,8 @@ class SegmentReader:
 
     def generation(self) -> int:
         """The generation that is current in the database now."""
-        with self._database.read_scope() as session:
-            return _generation(session)
+        with self._database.read_connection() as connection:
+            return connection.scalars(_GENERATION).one()
 
     def snapshot(self) -> Snapshot:
         """The current index. Costs one small query unless the manifest has moved.
@@ -69,18 +74,24 @@ class SegmentReader:
     def _load(self) -> Snapshot:
         for tries_left in reversed(range(_MAX_TRIES)):
             with self._database.read_scope() as session:
-                generation = _generation(session)
-                opened, damaged = self._open(session)
+                manifest = session.scalars(select(ManifestRow)).one()
+                generation = manifest.generation
+                model = manifest.embedding_model or self._embedding_model
+                opened, damaged = self._open(session, model)
                 if damaged and tries_left and self.generation() != generation:
                     # A merge took a folder away between the manifest and its files: look again.
                     continue
                 if damaged:
-                    opened.append(self._stand_in(session, opened, damaged))
-                return Snapshot(generation, tuple(opened))
+                    for error in damaged:
+                        log.error("segment_corrupt", reason=str(error))
+                    opened.append(self._stand_in(session, opened, model))
+                return Snapshot(generation, tuple(opened), model)
         raise AssertionError("the last try returns")
 
-    def _open(self, session: Session) -> tuple[list[OpenSegment], list[SegmentCorruptError]]:
-        query = select(SegmentRow).where(SegmentRow.embedding_model == self._embedding_model)
+    def _open(
+        self, session: Session, model: str
+    ) -> tuple[list[OpenSegment], list[SegmentCorruptError]]:
+        query = select(SegmentRow).where(SegmentRow.embedding_model == model)
         held = {opened.segment.id: opened for opened in self._snapshot.segments}
         deleted = _deleted_since(session, self._snapshot.generation)
         opened: list[OpenSegment] = []
@@ -98,28 +109,15 @@ class SegmentReader:
             opened.append(OpenSegment.without(segment, _deleted_within(session, segment)))
         return opened, damaged
 
-    def _stand_in(
-        self,
-        session: Session,
-        opened: Sequence[OpenSegment],
-        damaged: Sequence[SegmentCorruptError],
-    ) -> OpenSegment:
+    def _stand_in(self, session: Session, opened: Sequence[OpenSegment], model: str) -> OpenSegment:
         """What the damaged segments should hold, from the rows: whatever no other segment has."""
-        for error in damaged:
-            log.error("segment_corrupt", reason=str(error))
         known = [one.segment.chunk_ids for one in opened]
-        missing = np.setdiff1d(
-            list_chunk_ids(session, self._embedding_model), np.concatenate([_NONE, *known])
-        )
+        missing = np.setdiff1d(list_chunk_ids(session, model), np.concatenate([_NONE, *known]))
         for held in self._snapshot.segments:
             if held.segment.id == _STAND_IN and np.isin(missing, held.segment.chunk_ids).all():
                 return OpenSegment(held.segment, np.isin(held.segment.chunk_ids, missing))
         segment = build_segment(_STAND_IN, load_content(session, missing))
         return OpenSegment.without(segment, _NONE)
-
-
-def _generation(session: Session) -> int:
-    return session.scalars(select(ManifestRow.generation)).one()
 
 
 def _deleted_since(session: Session, generation: int) -> ChunkIds:

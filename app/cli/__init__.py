@@ -6,6 +6,7 @@ from app.cli.add import add
 from app.cli.ask import ask
 from app.cli.db import db_app
 from app.cli.generate import generate
+from app.cli.index import index_app
 from app.cli.jobs import jobs_app
 from app.cli.keys import keys_app
 from app.cli.models import models_app
@@ -29,5 +30,5 @@ main = typer.Typer(
 for command in (serve, add, search, ask, generate, verify):
     main.command()(command)
 main.command("sign-in")(sign_in)
-for group in (models_app, db_app, keys_app, jobs_app, worker_app, train_app):
+for group in (models_app, db_app, keys_app, jobs_app, worker_app, train_app, index_app):
     main.add_typer(group)

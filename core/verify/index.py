@@ -7,13 +7,13 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.errors import SegmentCorruptError
-from core.ids import CollectionId, SegmentId, new_id
-from core.segments import Segment, SegmentContent, list_segments, load_segment, write_segment
-from core.tables import ChunkRow, DeletedChunkRow, ManifestRow, SegmentRow, VersionRow
+from core.ids import SegmentId
+from core.segments import Segment, list_segments, load_segment
+from core.tables import ChunkRow, DeletedChunkRow, SegmentRow, VersionRow
 from core.verify.report import Finding
 
 _BATCH: Final = 2_000
@@ -50,52 +50,6 @@ def check_index(session: Session, root: Path) -> IndexCheck:
         seen.setdefault(row.embedding_model, []).append(segment.chunk_ids[live])
     check.findings += _check_coverage(session, seen)
     return check
-
-
-def rebuild_index(session: Session, root: Path) -> list[SegmentId]:
-    """Write every live vector into one new segment a model; return the segments that it replaces.
-
-    The vectors in SQL are the truth, so no model is needed. The old folders are the caller's to
-    remove once the transaction has committed.
-    """
-    old = [SegmentId(name) for name in session.scalars(select(SegmentRow.id))]
-    session.execute(delete(SegmentRow))
-    session.execute(delete(DeletedChunkRow))
-    models = session.scalars(
-        select(VersionRow.embedding_model).where(VersionRow.state == "searchable").distinct()
-    ).all()
-    for model in models:
-        if model is not None:
-            _rebuild_model(session, root, model)
-    session.execute(update(ManifestRow).values(generation=ManifestRow.generation + 1))
-    return old
-
-
-def _rebuild_model(session: Session, root: Path, model: str) -> None:
-    rows = session.execute(
-        select(ChunkRow.id, ChunkRow.collection_id, ChunkRow.vector)
-        .join(VersionRow, VersionRow.id == ChunkRow.version_id)
-        .where(VersionRow.embedding_model == model)
-        .order_by(ChunkRow.id)
-    ).all()
-    if not rows:
-        return
-    vectors = np.stack([np.frombuffer(row.vector, dtype="<f2") for row in rows])
-    segment_id = SegmentId(new_id("seg"))
-    content = SegmentContent(
-        np.array([row.id for row in rows], dtype=np.int64),
-        [CollectionId(row.collection_id) for row in rows],
-        vectors.astype(np.float32),
-    )
-    write_segment(root, segment_id, content)
-    session.execute(
-        insert(SegmentRow).values(
-            id=segment_id,
-            embedding_model=model,
-            num_vectors=len(rows),
-            num_dimensions=vectors.shape[1],
-        )
-    )
 
 
 def _check_segment(

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -10,10 +11,12 @@ from sqlalchemy import select
 
 from core.blobs import BlobStore, hash_file
 from core.database import Database
-from core.errors import BlobMissingError
+from core.errors import AlreadyRunningError, BlobMissingError
+from core.ids import SegmentId
+from core.merging import Workshop, rebuild_all
 from core.segments import delete_segment
 from core.tables import CollectionRow, DocumentRow, VersionRow
-from core.verify.index import IndexCheck, check_index, rebuild_index
+from core.verify.index import IndexCheck, check_index
 from core.verify.mending import mend_rows
 from core.verify.report import Check, Finding, VerifyReport
 from core.verify.truth import check_chunks, check_jobs, check_references, check_versions
@@ -21,6 +24,8 @@ from core.verify.truth import check_chunks, check_jobs, check_references, check_
 # What is not yet in the truth may belong to work that is under way, unless it is older than this.
 GRACE_S: Final = 600.0
 _SETTLE_S: Final = 1.0
+# A merge that is under way ends within this time.
+_MERGING_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +85,28 @@ def _check_index(premises: Premises, *, repair: bool) -> tuple[IndexCheck, list[
         # A segment that was read may have been replaced meanwhile; what is wrong is so twice.
         findings = _seen_again(findings, lambda: look().findings)
     if findings and repair:
-        with premises.database.session_scope() as session:
-            replaced = rebuild_index(session, premises.segments_root)
-        for segment_id in replaced:
-            delete_segment(premises.segments_root, segment_id)
+        shop = Workshop(premises.database, premises.segments_root)
+        with shop.lock(wait_s=_MERGING_S):
+            rebuild_all(shop)
         findings = [replace(finding, mended=True) for finding in findings]
-    for segment_id in sorted(index.unnamed):
-        if premises.alone or is_abandoned(premises.segments_root / segment_id):
-            if repair:
-                delete_segment(premises.segments_root, segment_id)
-            detail = "no manifest names this folder"
-            findings.append(Finding("orphan_segment", segment_id, detail, mended=repair))
-    return index, findings
+    return index, [*findings, *_check_unnamed(premises, index.unnamed, repair=repair)]
+
+
+def _check_unnamed(
+    premises: Premises, unnamed: set[SegmentId], *, repair: bool
+) -> Iterator[Finding]:
+    with ExitStack() as stack:
+        settled = premises.alone
+        try:
+            stack.enter_context(Workshop(premises.database, premises.segments_root).lock())
+        except AlreadyRunningError:
+            settled = False  # a merge writes its segment before the manifest names it
+        for segment_id in sorted(unnamed):
+            if settled or is_abandoned(premises.segments_root / segment_id):
+                if repair:
+                    delete_segment(premises.segments_root, segment_id)
+                detail = "no manifest names this folder"
+                yield Finding("orphan_segment", segment_id, detail, mended=repair)
 
 
 def is_abandoned(path: Path) -> bool:

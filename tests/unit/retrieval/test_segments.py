@@ -56,7 +56,7 @@ def test_damaged_segment_is_reported_and_searched_from_the_rows(
 
     assert found == sound
     assert [entry["event"] for entry in logs] == ["segment_corrupt"]
-    assert "cimiento verify --repair" in logs[0]["reason"]
+    assert "cimiento index rebuild" in logs[0]["reason"]
 
 
 def test_what_stands_in_for_a_damaged_segment_follows_deletions(library: Library) -> None:

@@ -1,0 +1,104 @@
+"""Embed what there is with the model that is wanted now, beside the service; then switch to it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.embedding import Embedder
+from core.ids import ChunkId
+from core.locks import file_lock
+from core.merging import Workshop
+from core.model_change import (
+    ModelChange,
+    NotCompleteError,
+    count_missing,
+    forget_others,
+    keep_next,
+    list_missing,
+)
+from core.tables import ChunkRow, DocumentRow, ManifestRow
+from ingestion.chunking import embedding_text
+from ingestion.spans import ChunkSpan
+
+log = structlog.get_logger()
+
+_BATCH: Final = 32
+_MERGING_S: Final = 600.0
+
+
+def change_model(shop: Workshop, embedder: Embedder) -> bool:
+    """Make the index that of `embedder`, unless it is; whether anything was to do.
+
+    Begun again after a crash, it goes on from the vectors that were kept.
+    """
+    with shop.database.read_scope() as session:
+        serving = session.scalars(select(ManifestRow.embedding_model)).one()
+    with shop.database.session_scope() as session:
+        forget_others(session, embedder.model)
+    if serving is None or serving == embedder.model:
+        return False
+    with file_lock(shop.root.parent / "embedding.lock", doing="embeds anew", wait_s=0.0):
+        log.info("model_change_begun", old=serving, new=embedder.model)
+        _embed_missing(shop, embedder)
+        with shop.lock(wait_s=_MERGING_S):
+            _switch(shop, embedder)
+    log.info("model_changed", old=serving, new=embedder.model)
+    return True
+
+
+def _switch(shop: Workshop, embedder: Embedder) -> None:
+    change = ModelChange(shop, embedder.model)
+    try:
+        while True:
+            # Each round embeds what was published during the last: soon that is nothing.
+            _embed_missing(shop, embedder)
+            change.build()
+            try:
+                change.switch()
+            except NotCompleteError:
+                continue
+            return
+    except BaseException:
+        change.give_up()
+        raise
+
+
+def _embed_missing(shop: Workshop, embedder: Embedder) -> None:
+    while True:
+        shop.check()
+        with shop.database.read_scope() as session:
+            chunk_ids = list_missing(session, embedder.model, limit=_BATCH)
+            texts = _texts(session, chunk_ids, embedder)
+            left = count_missing(session, embedder.model) if len(chunk_ids) == _BATCH else 0
+        if not chunk_ids:
+            return
+        vectors = embedder.embed_passages(texts).astype(np.float16)
+        with shop.database.session_scope() as session:
+            keep_next(session, embedder.model, chunk_ids, vectors.astype(np.float32))
+        log.debug("chunks_embedded_anew", left=left)
+
+
+def _texts(session: Session, chunk_ids: Sequence[ChunkId], embedder: Embedder) -> list[str]:
+    """What to embed for each of the chunks, as when they were published.
+
+    But for the header of a table that a chunk goes on with: no row remembers where it stands.
+    """
+    rows = session.execute(
+        select(ChunkRow, DocumentRow.name)
+        .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
+        .where(ChunkRow.id.in_(chunk_ids))
+    )
+    texts = {
+        chunk.id: embedding_text(
+            name,
+            ChunkSpan(0, len(chunk.text), chunk.page, chunk.heading),
+            chunk.text,
+            embedder.tokens,
+        )
+        for chunk, name in rows
+    }
+    return [texts[chunk_id] for chunk_id in chunk_ids]
