@@ -174,8 +174,10 @@ class IngestionWorker:
         DBOS.register_queue(
             _QUEUE, worker_concurrency=self._num_documents, polling_interval_sec=_POLL_S
         )
-        for thread in (*self._threads, *self._duties):
+        for thread in self._threads:
             thread.start()
+        for duty in self._duties:
+            duty.start()
         log.info("ingestion_started", worker=self._id)
         return self
 
