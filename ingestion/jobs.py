@@ -247,8 +247,7 @@ class Jobs:
     def retry(self, job_id: VersionId, access: Access, *, password: str | None = None) -> Job:
         """Queue a failed or cancelled job anew, as its next attempt; the caller enqueues it.
 
-        `password` opens an encrypted file; that of an earlier attempt is gone.
-        Raises `JobNotFoundError`, `JobNotRetryableError`.
+        What opened the file before is gone. Raises `JobNotFoundError`, `JobNotRetryableError`.
         """
         with self._store.database.session_scope() as session:
             job = _get(session, job_id, access)
@@ -260,11 +259,9 @@ class Jobs:
             session.execute(
                 update(JobRow).where(JobRow.id == job_id).values(attempt=job.attempt + 1, **values)
             )
-            session.execute(
-                update(VersionRow).where(VersionRow.id == job_id).values(state="queued")
-            )
-            # A new attempt is a fresh one: it trusts nothing that a failed one left. Before the
-            # commit: from then on a worker may begin, and needs the password.
+            version = update(VersionRow).where(VersionRow.id == job_id)
+            session.execute(version.values(state="queued"))
+            # Nothing of a failed attempt is trusted. Before the commit: then a worker may begin.
             self._store.staging.remove(job_id)
             if password:
                 self._store.staging.of(job_id).save_password(password)

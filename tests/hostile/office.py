@@ -133,7 +133,9 @@ _WHOLE: Mapping[str, Callable[[], bytes]] = {
 def _harmed(name: str, whole: Callable[[], bytes]) -> Iterator[Hostile]:
     ends = DAMAGED | FOREIGN | TOO_LARGE
     yield Hostile(f"{name} cut off", f"a.{name}", lambda: cut(whole()), ends)
-    yield Hostile(f"{name} with flipped bits", f"a.{name}", lambda: flip(whole()), ends)
+    yield Hostile(
+        f"{name} with flipped bits", f"a.{name}", lambda: flip(whole()), ends, is_slow=True
+    )
 
 
 KINDS = (
