@@ -14,7 +14,7 @@ from core.ids import CollectionId
 from ingestion.errors import DocumentTooLargeError, UnsupportedMediaTypeError
 from ingestion.jobs import Attempt, Job, JobError, JobFilter, job_error
 from ingestion.media_types import detect_media_type
-from ingestion.uploads import Accepted, OnConflict, Upload
+from ingestion.uploads import Accepted, Upload
 from ingestion.workflow import IngestionWorker
 
 _READ_BYTES: Final = 1 << 20
@@ -59,11 +59,28 @@ def find_files(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def upload(
-    services: Services, path: Path, collection_id: CollectionId, *, password: str | None = None
+    services: Services,
+    path: Path,
+    collection_id: CollectionId,
+    *,
+    name: str | None = None,
+    origin: str | None = None,
+    password: str | None = None,
 ) -> Added:
-    """Store one file and queue the work on it. A file that is refused is an outcome, no error."""
+    """Store one file and queue the work on it. A file that is refused is an outcome, no error.
+
+    `name` is by default the file's own; `origin` marks what comes from a synchronised folder.
+    """
+    wanted = Upload(
+        collection_id,
+        name or path.name,
+        media_type="",
+        origin=origin,
+        uploader=_UPLOADER,
+        password=password,
+    )
     try:
-        accepted = _accept(services, path, collection_id, password)
+        accepted = _accept(services, path, wanted)
         if not (accepted.deduplicated or accepted.skipped):
             services.queue.enqueue(Attempt(accepted.job_id, accepted.attempt, turn=accepted.turn))
         return Added(path, accepted, services.jobs.get(accepted.job_id, _EVERYTHING))
@@ -139,19 +156,7 @@ def _refreshed(services: Services, item: Added) -> Added:
     return replace(item, job=job, error=job.error)
 
 
-def _attachments(services: Services, item: Added) -> Iterator[Added]:
-    if item.job is not None:
-        for job in services.jobs.list_attached(item.job.id):
-            path = item.path / job.document_name.rpartition("/")[2]
-            attached = Added(path, job=job, error=job.error, is_attachment=True)
-            yield attached
-            if not attached.is_open:
-                yield from _attachments(services, attached)
-
-
-def _accept(
-    services: Services, path: Path, collection_id: CollectionId, password: str | None
-) -> Accepted:
+def _accept(services: Services, path: Path, wanted: Upload) -> Accepted:
     max_bytes = services.settings.server.max_upload_bytes
     with services.blobs.begin() as blob, path.open("rb") as file:
         while data := file.read(_READ_BYTES):
@@ -162,12 +167,4 @@ def _accept(
                     "the limit"
                 )
         media_type = detect_media_type(blob.path, path.name)
-        wanted = Upload(
-            collection_id,
-            path.name,
-            media_type,
-            on_conflict=OnConflict.REPLACE,
-            uploader=_UPLOADER,
-            password=password,
-        )
-        return services.documents.accept(wanted, blob)
+        return services.documents.accept(replace(wanted, media_type=media_type), blob)

@@ -52,6 +52,8 @@ class Document:
     name: str
     collection_id: CollectionId
     collection: str
+    # The synchronised folder that it came from.
+    origin: str | None
     created_at: datetime
     version: Version
     newest: Version
@@ -276,6 +278,7 @@ def _document(row: DocumentRow, collection: str, versions: Sequence[Version]) ->
         name=row.name,
         collection_id=CollectionId(row.collection_id),
         collection=collection,
+        origin=row.origin,
         created_at=row.created_at,
         version=searchable or versions[0],
         newest=versions[0],

@@ -18,6 +18,7 @@ from app.cli.context import (
     open_services,
     print_json,
 )
+from app.cli.sync import SyncOptions, print_sync, sync_folder
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,12 +34,34 @@ def add(
         str | None,
         typer.Option("--password", help="Opens the encrypted files among them; - asks for it."),
     ] = None,
+    sync: Annotated[
+        bool, typer.Option("--sync", help="Make the collection follow the one folder.")
+    ] = False,
+    # one parameter: what is only said may always be said, also of a folder that is empty
+    only_say: Annotated[
+        bool | None,
+        typer.Option(
+            "--dry-run/--allow-empty",
+            help="With --sync: only say what would be done, or do it though the folder is empty.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Add documents and wait until they are searchable; works beside a running service as well."""
     settings = load_cli_settings()
     if password == "-":  # noqa: S105 - the word that asks for one
         password = typer.prompt("Password", hide_input=True, err=True)
+    if sync:
+        if len(paths) != 1 or not paths[0].is_dir():
+            raise typer.BadParameter("--sync takes one folder", param_hint="PATH")
+        dry_run, allow_empty = only_say is True, only_say is not None
+        wanted = SyncOptions(collection, password, dry_run, allow_empty, as_json)
+        with errors_to_exit(), show_progress() as show:
+            steps = sync_folder(settings, paths[0], wanted, show)
+        print_sync(paths[0], wanted, steps)
+        return
+    if only_say is not None:
+        raise typer.BadParameter("--dry-run and --allow-empty belong to --sync")
     with errors_to_exit():
         added, passed_over = _add(settings, paths, collection, password)
     if as_json:
@@ -63,7 +86,7 @@ def _add(
     with open_services(settings, upgrade=True) as services:
         target = services.collections.get(collection, Access.to_everything()).id
         with (
-            _progress() as show,
+            show_progress() as show,
             receiving(settings.data_dir, sweep=services.blobs.sweep_incoming),
         ):
             uploaded = [
@@ -82,7 +105,7 @@ def _add(
 
 
 @contextmanager
-def _progress() -> Iterator[Show]:
+def show_progress() -> Iterator[Show]:
     """A bar for all files and one for each that is worked on, on standard error.
 
     Silent where that is no terminal.

@@ -15,7 +15,7 @@ from app.services import Services
 from app.wiring import Models, build_services
 from core.settings import GenerationSettings, ServerSettings, Settings
 from ingestion.jobs import Attempt
-from ingestion.pipeline import Stages, ingest_document
+from ingestion.pipeline import Stages, run_attempt
 from tests.fakes import FakeEmbedder
 from tests.fakes_generation import FakeGenerator
 from tests.unit.ingestion.house import LIMITS, DirectSandbox
@@ -81,7 +81,7 @@ class House:
             services.store, DirectSandbox(LIMITS), services.embedder, services.settings.ingestion
         )
         for attempt in services.jobs.list_open():
-            ingest_document(attempt, stages)
+            run_attempt(attempt, stages)
 
     def add(self, name: str, data: str | bytes, collection: str = "default") -> str:
         """Upload and ingest; returns the document's id."""
