@@ -1,7 +1,7 @@
 """Database sessions. One writer at a time on SQLite; only `session_scope` commits."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.orm import Session
 
 _BUSY_TIMEOUT_MS: Final = 30_000
+_OVERWRITE_TIMEOUT_MS: Final = 200
 _BEGIN_OPTION: Final = "sqlite_begin"
 
 
@@ -53,6 +54,21 @@ class Database:
         """A connection whose transaction takes the writer's lock at once; for migrations."""
         with self._writer.connect() as connection:
             yield connection
+
+    def overwrite_deleted(self) -> bool:
+        """Leave no deleted text in SQLite's log either; False where a reader still needs it.
+
+        Then the next call does, or the last connection when it closes.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return True
+        with closing(self._engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            # not the usual patience: whoever deletes must not wait for whoever reads
+            cursor.execute(f"PRAGMA busy_timeout = {_OVERWRITE_TIMEOUT_MS}")
+            busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+            return not busy
 
     def close(self) -> None:
         """Close every pooled connection."""

@@ -50,6 +50,10 @@ class Generator(Protocol):
         """Log-likelihood (nats) of each continuation after the prompt."""
         ...
 
+    def forget_prefixes(self) -> None:
+        """Let no later prompt reuse what was computed for an earlier one: its text was deleted."""
+        ...
+
     def close(self) -> None:
         """End what runs, and take nothing new. Twice does nothing."""
         ...

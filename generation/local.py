@@ -87,6 +87,13 @@ class LocalGenerator:
         """The engine's counters."""
         return self._get().placed.engine.stats()
 
+    def forget_prefixes(self) -> None:
+        """Let no later prompt reuse what was computed for an earlier one."""
+        with self._lock:
+            running = self._running
+        if running is not None:
+            running.placed.engine.forget_prefixes()
+
     def close(self) -> None:
         """End what runs. A closed generator takes nothing new."""
         with self._lock:

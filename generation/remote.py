@@ -4,6 +4,7 @@ A foreign server has no choices, no scores and perhaps no `/tokenize`: what cann
 by name, and only the counting of tokens is estimated.
 """
 
+import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,9 @@ _KEEP_ALIVE_S: Final = 3.0
 _FIRST_PAUSE_S: Final = 0.25
 _MAX_PAUSE_S: Final = 5.0
 _RETRY_STATUSES: Final = frozenset({429, 502, 503})
+
+# as generation.worker.asking reads it; that module belongs to the other process
+_TENANT_HEADER: Final = "X-Cimiento-Tenant"
 
 Json = dict[str, object]
 
@@ -128,6 +132,13 @@ class RemoteGenerator:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def forget_prefixes(self) -> None:
+        """Let no later prompt reuse what was computed for an earlier one, where the server is ours.
+
+        A worker never shares pages between tenants: from now on this one is another.
+        """
+        self._client.headers[_TENANT_HEADER] = secrets.token_hex(16)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Tokens of the rendered prompt; an estimate where the server cannot tell."""

@@ -27,6 +27,7 @@ class FakeGenerator:
         self.error = error
         self.is_writing = threading.Event()
         self.was_cancelled = threading.Event()
+        self.num_forgotten = 0
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """One token a word."""
@@ -55,6 +56,10 @@ class FakeGenerator:
     def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
         """Shorter is likelier."""
         return [-float(len(text)) for text in continuations]
+
+    def forget_prefixes(self) -> None:
+        """Count how often it was told."""
+        self.num_forgotten += 1
 
     def close(self) -> None:
         """Has nothing to end."""

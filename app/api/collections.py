@@ -61,4 +61,6 @@ def delete_collection(
     name: CollectionInPath, services: TheServices, access: CallerAccess
 ) -> PurgedOut:
     """Delete a collection with all its documents: gone from every search at once."""
-    return PurgedOut.of(services.collections.delete(name, access))
+    purged = services.collections.delete(name, access)
+    services.generator.forget_prefixes()
+    return PurgedOut.of(purged)

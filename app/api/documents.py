@@ -158,7 +158,9 @@ def get_document(document_id: str, services: TheServices, access: CallerAccess) 
 @router.delete("/v1/documents/{document_id}", summary="Delete a document", responses=problems(404))
 def delete_document(document_id: str, services: TheServices, access: CallerAccess) -> PurgedOut:
     """Delete a document with all its versions: gone from every search at once."""
-    return PurgedOut.of(services.documents.delete(DocumentId(document_id), access))
+    purged = services.documents.delete(DocumentId(document_id), access)
+    services.generator.forget_prefixes()
+    return PurgedOut.of(purged)
 
 
 @router.get(
@@ -186,6 +188,7 @@ def delete_version(
     Where it was the searchable one, nothing takes its place: upload an older one's bytes again.
     """
     purged = services.documents.delete_version(DocumentId(document_id), number, access)
+    services.generator.forget_prefixes()
     return PurgedOut.of(purged)
 
 

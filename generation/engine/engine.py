@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from collections.abc import Sequence as Items
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from generation.engine.core import Counters, EngineCore, Listener
 from generation.engine.devices import RunnerBuilder, build_runner
@@ -132,6 +132,7 @@ class Engine:
         self._changed = threading.Condition()
         self._inbox: deque[Callable[[], None]] = deque()
         self._num_arriving = 0  # sequences in the inbox
+        self._num_forgotten = 0  # times that every prefix was forgotten
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
@@ -149,6 +150,8 @@ class Engine:
         self._check(request)
         ticket = Ticket(self._cancel)
         with self._changed:
+            # after `forget_prefixes` a tenant is another one: nothing from before is found again
+            request = replace(request, tenant=f"{self._num_forgotten}:{request.tenant}")
             if self._is_closed:
                 raise EngineClosedError("the engine is shutting down; send the request elsewhere")
             num_waiting = self._scheduler.num_waiting + self._num_arriving
@@ -211,6 +214,17 @@ class Engine:
             for index, score in zip(batch, found, strict=True):
                 scores[index] = score
         return scores
+
+    def forget_prefixes(self) -> None:
+        """From the return on, no new request finds pages that were computed for an earlier one.
+
+        What runs keeps its own pages; those that nobody holds are freed before the next step.
+        """
+        with self._changed:
+            self._num_forgotten += 1
+            if self._thread is not None:
+                self._inbox.append(self._pool.drop_cached)
+                self._wake()
 
     def stats(self) -> EngineStats:
         counters = self._core.counters

@@ -130,6 +130,13 @@ class PagePool:
         self._digests[page] = digest
         self._known.setdefault(digest, page)
 
+    def drop_cached(self) -> None:
+        """Free every page that nobody holds: what it held has to be computed again."""
+        for page in self._cached:
+            self._forget(page)
+            self._set_free(page)
+        self._cached.clear()
+
     def is_registered(self, page: int) -> bool:
         return self._digests[page] is not None
 

@@ -147,6 +147,7 @@ def test_deleted_document_never_answers_again(house: House) -> None:
     document_id = house.add("pool.txt", POOL)
     purged = house.client.delete(f"/v1/documents/{document_id}").json()["purged"]
     assert purged == {"versions": 1, "chunks": 1, "vectors": 1, "blobs": 1}
+    assert house.generator.num_forgotten == 1
     assert house.client.post("/v1/search", json={"query": "pool"}).json()["passages"] == []
     reply = house.client.post("/v1/answer", json={"question": "When?", "min_confidence": 0}).json()
     assert (reply["status"], reply["citations"], reply["passages"]) == ("refused", [], [])

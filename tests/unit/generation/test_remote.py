@@ -67,6 +67,18 @@ def test_a_text_comes_as_the_worker_writes_it(house: House, generator: RemoteGen
     assert len(pieces) > 5
 
 
+def test_after_a_deletion_the_worker_sees_another_tenant(
+    house: House, generator: RemoteGenerator
+) -> None:
+    tenants = []
+    for _ in range(2):
+        text_of(generator)
+        tenants.append(house.engine.requests[-1].tenant)
+        generator.forget_prefixes()
+    text_of(generator)
+    assert len({*tenants, house.engine.requests[-1].tenant}) == 3
+
+
 def test_the_model_is_that_of_the_worker(generator: RemoteGenerator) -> None:
     generator.load()
     assert generator.model == "fake-model"

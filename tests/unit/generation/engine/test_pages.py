@@ -265,3 +265,15 @@ def test_every_page_comes_back(lengths: list[int], order: object, num_pages: int
         pool.release(pages)
     pool.check([])
     assert pool.num_free == num_pages
+
+
+def test_cached_pages_can_be_dropped_and_held_ones_stay() -> None:
+    pool = pool_of(16)
+    cold, warm = list(range(32)), list(range(100, 132))
+    pool.release(hold(pool, cold))
+    held = hold(pool, warm)
+    pool.drop_cached()
+    assert pool.find_prefix(cold, tenant="") == []
+    assert pool.find_prefix(warm, tenant="") == held
+    assert pool.num_free == 8
+    pool.check([held])
