@@ -9,6 +9,7 @@ the whole. At the end the work is done, and compared with the same work done und
 
 import argparse
 import hashlib
+import math
 import os
 import random
 import secrets
@@ -260,6 +261,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="12 kills over 10 built documents")
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--max-s", type=float, default=math.inf, help="kill no more after that")
     parser.add_argument("--documents", type=int, default=50)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000))
@@ -283,11 +285,13 @@ def main() -> None:
     matrix.fill()
     started = time.monotonic()
     for number in range(options.kills):
+        if time.monotonic() - started > options.max_s:
+            break
         matrix.round()
         print(f"{number + 1} kills, {len(matrix.ledger.faults)} faults", file=sys.stderr)
     matrix.finish()
     matrix.take_down()
-    figures = _figures(matrix, options.kills) | {"seconds": time.monotonic() - started}
+    figures = _figures(matrix) | {"seconds": time.monotonic() - started}
     settings = {"seed": options.seed, "workers": options.workers, "documents": len(originals)}
     report(figures, build_manifest("crash_matrix", settings), json_path=options.json)
     for fault in matrix.ledger.faults:
@@ -298,11 +302,11 @@ def main() -> None:
     shutil.rmtree(root)
 
 
-def _figures(matrix: Matrix, num_kills: int) -> dict[str, float]:
+def _figures(matrix: Matrix) -> dict[str, float]:
     always = ("orphans", "deleted_rows", "deleted_answered", "files_with_deleted_text")
     counts = dict.fromkeys(always, 0) | matrix.counts
     return {
-        "kills": float(num_kills),
+        "kills": float(sum(matrix.counts[f"killed_{target}"] for target in set(_TARGETS))),
         "documents": float(len(matrix.ledger.promises)),
         "faults": float(len(matrix.ledger.faults)),
         **{name: float(count) for name, count in sorted(counts.items())},
