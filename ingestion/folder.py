@@ -41,7 +41,7 @@ class FolderContent:
     @property
     def names(self) -> set[str]:
         """The name of everything that is there, readable or not."""
-        return {each.name for each in (*self.files, *self.passed)}
+        return {*(each.name for each in self.files), *(each.name for each in self.passed)}
 
 
 def read_folder(root: Path) -> FolderContent:

@@ -247,7 +247,7 @@ def test_a_run_that_was_cut_short_is_finished_by_the_next(house: House, root: Pa
             see_through=die,
         )
     assert names(house) == set()
-    assert Counter(sync(house, root).values())["unchanged"] == 2
+    assert Counter(sync(house, root).values())[Action.UNCHANGED] == 2
     assert names(house) == {"pool.txt", "inner/sauna.md"}
 
 

@@ -387,29 +387,3 @@ def test_stats_tell_the_present_and_the_past(new_engine: NewEngine) -> None:
     assert (stats.num_prompt_tokens, stats.num_generated_tokens) == (63, 9)
     assert stats.num_reused_tokens == 32
     assert stats.num_threads == 1
-
-
-def test_what_was_forgotten_is_computed_anew_and_freed(new_engine: NewEngine) -> None:
-    engine = new_engine(RecallModel())
-
-    def num_reused() -> int:
-        submit(engine, now(PROMPT, max_tokens=3)).wait()
-        return engine.stats().num_reused_tokens
-
-    engine.forget_prefixes()  # of an engine that has not begun
-    assert (num_reused(), num_reused()) == (0, 16)
-    engine.forget_prefixes()
-    assert (num_reused(), num_reused()) == (16, 32)
-
-
-def test_what_runs_goes_on_and_is_not_found_by_who_comes_later(new_engine: NewEngine) -> None:
-    model = HeldModel()
-    engine = new_engine(model, max_sequences=1)
-    running = submit(engine, now(PROMPT, max_tokens=3))
-    assert model.has_begun.wait(PATIENCE_S)
-    engine.forget_prefixes()
-    later = submit(engine, now(PROMPT, max_tokens=3))
-    model.may_run.set()
-    running.wait()
-    later.wait()
-    assert (engine.stats().num_reused_tokens, engine.stats().num_generated_tokens) == (0, 6)

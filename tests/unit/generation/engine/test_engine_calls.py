@@ -49,6 +49,29 @@ def test_what_was_found_in_the_cache_is_told_at_the_end(engine: Engine) -> None:
     assert generation.num_reused_tokens == 16
 
 
+def test_what_was_forgotten_is_computed_anew(engine: Engine) -> None:
+    def num_reused() -> int:
+        generation = engine.generate(PROMPT, SamplingParams(max_tokens=4))
+        list(generation)
+        return generation.num_reused_tokens
+
+    engine.forget_prefixes()  # of an engine that has not begun
+    assert (num_reused(), num_reused()) == (0, 16)
+    engine.forget_prefixes()
+    assert (num_reused(), num_reused()) == (0, 16)
+
+
+def test_what_runs_goes_on_and_is_not_found_by_who_comes_later(engine: Engine) -> None:
+    running = engine.generate(PROMPT, ENDLESS)
+    first = next(running)
+    engine.forget_prefixes()
+    later = engine.generate(PROMPT, SamplingParams(max_tokens=1))
+    assert list(later) == [first]
+    assert later.num_reused_tokens == 0
+    assert next(running) is not None
+    running.close()
+
+
 def test_closing_a_generation_ends_it_and_keeps_what_has_come(engine: Engine) -> None:
     generation = engine.generate(PROMPT, ENDLESS)
     first = next(generation)
