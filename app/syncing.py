@@ -39,7 +39,7 @@ class Action(StrEnum):
     REMOVED = "removed"
     UNCHANGED = "unchanged"
     KEPT = "kept"
-    PASSED_OVER = "passed over"
+    PASSED_OVER = "passed_over"
     FAILED = "failed"
 
 

@@ -230,9 +230,8 @@ class Matrix:
         for process in (*self.workers, self.service):
             process.stop()
         self.verify(alone=True)
-        open_ones = self.queue.list_workflows(ended_only=False).keys()
-        for workflow in open_ones - self.queue.list_workflows(ended_only=True).keys():
-            self.ledger.faults.append(f"the durable workflow {workflow} never ended")
+        for workflow in self.queue.list_workflows(ended_only=False):
+            self.ledger.faults.append(f"the durable workflow {workflow} was not forgotten")
         self.client.close()
         self.queue.close()
         self.database.close()

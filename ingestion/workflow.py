@@ -209,6 +209,7 @@ class IngestionWorker:
         if not self.abandoned:
             # An abandoned step still writes: its work is free when the process ends, not before.
             self._workers.leave(self._id)
+        self._forget_ended(older_than_s=0.0)
         self._queue.close()
         log.info("ingestion_stopped", worker=self._id)
 
@@ -286,9 +287,12 @@ class IngestionWorker:
                 self._begin_anew(attempt, error)
         self._enqueued = set(queued)
         self._num_reconciled += 1
+        self._forget_ended(older_than_s=_KEEP_ENDED_S)
+
+    def _forget_ended(self, *, older_than_s: float) -> None:
         # The truth remembers how jobs ended; their workflows would only pile up.
         ended = self._queue.list_workflows(ended_only=True)
-        self._queue.forget(find_unneeded(ended, self._jobs.list_open(), older_than_s=_KEEP_ENDED_S))
+        self._queue.forget(find_unneeded(ended, self._jobs.list_open(), older_than_s=older_than_s))
 
     def _begin_anew(self, attempt: Attempt, error: IngestionInterruptedError) -> None:
         again = self._jobs.try_again(attempt, job_error(error), patience_with(error))

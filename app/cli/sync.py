@@ -69,9 +69,13 @@ def _print(steps: Sequence["Step"], *, dry_run: bool) -> None:
     for step in steps:
         if step.action != _QUIET:
             reason = f" ({step.reason})" if step.reason else ""
-            typer.echo(f"{step.action:11} {step.name}{reason}")
-    counts = ", ".join(f"{count} {action}" for action, count in _count(steps).items())
+            typer.echo(f"{_words(step.action):11} {step.name}{reason}")
+    counts = ", ".join(f"{count} {_words(action)}" for action, count in _count(steps).items())
     typer.echo(f"{counts}{'; nothing was changed (--dry-run)' if dry_run else ''}")
+
+
+def _words(action: str) -> str:
+    return action.replace("_", " ")
 
 
 def _count(steps: Sequence["Step"]) -> dict[str, int]:

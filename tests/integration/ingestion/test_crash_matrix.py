@@ -121,6 +121,7 @@ def test_ten_kills_lose_double_leave_and_show_nothing(matrix: Matrix) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == 0
     matrix.look(alone=True)
+    assert matrix.queue.list_workflows(ended_only=False) == {}
     text = house.searchable_text()
     alive = [each.marker for each in matrix.ledger.promises.values() if each.marker]
     assert [marker for marker in alive if text.count(marker) != 1] == []
