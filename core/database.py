@@ -66,8 +66,10 @@ class Database:
             cursor = connection.cursor()
             # not the usual patience: whoever deletes must not wait for whoever reads
             cursor.execute(f"PRAGMA busy_timeout = {_OVERWRITE_TIMEOUT_MS}")
-            busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+            try:
+                busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
             return not busy
 
     def close(self) -> None:

@@ -114,7 +114,7 @@ def clear_files(store: Store, removed: Removed) -> Purged:
     for version_id in removed.version_ids:
         store.staging.remove(version_id)
     num_blobs = release_blobs(store, removed.sha256s) if removed.sha256s else 0
-    if removed.num_chunks:
+    if removed.version_ids:
         store.database.overwrite_deleted()
     return Purged(len(removed.version_ids), removed.num_chunks, removed.num_chunks, num_blobs)
 

@@ -5,13 +5,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from core.blobs import hash_file
 from core.errors import DocumentNotFoundError
+from core.tables import ChunkRow
 from core.verify import Premises, verify
 from ingestion.jobs import NoLongerWantedError
 from ingestion.pipeline import run_attempt
-from ingestion.uploads import Accepted
+from ingestion.uploads import Accepted, OnConflict
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of
 from tests.unit.ingestion.test_versions import retriever_of
 
@@ -56,6 +58,25 @@ def test_no_byte_of_a_deleted_document_is_left_while_the_service_runs(house: Hou
 def test_no_byte_of_a_replaced_version_is_left(house: House) -> None:
     house.add("secret.txt", SECRET.encode())
     house.add("secret.txt", b"The river rises in the hills.")
+    assert_gone(house)
+
+
+def test_no_byte_of_deleted_history_is_left(house: House) -> None:
+    first = house.add("secret.txt", SECRET.encode())
+    house.add("secret.txt", b"The river rises.", on_conflict=OnConflict.VERSION)
+    house.documents.delete_version(first.document_id, 1, EVERYTHING)
+    assert_gone(house)
+
+
+def test_a_reader_does_not_hold_up_a_deletion_and_its_text_goes_when_it_ends(
+    house: House,
+) -> None:
+    accepted = house.add("secret.txt", SECRET.encode())
+    with house.database.read_scope() as session:
+        assert session.scalars(select(ChunkRow.text)).first()
+        house.documents.delete(accepted.document_id, EVERYTHING)
+        assert not house.database.overwrite_deleted()
+    assert house.database.overwrite_deleted()
     assert_gone(house)
 
 
