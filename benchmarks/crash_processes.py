@@ -17,7 +17,6 @@ from typing import Final
 # What the fork server imports once.
 import faiss  # noqa: F401
 import httpx2
-import sentence_transformers  # noqa: F401
 import uvicorn
 
 from app.cli.worker import ingest
