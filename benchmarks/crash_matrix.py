@@ -38,7 +38,7 @@ from core.database import Database
 from core.settings import load_settings
 from core.tables import ChunkRow, DocumentRow, VersionRow
 from core.verify import Premises, verify
-from ingestion.jobs import Jobs
+from ingestion.jobs import Job, JobFilter, Jobs
 from ingestion.workflow import IngestionQueue
 
 _MAX_MOMENT_S: Final = 2.5
@@ -86,7 +86,7 @@ class Matrix:
         for name, promise in self.ledger.promises.items():
             self._upload(name, promise)
         self._wait()
-        for job in self.jobs.list(Access.to_everything(), state="failed", limit=1000):
+        for job in self._failed():
             self._delete(job.document_name)
             del self.ledger.promises[job.document_name]
             self.counts["unreadable"] += 1
@@ -188,7 +188,9 @@ class Matrix:
 
     def verify(self, *, alone: bool) -> None:
         """What `cimiento verify` finds."""
-        checks = build_checks(self.store, self.queue, alone=alone, receiving=not alone)
+        checks = build_checks(
+            self.store, self.queue, self.data_dir, alone=alone, receiving=not alone
+        )
         premises = Premises(self.database, self.store.blobs, self.store.segments_root, alone)
         found = verify(premises, repair=False, checks=checks).findings
         self.counts["orphans"] += len(found)
@@ -199,7 +201,7 @@ class Matrix:
     def finish(self) -> None:
         """Let the work be done, and look at the whole."""
         self._wait()
-        while failed := self.jobs.list(Access.to_everything(), state="failed", limit=1000):
+        while failed := self._failed():
             # Documents at whose same point several kills came are given up until somebody retries.
             for job in failed:
                 self.counts[job.error.code if job.error else "failed"] += 1
@@ -210,6 +212,10 @@ class Matrix:
         for marker in (*self.ledger.dead, *self.ledger.replaced):
             self._ask_for(marker)
         self._count_versions()
+
+    def _failed(self) -> list[Job]:
+        where = JobFilter(state="failed")
+        return self.jobs.list(Access.to_everything(), where=where, limit=1000)
 
     def _wait(self) -> None:
         deadline = time.monotonic() + _DONE_WITHIN_S

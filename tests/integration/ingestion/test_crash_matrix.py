@@ -16,10 +16,11 @@ from benchmarks.crash_ledger import Ledger, Promise, new_marker
 from core.ids import DocumentId
 from core.tables import DocumentRow, VersionRow
 from core.verify import Premises, verify
-from ingestion.jobs import Attempt
+from ingestion.jobs import Attempt, JobFilter
 from ingestion.leftovers import check_incoming, check_staging, check_workflows
 from ingestion.workflow import IngestionQueue
-from tests.integration.ingestion.test_worker import _until, _worker_process
+from tests.integration.ingestion.test_worker import _worker_process
+from tests.integration.ingestion.waiting import until
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of
 from tests.unit.ingestion.test_deletion import files_that_say
 from tests.unit.ingestion.test_versions import retriever_of
@@ -90,12 +91,12 @@ class Matrix:
 
     def finish(self) -> None:
         """Wait for the work; what several kills hit at the same point is retried, as people do."""
-        _until(lambda: not self.house.jobs.list_open())
-        for job in self.house.jobs.list(EVERYTHING, state="failed"):
+        until(lambda: not self.house.jobs.list_open())
+        for job in self.house.jobs.list(EVERYTHING, where=JobFilter(state="failed")):
             again = self.house.jobs.retry(job.id, EVERYTHING)
             self.queue.enqueue(Attempt(again.id, again.attempt))
-        _until(lambda: not self.house.jobs.list_open())
-        _until(lambda: not self.house.store.staging.list())
+        until(lambda: not self.house.jobs.list_open())
+        until(lambda: not self.house.store.staging.list())
 
 
 @pytest.fixture

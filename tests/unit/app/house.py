@@ -13,9 +13,10 @@ from app.main import create_app
 from app.readiness import Condition
 from app.services import Services
 from app.wiring import Models, build_services
+from core.errors import CimientoError
 from core.settings import GenerationSettings, ServerSettings, Settings
 from ingestion.jobs import Attempt
-from ingestion.pipeline import Stages, run_attempt
+from ingestion.pipeline import Stages, ingest_document
 from tests.fakes import FakeEmbedder
 from tests.fakes_generation import FakeGenerator
 from tests.unit.ingestion.house import LIMITS, DirectSandbox
@@ -81,7 +82,10 @@ class House:
             services.store, DirectSandbox(LIMITS), services.embedder, services.settings.ingestion
         )
         for attempt in services.jobs.list_open():
-            run_attempt(attempt, stages)
+            try:
+                ingest_document(attempt, stages)
+            except CimientoError as error:
+                stages.fail(attempt, error)
 
     def add(self, name: str, data: str | bytes, collection: str = "default") -> str:
         """Upload and ingest; returns the document's id."""

@@ -110,14 +110,14 @@ def test_a_document_deleted_at_a_step_leaves_nothing(house: House, step: str, mo
         if (name, moment) == (step, "after"):
             delete(house, accepted)
 
-    run_attempt(attempt_of(accepted), house.stages(), run_step)
+    run_attempt(attempt_of(accepted), house.stages(), house.workers().join(), run_step)
     assert_gone(house)
 
 
 def test_a_document_deleted_inside_the_embedding_leaves_nothing(house: House) -> None:
     accepted = house.upload("secret.txt", SECRET.encode())
     house.embedder.before = lambda: delete(house, accepted)
-    run_attempt(attempt_of(accepted), house.stages())
+    run_attempt(attempt_of(accepted), house.stages(), house.workers().join())
     assert_gone(house)
 
 
