@@ -156,6 +156,16 @@ def _refreshed(services: Services, item: Added) -> Added:
     return replace(item, job=job, error=job.error)
 
 
+def _attachments(services: Services, item: Added) -> Iterator[Added]:
+    if item.job is not None:
+        for job in services.jobs.list_attached(item.job.id):
+            path = item.path / job.document_name.rpartition("/")[2]
+            attached = Added(path, job=job, error=job.error, is_attachment=True)
+            yield attached
+            if not attached.is_open:
+                yield from _attachments(services, attached)
+
+
 def _accept(services: Services, path: Path, wanted: Upload) -> Accepted:
     max_bytes = services.settings.server.max_upload_bytes
     with services.blobs.begin() as blob, path.open("rb") as file:

@@ -93,6 +93,7 @@ def apply_sync(
     steps: Sequence[Step],
     *,
     see_through: Callable[[Sequence[Added]], list[Added]],
+    password: str | None = None,
 ) -> list[Step]:
     """Do what was planned; returns what became of each step.
 
@@ -108,12 +109,18 @@ def apply_sync(
     }
     uploads = {
         step.name: upload(
-            services, step.found.path, folder.collection.id, name=step.name, origin=folder.origin
+            services,
+            step.found.path,
+            folder.collection.id,
+            name=step.name,
+            origin=folder.origin,
+            password=password,
         )
         for step in steps
         if step.found is not None
     }
-    outcomes = dict(zip(uploads, see_through(list(uploads.values())), strict=True))
+    # what was attached to them comes after them, and shares their fate
+    outcomes = dict(zip(uploads, see_through(list(uploads.values())), strict=False))
     done |= {step.name: _remove(services, folder, step) for step in moved}
     done |= {
         step.name: _outcome(step, outcomes[step.name]) for step in steps if step.name in outcomes

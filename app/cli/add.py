@@ -55,10 +55,10 @@ def add(
         if len(paths) != 1 or not paths[0].is_dir():
             raise typer.BadParameter("--sync takes one folder", param_hint="PATH")
         dry_run, allow_empty = only_say is True, only_say is not None
-        wanted = SyncOptions(collection, password, dry_run, allow_empty, as_json)
+        options = SyncOptions(collection, password, dry_run, allow_empty, as_json)
         with errors_to_exit(), show_progress() as show:
-            steps = sync_folder(settings, paths[0], wanted, show)
-        print_sync(paths[0], wanted, steps)
+            steps = sync_folder(settings, paths[0], options, show)
+        print_sync(paths[0], options, steps)
         return
     if only_say is not None:
         raise typer.BadParameter("--dry-run and --allow-empty belong to --sync")

@@ -24,6 +24,7 @@ class SyncOptions:
     """What was asked for besides the folder."""
 
     collection: str
+    password: str | None
     dry_run: bool
     allow_empty: bool
     as_json: bool
@@ -52,7 +53,7 @@ def sync_folder(
         worker = partial(build_worker, settings, services.store, services.embedder)
         wait = partial(see_through, services, build_worker=worker, show=show)
         with receiving(settings.data_dir, sweep=services.blobs.sweep_incoming):
-            return apply_sync(services, folder, steps, see_through=wait)
+            return apply_sync(services, folder, steps, see_through=wait, password=options.password)
 
 
 def print_sync(root: Path, options: SyncOptions, steps: Sequence["Step"]) -> None:

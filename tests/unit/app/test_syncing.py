@@ -26,7 +26,7 @@ def root(tmp_path: Path) -> Path:
     write(root, "inner/sauna.md", "# Sauna\n\nThe sauna is hot.")
     write(root, ".git/config", "hidden")
     write(root, ".hidden.txt", "hidden")
-    (root / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\x00")
+    (root / "program.bin").write_bytes(b"\x7fELF\x02\x01\x01\x00\x00\x00\x00")
     return root
 
 
@@ -86,7 +86,7 @@ def test_a_folder_is_added_and_then_left_alone(house: House, root: Path) -> None
         "inner/sauna.md": "added",
         ".git": "passed_over",
         ".hidden.txt": "passed_over",
-        "picture.png": "passed_over",
+        "program.bin": "passed_over",
     }
     assert names(house) == {"pool.txt", "inner/sauna.md"}
     assert Counter(sync(house, root).values()) == {"unchanged": 2, "passed_over": 3}
@@ -189,7 +189,7 @@ def test_links_out_of_the_folder_are_not_followed(house: House, root: Path) -> N
 
 def test_a_document_whose_file_cannot_be_read_any_more_stays(house: House, root: Path) -> None:
     sync(house, root)
-    (root / "pool.txt").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\x00")
+    (root / "pool.txt").write_bytes(b"\x7fELF\x02\x01\x01\x00\x00\x00\x00")
     (root / "inner" / "sauna.md").write_bytes(b"")
     done = sync(house, root, allow_empty=True)
     assert (done["pool.txt"], done["inner/sauna.md"]) == ("passed_over", "failed")
