@@ -58,7 +58,8 @@ check: $(VENV)/.installed-dev ## Lint, types, import contracts, house rules
 
 test: $(VENV)/.installed-dev ## Every test; pulls the model files that some need
 	@$(BIN)/cimiento models pull
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 tests/unit tests/test_house_rules.py
+	$(BIN)/pytest tests/integration tests/e2e tests/gpu
 
 test-unit: $(VENV)/.installed-dev ## The fast tests: no weights, no network
 	$(BIN)/pytest tests/unit tests/test_house_rules.py
