@@ -55,7 +55,7 @@ class Matrix:
         self.settings = load_settings()
         self.data_dir = self.settings.data_dir
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        self.rng = random.Random(seed)  # noqa: S311
+        self.rng = random.Random(seed)  # noqa: S311 - the same run again, no secret
         self.seed = seed
         self.ledger = Ledger({each.name: Promise(each) for each in originals})
         self.counts: Counter[str] = Counter()
@@ -279,7 +279,7 @@ def main() -> None:
     root = Path(tempfile.mkdtemp(prefix="crash-matrix-"))
     models = load_settings().models_dir
     # The processes are the real commands, which read their environment.
-    os.environ |= {  # noqa: TID251
+    os.environ |= {  # noqa: TID251 - passed on to the processes it starts
         "CIMIENTO_DATA_DIR": str(root / "data"),
         "CIMIENTO_MODELS__DIR": str(models),
         "CIMIENTO_LOG__LEVEL": "warning",

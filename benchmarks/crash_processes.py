@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 # What the fork server imports once.
-import faiss  # noqa: F401
+import faiss  # noqa: F401 - loaded once, for the processes forked from this one
 import httpx2
 import uvicorn
 

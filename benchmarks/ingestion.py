@@ -79,7 +79,7 @@ def embed_ours(texts: Sequence[str]) -> tuple[float, Vectors]:
 
 def load_theirs(folder: Path) -> None:
     # of the other side alone
-    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415  # takes seconds, only the peer needs it
 
     _SIDE["model"] = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
 

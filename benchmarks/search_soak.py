@@ -149,7 +149,7 @@ class SearchSoak:
         self._stopping.wait(0.2)
 
     def _searcher(self, retriever: Retriever, *, seed: int) -> Callable[[], None]:
-        random = Random(seed)  # noqa: S311
+        random = Random(seed)  # noqa: S311 - a draw, no secret
         mine = self._collections[seed % 2]
         access = Access(frozenset({mine}))
 

@@ -1,6 +1,6 @@
 """Run small batches through the C++ step, larger ones through PyTorch; one cache for both.
 
-A step of decoding is some thirty products a layer's worth of calls from Python otherwise, and half
+From Python a step of decoding is some thirty calls a layer, and a third
 of its time is spent between them (benchmarks/LOG.md).
 """
 

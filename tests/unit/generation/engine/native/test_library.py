@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from generation.engine.native import library as built
-from generation.engine.native.library import Library, load_library
+from generation.engine.native.library import load_library
 
 
-def test_what_was_compiled_once_is_opened_again(
-    library: Library, compiled: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("library")
+def test_what_was_compiled_once_is_opened_again(compiled: Path) -> None:
     (file,) = compiled.iterdir()
     made = file.stat().st_mtime_ns
     load_library.cache_clear()
