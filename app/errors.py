@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from core.errors import CimientoError
 from retrieval.filters import BadFilterError
+from retrieval.reranking import RerankerNotSetError
 
 _log = structlog.get_logger()
 
@@ -104,6 +105,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "bad_language": 422,
     "bad_metadata": 422,
     "bad_filter": 422,
+    "reranker_not_set": 422,
     "bad_name": 422,
     "collection_exists": 409,
     "default_collection": 409,
@@ -125,6 +127,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "lexical_index_busy": 503,
     "model_missing": 503,
     "encoder_unsupported": 503,
+    "reranker_unusable": 503,
 }
 
 _TITLES: Final = {
@@ -163,6 +166,8 @@ def problem_of(error: CimientoError) -> dict[str, object]:
     faults = error.faults if isinstance(error, InvalidRequestError) else ()
     if isinstance(error, BadFilterError):
         faults = (FieldFault(error.place, error.problem),)
+    if isinstance(error, RerankerNotSetError):
+        faults = (FieldFault("rerank", str(error)),)
     return build_problem(status_of(error), error.code, str(error), faults)
 
 

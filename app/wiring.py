@@ -19,6 +19,7 @@ from core.verify import Check
 from generation.evidence import EvidenceRanker
 from generation.generator import Generator
 from generation.local import LocalGenerator
+from generation.question_likelihood import QuestionLikelihood
 from generation.remote import RemoteGenerator
 from ingestion.collections import Collections
 from ingestion.documents import Documents
@@ -31,22 +32,26 @@ from ingestion.store import Store
 from ingestion.work_lock import WorkLock
 from ingestion.workers import Workers
 from ingestion.workflow import IngestionQueue, IngestionWorker
+from retrieval.cross_encoder import CrossEncoder
 from retrieval.lexical.follower import LexicalFollower
 from retrieval.lexical.index import LexicalIndex
+from retrieval.reranking import NO_RERANKER, Reranker, Reranking
 from retrieval.retriever import Retriever
 from retrieval.segments import SegmentReader
 
 _ANSWER_KEY: Final = "CIMIENTO_MODELS__ANSWER"
 _EMBEDDING_KEY: Final = "CIMIENTO_MODELS__EMBEDDING"
+_RERANKER_KEY: Final = "CIMIENTO_RETRIEVAL__RERANKER"
 
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The two models, and how to load them ahead of the first use."""
+    """The models, and how to load them ahead of the first use."""
 
     embedder: Embedder
     generator: Generator
     warm_ups: dict[str, Callable[[], None]]
+    reranker: Reranker = NO_RERANKER
 
 
 def build_database(settings: Settings) -> Database:
@@ -61,11 +66,11 @@ def build_models(settings: Settings, *, embedding_threads: int | None = None) ->
     """
     embedder = build_embedder(settings, num_threads=embedding_threads)
     generator = build_generator(settings)
-    return Models(
-        embedder,
-        generator,
-        {"the embedding model": embedder.load, "the answering model": generator.load},
-    )
+    reranker = build_reranker(settings, generator, num_threads=embedding_threads)
+    warm_ups = {"the embedding model": embedder.load, "the answering model": generator.load}
+    if isinstance(reranker, CrossEncoder):
+        warm_ups["the reranker"] = reranker.load
+    return Models(embedder, generator, warm_ups, reranker)
 
 
 def build_embedder(
@@ -88,6 +93,31 @@ def build_embedder(
         ),
         num_threads=num_threads,
     )
+
+
+def build_reranker(
+    settings: Settings, generator: Generator, *, num_threads: int | None = None
+) -> Reranker:
+    """What reads passages once more: nothing, the model that answers, or a cross-encoder.
+
+    Loads nothing yet. Raises `SettingsError`.
+    """
+    name = settings.retrieval.reranker
+    if build := _RERANKERS.get(name):
+        return build(generator)
+    folder = Path(name)
+    if not (folder / "config.json").is_file():
+        raise SettingsError(
+            f"{_RERANKER_KEY}: {name!r} is none of {', '.join(_RERANKERS)}, and no folder of a "
+            "cross-encoder: it has no config.json"
+        )
+    return CrossEncoder(folder, num_threads=num_threads)
+
+
+_RERANKERS: Final[Mapping[str, Callable[[Generator], Reranker]]] = {
+    "none": lambda _generator: NO_RERANKER,
+    "likelihood": QuestionLikelihood,
+}
 
 
 def build_generator(settings: Settings) -> LocalGenerator | RemoteGenerator:
@@ -142,6 +172,7 @@ def build_services(settings: Settings, models: Models) -> Services:
             segments,
             lexical,
             other_embedder=partial(build_embedder, settings),
+            reranking=Reranking(models.reranker, settings.retrieval.rerank_depth),
         ),
         lexical=lexical,
         collections=Collections(store),

@@ -3,7 +3,8 @@
 Every question goes through the service's own retriever over a library built from the text set: a
 paragraph is a chunk, its article's title is the document's name, and is embedded and indexed with
 it, as ingestion does. Vectors are kept in --cache, so that a corpus is embedded once. Weights of
-the fusion are tried on the same candidates; these are the development sides of the sets.
+the fusion are tried on the same candidates; --rerank adds a reranker's order of the first of them,
+alone and added to the fusion's. These are the development sides of the sets.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from app.wiring import build_local_generator, build_reranker
 from benchmarks.confidence import load_embedder
 from benchmarks.report import build_manifest, report
 from benchmarks.retrieval_library import OpenLibrary, Paragraph, open_library
@@ -23,7 +25,9 @@ from benchmarks.vector_cache import StoredEmbedder
 from core.access import Access
 from core.settings import load_settings
 from core.types import Passage
-from retrieval.types import Mode
+from retrieval.fusion import LEXICAL_WEIGHT
+from retrieval.reranking import NO_RERANKING, Reranking
+from retrieval.types import Mode, Refining
 
 _SEED: Final = 20_261_125
 _NUM_RESAMPLES: Final = 2_000
@@ -31,9 +35,13 @@ _DEPTH: Final = 50
 _QUICK_QUESTIONS: Final = 60
 _QUICK_PARAGRAPHS: Final = 300
 _WEIGHTS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
+# of nats a token, or of a logit
+_RERANK_WEIGHTS: Final = (0.01, 0.02, 0.05, 0.1, 0.2)
 _METRICS: Final = ("r1", "r5", "r20", "mrr10", "ndcg10")
+_EVERYTHING: Final = Access.to_everything()
 
 Floats = npt.NDArray[np.float64]
+Ranked = list[list[Passage]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +71,13 @@ def main() -> None:
         "--cached", action="store_true", help="only paragraphs whose vectors are there, and gold"
     )
     parser.add_argument("--only", action="append", help="only this task; may be repeated")
+    parser.add_argument("--questions", type=int, help="only so many of each task, drawn at random")
+    parser.add_argument("--rerank", metavar="RERANKER", help="likelihood, or a cross-encoder")
+    parser.add_argument("--rerank-depth", type=int, default=20, help="passages that it reads")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     embedder = StoredEmbedder(load_embedder(load_settings()), options.cache / "vectors.db")
+    reranking = load_reranking(options.rerank, options.rerank_depth)
     figures: dict[str, float] = {}
     sizes: dict[str, str | int | float] = {"seed": _SEED}
     for name, build in _TASKS.items():
@@ -75,53 +87,99 @@ def main() -> None:
         if options.quick:
             task = _shrink(task, lambda _: False, _QUICK_QUESTIONS, _QUICK_PARAGRAPHS)
         elif options.cached:
-            task = _shrink(task, embedder.has, None, 0)
+            task = _shrink(task, embedder.has, options.questions, 0)
+        elif options.questions:
+            task = _shrink(task, lambda _: True, options.questions, 0)
         print(f"\n{name}: {len(task.questions)} questions, {len(task.paragraphs)} paragraphs")
         sizes |= {f"{name}_n": len(task.questions), f"{name}_paragraphs": len(task.paragraphs)}
-        with open_library(task.paragraphs, embedder) as library:
+        with open_library(task.paragraphs, embedder, reranking) as library:
             figures |= measure(task, library)
     embedder.close()
     figures |= _aliases(figures)
     report(figures, build_manifest("retrieval", sizes), json_path=options.json)
 
 
+def load_reranking(name: str | None, depth: int) -> Reranking:
+    """The reranker that a setting of this name stands for."""
+    settings = load_settings()
+    if name is None:
+        return NO_RERANKING
+    chosen = settings.model_copy(
+        update={"retrieval": settings.retrieval.model_copy(update={"reranker": name})}
+    )
+    return Reranking(build_reranker(chosen, build_local_generator(settings)), depth)
+
+
 def measure(task: Task, library: OpenLibrary) -> dict[str, float]:
-    """Ask every question in every mode; print and return the metrics."""
-    figures: dict[str, float] = {}
-    rankings: dict[str, list[list[str]]] = {}
-    for mode in Mode:
-        found = [_ask(library, question, mode) for question in task.questions]
-        rankings[mode] = [[library.names[passage.id] for passage in each] for each in found]
-        if mode is Mode.HYBRID:
-            for weight in _WEIGHTS:
-                rankings[f"weight {weight}"] = [_reorder(library, each, weight) for each in found]
-    print(f"  {'':<12}" + "".join(f"{metric:>24}" for metric in _METRICS))
-    for label, ranked in rankings.items():
-        scores = np.array(
-            [_judge(names, asked.gold) for names, asked in zip(ranked, task.questions, strict=True)]
+    """Ask every question in every way; print and return the metrics."""
+    rankings: dict[str, Ranked] = {
+        mode: [_ask(library, question, mode) for question in task.questions] for mode in Mode
+    }
+    both = rankings[Mode.HYBRID]
+    for weight in _WEIGHTS:
+        rankings[f"weight {weight}"] = [_reorder(found, lexical=weight) for found in both]
+    if library.reranking.reranker.is_set:
+        reranked = [_rerank(library, question) for question in task.questions]
+        rankings["rerank"] = reranked
+        for weight in _RERANK_WEIGHTS:
+            rankings[f"rerank {weight}"] = [_reorder(found, rerank=weight) for found in reranked]
+    scores = {
+        label: np.array(
+            [
+                _judge([library.names[passage.id] for passage in found], question.gold)
+                for found, question in zip(ranked, task.questions, strict=True)
+            ]
         )  # (Q, M)
-        low, high = _interval(scores)
-        cells = zip(scores.mean(0), low, high, strict=True)
-        print(f"  {label:<12}" + "".join(f"{m:>10.3f} [{a:.3f}, {b:.3f}]" for m, a, b in cells))
-        key = f"{task.name}_{label.replace(' ', '_')}"
-        for metric, mean, a, b in zip(_METRICS, scores.mean(0), low, high, strict=True):
+        for label, ranked in rankings.items()
+    }
+    figures = _tell(f"{task.name}_", scores)
+    print(f"  against {Mode.HYBRID}, question by question:")
+    gains = {label: each - scores[Mode.HYBRID] for label, each in scores.items()}
+    return figures | _tell(f"{task.name}_gain_", gains)
+
+
+def _tell(prefix: str, scores: Mapping[str, Floats]) -> dict[str, float]:
+    """Print a row of means with intervals for each; the same as figures."""
+    figures: dict[str, float] = {}
+    print(f"  {'':<12}" + "".join(f"{metric:>26}" for metric in _METRICS))
+    for label, each in scores.items():
+        low, high = _interval(each)
+        rows = list(zip(_METRICS, each.mean(0), low, high, strict=True))
+        print(f"  {label:<12}" + "".join(f"{m:>10.3f} [{a:6.3f},{b:6.3f}]" for _, m, a, b in rows))
+        key = f"{prefix}{label.replace(' ', '_')}"
+        for metric, mean, a, b in rows:
             figures[f"{key}_{metric}"] = float(mean)
             figures[f"{key}_{metric}_low"], figures[f"{key}_{metric}_high"] = float(a), float(b)
     return figures
 
 
 def _ask(library: OpenLibrary, question: Question, mode: Mode) -> list[Passage]:
-    everything = Access.to_everything()
-    return library.retriever.retrieve(question.text, access=everything, top_k=_DEPTH, mode=mode)
+    return library.retriever.retrieve(
+        question.text, access=_EVERYTHING, top_k=_DEPTH, mode=mode, refining=Refining(rerank=False)
+    )
 
 
-def _reorder(library: OpenLibrary, found: Sequence[Passage], weight: float) -> list[str]:
-    """The hybrid's candidates under another weight."""
+def _rerank(library: OpenLibrary, question: Question) -> list[Passage]:
+    """As deep as the reranker reads."""
+    return library.retriever.retrieve(
+        question.text,
+        access=_EVERYTHING,
+        top_k=library.reranking.depth,
+        refining=Refining(rerank=True),
+    )
+
+
+def _reorder(
+    found: Sequence[Passage], *, lexical: float = LEXICAL_WEIGHT, rerank: float = 0.0
+) -> list[Passage]:
+    """The hybrid's candidates under other weights."""
 
     def score(passage: Passage) -> float:
-        return passage.scores["dense"] + weight * passage.scores.get("lexical", 0.0)
+        scores = passage.scores
+        fused = scores["dense"] + lexical * scores.get("lexical", 0.0)
+        return fused + rerank * scores.get("rerank", 0.0)
 
-    return [library.names[passage.id] for passage in sorted(found, key=score, reverse=True)]
+    return sorted(found, key=score, reverse=True)
 
 
 def _judge(ranked: Sequence[str], gold: frozenset[str]) -> list[float]:

@@ -26,6 +26,7 @@ from core.tables import (
 )
 from retrieval.lexical.follower import LexicalFollower
 from retrieval.lexical.index import LexicalIndex
+from retrieval.reranking import NO_RERANKING, Reranking
 from retrieval.retriever import Retriever
 from retrieval.segments import SegmentReader
 
@@ -49,14 +50,17 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class OpenLibrary:
-    """A retriever, and which paragraph each chunk is."""
+    """A retriever with its reranker, and which paragraph each chunk is."""
 
     retriever: Retriever
     names: dict[int, str]
+    reranking: Reranking
 
 
 @contextmanager
-def open_library(paragraphs: Sequence[Paragraph], embedder: Embedder) -> Iterator[OpenLibrary]:
+def open_library(
+    paragraphs: Sequence[Paragraph], embedder: Embedder, reranking: Reranking = NO_RERANKING
+) -> Iterator[OpenLibrary]:
     """Make the paragraphs searchable, each a chunk of the document of its title."""
     with TemporaryDirectory(prefix="cimiento-retrieval-") as folder:
         root = Path(folder)
@@ -67,7 +71,8 @@ def open_library(paragraphs: Sequence[Paragraph], embedder: Embedder) -> Iterato
         lexical = LexicalFollower(database, LexicalIndex(root / "lexical"))
         lexical.current(max_wait_s=600.0)
         names = {number: item.name for number, item in enumerate(paragraphs, start=1)}
-        yield OpenLibrary(Retriever(database, embedder, segments, lexical), names)
+        retriever = Retriever(database, embedder, segments, lexical, reranking=reranking)
+        yield OpenLibrary(retriever, names, reranking)
         database.close()
 
 

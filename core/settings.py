@@ -129,6 +129,15 @@ class RetrievalSettings(_Group):
     """How passages are found."""
 
     top_k: int = Field(default=8, ge=1, le=100, description="Passages returned by default.")
+    reranker: str = Field(
+        default="none",
+        min_length=1,
+        description="What reads the passages found once more with the question: none, likelihood "
+        "(of the question, by the model that answers) or the folder of a cross-encoder.",
+    )
+    rerank_depth: int = Field(
+        default=20, ge=2, le=100, description="Passages that the reranker reads, at least top_k."
+    )
     num_threads: int = Field(
         default=0,
         ge=0,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,19 @@ class Mode(StrEnum):
     HYBRID = "hybrid"
     DENSE = "dense"
     LEXICAL = "lexical"
+
+
+@dataclass(frozen=True, slots=True)
+class Refining:
+    """What is done with what was found, before it is returned.
+
+    rerank: have the reranker read the passages with the question; None where one is set.
+    """
+
+    rerank: bool | None = None
+
+
+PLAIN: Final = Refining()
 
 
 @dataclass(frozen=True, slots=True)

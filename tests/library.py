@@ -25,6 +25,7 @@ from core.tables import (
 )
 from retrieval.lexical.follower import LexicalFollower
 from retrieval.lexical.index import LexicalIndex
+from retrieval.reranking import NO_RERANKING, Reranking
 from retrieval.retriever import Retriever
 from retrieval.segments import SegmentReader
 from tests.fakes import FakeEmbedder
@@ -39,10 +40,12 @@ class Library:
     embedder: FakeEmbedder
     blobs: FolderBlobStore
 
-    def retriever(self) -> Retriever:
+    def retriever(self, *, reranking: Reranking = NO_RERANKING) -> Retriever:
         """A retriever as a fresh process would build it."""
         segments = SegmentReader(self.database, self.root, embedding_model=self.embedder.model)
-        return Retriever(self.database, self.embedder, segments, self.lexical())
+        return Retriever(
+            self.database, self.embedder, segments, self.lexical(), reranking=reranking
+        )
 
     def lexical(self) -> LexicalFollower:
         """The lexical index as a fresh process would open it."""

@@ -326,6 +326,10 @@ class SearchRequest(Request):
     top_k: int | None = Field(default=None, ge=1, le=50, examples=[8])
     mode: Literal["hybrid", "dense", "lexical"] = "hybrid"
     filter: Filter | None = None
+    rerank: bool | None = Field(
+        default=None,
+        description="Have the reranker read what was found; by default, wherever one is set.",
+    )
 
 
 class SearchTimings(Reply):

@@ -1,6 +1,7 @@
 """`cimiento search`: passages, without an answer."""
 
 import json
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import typer
@@ -12,16 +13,13 @@ from app.cli.context import (
     open_services,
     print_json,
 )
+from app.cli.options import takes_options
 
 Collections = Annotated[
     list[str] | None,
     typer.Option("--collection", "-c", help="Only in this collection; may be repeated."),
 ]
 TopK = Annotated[int | None, typer.Option("--top-k", min=1, max=50, help="How many passages.")]
-ModeOption = Annotated[
-    Literal["hybrid", "dense", "lexical"],
-    typer.Option("--mode", help="By what to find: meaning, words, or both."),
-]
 Filter = Annotated[
     str | None,
     typer.Option("--filter", help="Only these documents: a condition as JSON, as over HTTP."),
@@ -29,11 +27,29 @@ Filter = Annotated[
 _SHOWN_CHARS = 300
 
 
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How to search, beyond what `ask` takes too."""
+
+    mode: Annotated[
+        Literal["hybrid", "dense", "lexical"],
+        typer.Option("--mode", help="By what to find: meaning, words, or both."),
+    ] = "hybrid"
+    rerank: Annotated[
+        bool | None,
+        typer.Option(
+            "--rerank/--no-rerank",
+            help="Have the reranker read what was found; by default where one is set.",
+        ),
+    ] = None
+
+
+@takes_options(SearchOptions)
 def search(
     query: Annotated[str, typer.Argument()],
+    options: SearchOptions,
     collections: Collections = None,
     top_k: TopK = None,
-    mode: ModeOption = "hybrid",
     where: Filter = None,
     as_json: AsJson = False,
 ) -> None:
@@ -46,7 +62,7 @@ def search(
     from app.api.schemas import PassageOut
     from app.asking import narrow, place_passages
     from core.access import Access
-    from retrieval.types import Mode
+    from retrieval.types import Mode, Refining
 
     with errors_to_exit(), open_services(settings, upgrade=False) as services:
         access = narrow(services.collections, Access.to_everything(), collections)
@@ -54,8 +70,9 @@ def search(
             query.strip(),
             access=access,
             top_k=top_k or settings.retrieval.top_k,
-            mode=Mode(mode),
+            mode=Mode(options.mode),
             where=condition,
+            refining=Refining(rerank=options.rerank),
         )
         placed = place_passages(services.documents, found, access)
     if as_json:

@@ -17,6 +17,7 @@ from core.errors import CimientoError
 from core.settings import GenerationSettings, ServerSettings, Settings
 from ingestion.jobs import Attempt
 from ingestion.pipeline import Stages, ingest_document
+from retrieval.reranking import NO_RERANKER, Reranker
 from tests.fakes import FakeEmbedder
 from tests.fakes_generation import FakeGenerator
 from tests.unit.ingestion.house import LIMITS, DirectSandbox
@@ -38,13 +39,14 @@ class House:
         generator: FakeGenerator | None = None,
         server: ServerSettings | None = None,
         style: Literal["draft", "quote"] = "quote",
+        reranker: Reranker = NO_RERANKER,
     ) -> None:
         self.generator = generator or FakeGenerator()
         server = server or ServerSettings(max_upload_bytes=MAX_UPLOAD_BYTES)
         settings = Settings(
             data_dir=data_dir, server=server, generation=GenerationSettings(style=style)
         )
-        models = Models(FakeEmbedder(), self.generator, {})
+        models = Models(FakeEmbedder(), self.generator, {}, reranker)
         self.services: Services = build_services(settings, models)
         migrations.upgrade(self.services.database)
         self.is_worker_alive = True

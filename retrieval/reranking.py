@@ -1,0 +1,83 @@
+"""The `Reranker` seam: passages read together with the question. Loads no model itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from core.errors import CimientoError
+from core.types import Passage
+
+_PLACE_JOINER: Final = " > "
+
+
+class RerankerNotSetError(CimientoError):
+    """Reranking was asked for, and the settings name nothing that could do it."""
+
+    code = "reranker_not_set"
+
+
+class RerankerUnusableError(CimientoError):
+    """The folder of the reranker holds no cross-encoder that can be loaded; the message says why.
+
+    Where its extra is not installed, the message names it.
+    """
+
+    code = "reranker_unusable"
+
+
+class Reranker(Protocol):
+    """Reads a question together with each text that was found. Thread-safe."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether searches are reranked unless they say otherwise."""
+        ...
+
+    def score(self, question: str, texts: Sequence[str]) -> list[float]:
+        """How well each text answers the question: higher is better, within one call only."""
+        ...
+
+
+class NoReranker:
+    """What stands where no reranker is set. Refuses to score."""
+
+    is_set = False
+
+    def score(self, question: str, texts: Sequence[str]) -> list[float]:  # noqa: ARG002 - the protocol's
+        """Raises `RerankerNotSetError`, which names the setting."""
+        raise RerankerNotSetError(
+            "this service has no reranker; set CIMIENTO_RETRIEVAL__RERANKER to likelihood or to "
+            "the folder of a cross-encoder, or leave rerank out"
+        )
+
+
+NO_RERANKER: Final = NoReranker()
+
+
+@dataclass(frozen=True, slots=True)
+class Reranking:
+    """What reads passages once more, and how many of them it is given."""
+
+    reranker: Reranker = NO_RERANKER
+    depth: int = 20
+
+    def apply(self, question: str, passages: Sequence[Passage]) -> list[Passage]:
+        """The passages by the reranker's score, which becomes theirs; equals stay in their order.
+
+        A passage is read under its place, as it was when it was embedded. Raises
+        `RerankerNotSetError`, and as the reranker does.
+        """
+        scores = self.reranker.score(question, [_placed(passage) for passage in passages])
+        scored = [
+            replace(passage, score=score, scores={**passage.scores, "rerank": score})
+            for passage, score in zip(passages, scores, strict=True)
+        ]
+        return sorted(scored, key=lambda passage: -passage.score)
+
+
+NO_RERANKING: Final = Reranking()
+
+
+def _placed(passage: Passage) -> str:
+    place = _PLACE_JOINER.join(filter(None, (passage.document_name, passage.heading)))
+    return f"{place}\n{passage.text}"
