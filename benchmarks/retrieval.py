@@ -4,10 +4,12 @@ Every question goes through the service's own retriever over a library built fro
 paragraph is a chunk, its article's title is the document's name, and is embedded and indexed with
 it, as ingestion does. Vectors are kept in --cache, so that a corpus is embedded once. Weights of
 the fusion are tried on the same candidates; --rerank adds a reranker's order of the first of them,
-alone and added to the fusion's. These are the development sides of the sets.
+alone and added to the fusion's; --refine what else can be done with what is found: duplicates
+dropped, diversity, questions split. These are the development sides of the sets.
 """
 
 import argparse
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +39,14 @@ _QUICK_PARAGRAPHS: Final = 300
 _WEIGHTS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
 # of nats a token, or of a logit
 _RERANK_WEIGHTS: Final = (0.01, 0.02, 0.05, 0.1, 0.2)
+_PLAIN: Final = Refining(rerank=False, keep_duplicates=True)
+_OPTIONS: Final = {
+    "distinct": replace(_PLAIN, keep_duplicates=False),
+    "split": replace(_PLAIN, split=True),
+    **{f"diverse {share}": replace(_PLAIN, diversity=share) for share in (0.1, 0.2, 0.3, 0.5)},
+}
+# of passages that differ, out of four times as many
+_PICKED: Final = 20
 _METRICS: Final = ("r1", "r5", "r20", "mrr10", "ndcg10")
 _EVERYTHING: Final = Access.to_everything()
 
@@ -72,6 +82,7 @@ def main() -> None:
     )
     parser.add_argument("--only", action="append", help="only this task; may be repeated")
     parser.add_argument("--questions", type=int, help="only so many of each task, drawn at random")
+    parser.add_argument("--refine", action="store_true", help="measure the options of a search too")
     parser.add_argument("--rerank", metavar="RERANKER", help="likelihood, or a cross-encoder")
     parser.add_argument("--rerank-depth", type=int, default=20, help="passages that it reads")
     parser.add_argument("--json", type=Path, help="write the figures here")
@@ -93,7 +104,7 @@ def main() -> None:
         print(f"\n{name}: {len(task.questions)} questions, {len(task.paragraphs)} paragraphs")
         sizes |= {f"{name}_n": len(task.questions), f"{name}_paragraphs": len(task.paragraphs)}
         with open_library(task.paragraphs, embedder, reranking) as library:
-            figures |= measure(task, library)
+            figures |= measure(task, library, _OPTIONS if options.refine else {})
     embedder.close()
     figures |= _aliases(figures)
     report(figures, build_manifest("retrieval", sizes), json_path=options.json)
@@ -110,11 +121,16 @@ def load_reranking(name: str | None, depth: int) -> Reranking:
     return Reranking(build_reranker(chosen, build_local_generator(settings)), depth)
 
 
-def measure(task: Task, library: OpenLibrary) -> dict[str, float]:
+def measure(task: Task, library: OpenLibrary, options: Mapping[str, Refining]) -> dict[str, float]:
     """Ask every question in every way; print and return the metrics."""
     rankings: dict[str, Ranked] = {
-        mode: [_ask(library, question, mode) for question in task.questions] for mode in Mode
+        mode: [_ask(library, question, mode, _PLAIN) for question in task.questions]
+        for mode in Mode
     }
+    for label, refining in options.items():
+        rankings[label] = [
+            _ask(library, question, Mode.HYBRID, refining) for question in task.questions
+        ]
     both = rankings[Mode.HYBRID]
     for weight in _WEIGHTS:
         rankings[f"weight {weight}"] = [_reorder(found, lexical=weight) for found in both]
@@ -153,9 +169,13 @@ def _tell(prefix: str, scores: Mapping[str, Floats]) -> dict[str, float]:
     return figures
 
 
-def _ask(library: OpenLibrary, question: Question, mode: Mode) -> list[Passage]:
+def _ask(library: OpenLibrary, question: Question, mode: Mode, refining: Refining) -> list[Passage]:
     return library.retriever.retrieve(
-        question.text, access=_EVERYTHING, top_k=_DEPTH, mode=mode, refining=Refining(rerank=False)
+        question.text,
+        access=_EVERYTHING,
+        top_k=_PICKED if refining.diversity else _DEPTH,
+        mode=mode,
+        refining=refining,
     )
 
 
@@ -165,7 +185,7 @@ def _rerank(library: OpenLibrary, question: Question) -> list[Passage]:
         question.text,
         access=_EVERYTHING,
         top_k=library.reranking.depth,
-        refining=Refining(rerank=True),
+        refining=replace(_PLAIN, rerank=True),
     )
 
 
@@ -254,6 +274,21 @@ def _questions(queries: Path, qrels: Path) -> Iterator[Question]:
             yield Question(row["text"].strip(), frozenset(gold[row["_id"]]))
 
 
+def _multihop(data: Path) -> Task:
+    """HotpotQA: questions that two articles answer together, over the articles of all of them."""
+    folder = data / "multihop"
+    articles = json.loads((folder / "hotpotqa_train_corpus.json").read_text(encoding="utf-8"))
+    paragraphs = (
+        Paragraph(title, title, "".join(sentences).strip(), "en")
+        for title, sentences in articles.items()
+    )
+    questions = (
+        Question(row["question"].strip(), frozenset(title for title, _ in row["supporting_facts"]))
+        for row in json.loads((folder / "hotpotqa_train.json").read_text(encoding="utf-8"))
+    )
+    return Task("multihop", tuple(paragraphs), tuple(questions))
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
     """Where the parts of a task lie below the data folder."""
@@ -271,38 +306,41 @@ class _Source:
 
 _EN: Final = ("squad_en/corpus.jsonl", "en")
 _ES: Final = ("xquad/corpus.es.jsonl", "es")
-_TASKS: Final = {
-    source.name: source
-    for source in (
-        _Source("xquad_en", *_EN, "xquad/queries.en.jsonl", "xquad/qrels.en_over_squad_en.tsv"),
-        _Source(
-            "xquad_es_en",
-            *_EN,
-            "xquad/queries.es.jsonl",
-            "xquad/qrels.es_question_over_squad_en.tsv",
-        ),
-        _Source("xquad_es", *_ES, "xquad/queries.es.jsonl", "xquad/qrels.es_over_xquad_es.tsv"),
-        _Source(
-            "xquad_en_es",
-            *_ES,
-            "xquad/queries.en.jsonl",
-            "xquad/qrels.en_question_over_xquad_es.tsv",
-        ),
-        _Source(
-            "squad_es",
-            "squad_es/v1.1.corpus.jsonl",
-            "es",
-            "squad_es/v1.1.queries.jsonl",
-            "squad_es/v1.1.qrels.tsv",
-        ),
-        _Source(
-            "scifact",
-            "scifact/corpus.jsonl",
-            "en",
-            "scifact/queries.train.jsonl",
-            "scifact/qrels.train.tsv",
-        ),
-    )
+_TASKS: Final[Mapping[str, Callable[[Path], Task]]] = {
+    "multihop": _multihop,
+    **{
+        source.name: source
+        for source in (
+            _Source("xquad_en", *_EN, "xquad/queries.en.jsonl", "xquad/qrels.en_over_squad_en.tsv"),
+            _Source(
+                "xquad_es_en",
+                *_EN,
+                "xquad/queries.es.jsonl",
+                "xquad/qrels.es_question_over_squad_en.tsv",
+            ),
+            _Source("xquad_es", *_ES, "xquad/queries.es.jsonl", "xquad/qrels.es_over_xquad_es.tsv"),
+            _Source(
+                "xquad_en_es",
+                *_ES,
+                "xquad/queries.en.jsonl",
+                "xquad/qrels.en_question_over_xquad_es.tsv",
+            ),
+            _Source(
+                "squad_es",
+                "squad_es/v1.1.corpus.jsonl",
+                "es",
+                "squad_es/v1.1.queries.jsonl",
+                "squad_es/v1.1.qrels.tsv",
+            ),
+            _Source(
+                "scifact",
+                "scifact/corpus.jsonl",
+                "en",
+                "scifact/queries.train.jsonl",
+                "scifact/qrels.train.tsv",
+            ),
+        )
+    },
 }
 
 

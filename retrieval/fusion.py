@@ -1,7 +1,7 @@
-"""Merge two rankings into one. Pure: no model, no database."""
+"""Merge rankings into one. Pure: no model, no database."""
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from core.ids import ChunkId
@@ -32,3 +32,14 @@ def fuse(
         for chunk_id, cosine in dense.items()
     ]
     return heapq.nsmallest(top_k, hits, key=lambda hit: (-hit.score, hit.chunk_id))
+
+
+def fuse_parts(rankings: Sequence[Sequence[Hit]], *, top_k: int) -> list[Hit]:
+    """The best of what the parts of a question find; each chunk by its best score."""
+    if len(rankings) == 1:
+        return list(rankings[0])
+    best: dict[ChunkId, Hit] = {}
+    for hit in (hit for ranking in rankings for hit in ranking):
+        if hit.chunk_id not in best or hit.score > best[hit.chunk_id].score:
+            best[hit.chunk_id] = hit
+    return heapq.nsmallest(top_k, best.values(), key=lambda hit: (-hit.score, hit.chunk_id))

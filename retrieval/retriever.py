@@ -1,5 +1,7 @@
 """A question to passages: the story of this room. Refuses nothing; an empty index gives nothing."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 from core.access import Access
@@ -8,15 +10,36 @@ from core.embedders import Embedders, LoadEmbedder, no_other_model
 from core.embedding import Embedder
 from core.types import Passage
 from retrieval.allowing import Allowing
+from retrieval.diversity import diversify
+from retrieval.duplicates import drop_duplicates
+from retrieval.fusion import fuse_parts
 from retrieval.hybrid import Both, Scope, Vector, find_dense, find_lexical
 from retrieval.lexical.follower import LexicalFollower
+from retrieval.neighbours import join_neighbours
 from retrieval.passages import load_passages
+from retrieval.questions import split_question
 from retrieval.reranking import NO_RERANKING, Reranking
 from retrieval.segments import SegmentReader
 from retrieval.types import PLAIN, Hit, Mode, Refining
 
 # How often a search starts over because documents were deleted while it ran.
 _MAX_TRIES: Final = 3
+# How many passages different ones are picked from, for each that is wanted.
+_PICKED_FROM: Final = 4
+# How far a search goes on behind passages that say the same.
+_MAX_DEPTH: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What one search looks for, and where. `parts` are a question's, or it alone."""
+
+    parts: tuple[str, ...]
+    access: Access
+    mode: Mode
+    where: object
+    # of each part, by model: another may come in between
+    vectors: dict[tuple[str, str], Vector] = field(default_factory=dict)
 
 
 class Retriever:
@@ -56,47 +79,82 @@ class Retriever:
         raises, and `SegmentCorruptError` and `LexicalIndexCorruptError` where the files of an index
         cannot be trusted.
         """
+        parts = split_question(query) if refining.split else ()
+        asked = _Asked((query, *parts), access, mode, where)
         is_reranked = self._reranking.reranker.is_set
         if refining.rerank is not None:
             is_reranked = refining.rerank
-        depth = max(top_k, self._reranking.depth) if is_reranked else top_k
-        passages = self._find_live(query, Scope(access, depth), mode, where)
+        depth = top_k * _PICKED_FROM if refining.diversity else top_k
+        if is_reranked:
+            depth = max(top_k, self._reranking.depth)
+
+        if refining.keep_duplicates:
+            passages = self._find_live(asked, depth)
+        else:
+            passages = self._find_distinct(asked, depth)
         if is_reranked:
             passages = self._reranking.apply(query, passages)
-        return passages[:top_k]
+        with self._database.read_scope() as session:
+            if refining.diversity:
+                passages = diversify(session, passages, diversity=refining.diversity, top_k=top_k)
+            passages = passages[:top_k]
+            if refining.merge or refining.neighbours:
+                passages = join_neighbours(session, passages, num_around=refining.neighbours)
+        return passages
 
     def generation(self) -> int:
         """The generation of the index that is current now, for the receipt."""
         return self._segments.generation()
 
-    def _find_live(self, query: str, scope: Scope, mode: Mode, where: object) -> list[Passage]:
-        """At most `scope.top_k` passages, joined with live rows; `where` narrows the scope."""
-        vectors: dict[str, Vector] = {}  # of the question, by model: a change may come in between
+    def _find_distinct(self, asked: _Asked, depth: int) -> list[Passage]:
+        """As `_find_live`, without duplicates: others take their places, if need be from deeper."""
+        distinct: list[Passage] = []
+        for deeper in _depths(depth):
+            found = self._find_live(asked, deeper)
+            distinct = drop_duplicates(found)
+            if len(distinct) >= depth or len(found) < deeper:
+                break
+        return distinct[:depth]
+
+    def _find_live(self, asked: _Asked, depth: int) -> list[Passage]:
+        """At most `depth` passages, best first, joined with live rows."""
         passages: list[Passage] = []
         num_gone = 0
         for _ in range(_MAX_TRIES):
-            allowed = None if where is None else self._allowing.chunk_ids(where, scope.access)
-            deeper = Scope(scope.access, scope.top_k + num_gone, allowed)
-            if mode is Mode.LEXICAL:
-                hits = find_lexical(self._lexical.current(), query, deeper)
-            else:
-                hits = self._find(query, vectors, deeper, mode)
+            allowed = None
+            if asked.where is not None:
+                allowed = self._allowing.chunk_ids(asked.where, asked.access)
+            scope = Scope(asked.access, depth + num_gone, allowed)
+            hits = fuse_parts(
+                [self._find(part, asked, scope) for part in asked.parts], top_k=scope.top_k
+            )
             with self._database.read_scope() as session:
-                passages = load_passages(session, hits, access=scope.access)
+                passages = load_passages(session, hits, access=asked.access)
             # A hit without a live row was deleted after the snapshot was taken. The next snapshot
             # masks it, or the search goes deeper; another passage takes its place.
             num_gone += len(hits) - len(passages)
             if len(passages) == len(hits):
                 break
-        return passages[: scope.top_k]
+        return passages[:depth]
 
-    def _find(self, query: str, vectors: dict[str, Vector], scope: Scope, mode: Mode) -> list[Hit]:
+    def _find(self, part: str, asked: _Asked, scope: Scope) -> list[Hit]:
+        if asked.mode is Mode.LEXICAL:
+            return find_lexical(self._lexical.current(), part, scope)
         snapshot = self._segments.snapshot()
         model = snapshot.embedding_model
-        if model not in vectors:
-            vectors[model] = self._embedders.get(model).embed_queries([query])[0]  # (D,)
-        if mode is Mode.DENSE:
-            return find_dense(snapshot, vectors[model], scope)
+        if (part, model) not in asked.vectors:
+            embedder = self._embedders.get(model)
+            asked.vectors[part, model] = embedder.embed_queries([part])[0]  # (D,)
+        vector = asked.vectors[part, model]
+        if asked.mode is Mode.DENSE:
+            return find_dense(snapshot, vector, scope)
         view = self._lexical.current()
         with self._database.read_scope() as session:
-            return Both(snapshot, view, session, model).find(query, vectors[model], scope)
+            return Both(snapshot, view, session, model).find(part, vector, scope)
+
+
+def _depths(first: int) -> Iterator[int]:
+    """Doubling, from the first on, which may be any."""
+    yield first
+    while (first := first * 2) <= _MAX_DEPTH:
+        yield first

@@ -27,9 +27,19 @@ class Refining:
     """What is done with what was found, before it is returned.
 
     rerank: have the reranker read the passages with the question; None where one is set.
+    keep_duplicates: return passages too that say nothing which a better one does not say.
+    diversity: 0 to 1, how much unlikeness counts against relevance.
+    merge: join passages that stand side by side in one section; fewer are returned then.
+    neighbours: put so many chunks of its section around each passage, and join what then touches.
+    split: search the parts of a question that asks several things as well.
     """
 
     rerank: bool | None = None
+    keep_duplicates: bool = False
+    diversity: float = 0.0
+    merge: bool = False
+    neighbours: int = 0
+    split: bool = False
 
 
 PLAIN: Final = Refining()

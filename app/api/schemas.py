@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, SecretStr
 
-from app.api.fields import CollectionName, QuestionText, Reply, Request
+from app.api.fields import CollectionName, Reply, Request
 from core.types import Box, Passage
 from ingestion.collections import Collection
 from ingestion.documents import Document, Version
@@ -316,33 +316,6 @@ class PassageOut(Reply):
             score=passage.score,
             scores=dict(passage.scores),
         )
-
-
-class SearchRequest(Request):
-    """A search."""
-
-    query: QuestionText = Field(examples=["How many days of leave are there?"])
-    collections: CollectionNames | None = Field(default=None, examples=[["default"]])
-    top_k: int | None = Field(default=None, ge=1, le=50, examples=[8])
-    mode: Literal["hybrid", "dense", "lexical"] = "hybrid"
-    filter: Filter | None = None
-    rerank: bool | None = Field(
-        default=None,
-        description="Have the reranker read what was found; by default, wherever one is set.",
-    )
-
-
-class SearchTimings(Reply):
-    """How long the search took."""
-
-    retrieve_ms: float
-
-
-class SearchOut(Reply):
-    """What a search found, best first. Scores order this response only."""
-
-    passages: list[PassageOut]
-    timings: SearchTimings
 
 
 class CollectionPage(Reply):

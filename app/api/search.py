@@ -6,9 +6,10 @@ from fastapi import APIRouter
 
 from app.access import CallerAccess
 from app.api.common import TheServices, problems
-from app.api.schemas import PassageOut, SearchOut, SearchRequest, SearchTimings
+from app.api.schemas import PassageOut
+from app.api.search_schemas import SearchOut, SearchRequest, SearchTimings
 from app.asking import narrow, place_passages
-from retrieval.types import Mode, Refining
+from retrieval.types import Mode
 
 router = APIRouter(tags=["search"])
 
@@ -24,7 +25,7 @@ def search(body: SearchRequest, services: TheServices, access: CallerAccess) -> 
         top_k=body.top_k or services.settings.retrieval.top_k,
         mode=Mode(body.mode),
         where=body.filter,
-        refining=Refining(rerank=body.rerank),
+        refining=body.refining(),
     )
     placed = place_passages(services.documents, passages, narrowed)
     return SearchOut(

@@ -42,6 +42,31 @@ class SearchOptions:
             help="Have the reranker read what was found; by default where one is set.",
         ),
     ] = None
+    keep_duplicates: Annotated[
+        bool,
+        typer.Option(
+            "--keep-duplicates", help="Show passages too that say nothing new after a better one."
+        ),
+    ] = False
+    diversity: Annotated[
+        float,
+        typer.Option(
+            "--diversity", min=0, max=1, help="How much unlikeness counts against relevance."
+        ),
+    ] = 0.0
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Join passages side by side in one section.")
+    ] = False
+    neighbours: Annotated[
+        int,
+        typer.Option(
+            "--neighbours", min=0, max=5, help="Chunks of its section to put around each passage."
+        ),
+    ] = 0
+    split: Annotated[
+        bool,
+        typer.Option("--split", help="Search the parts of a question that asks several things."),
+    ] = False
 
 
 @takes_options(SearchOptions)
@@ -72,7 +97,14 @@ def search(
             top_k=top_k or settings.retrieval.top_k,
             mode=Mode(options.mode),
             where=condition,
-            refining=Refining(rerank=options.rerank),
+            refining=Refining(
+                rerank=options.rerank,
+                keep_duplicates=options.keep_duplicates,
+                diversity=options.diversity,
+                merge=options.merge,
+                neighbours=options.neighbours,
+                split=options.split,
+            ),
         )
         placed = place_passages(services.documents, found, access)
     if as_json:

@@ -46,6 +46,8 @@ def test_help_imports_nothing_heavy() -> None:
         ["ask", "  "],
         ["search", ""],
         ["search", "x", "--top-k", "0"],
+        ["search", "x", "--diversity", "2"],
+        ["search", "x", "--neighbours", "6"],
         ["add", "no-such-file"],
         ["add"],
         ["nonsense"],

@@ -38,6 +38,41 @@ def test_reranked_passages_carry_the_score_that_orders_them(house: House) -> Non
     assert all("rerank" not in passage["scores"] for passage in plain["passages"])
 
 
+def test_a_joined_passage_is_a_slice_of_the_documents_text(house: House) -> None:
+    sentences = [f"The pool has rule number {number} about towels." for number in range(60)]
+    document = house.add("rules.txt", " ".join(sentences))
+    text = house.client.get(f"/v1/documents/{document}/text").json()["text"]
+    body = {"query": "rule number 7", "top_k": 3}
+
+    apart = house.client.post("/v1/search", json=body).json()["passages"]
+    (joined,) = house.client.post("/v1/search", json=body | {"neighbours": 5}).json()["passages"]
+
+    assert len(apart) > 1
+    assert joined["text"] == text[joined["start"] : joined["end"]]
+    assert all(joined["start"] <= each["start"] < each["end"] <= joined["end"] for each in apart)
+
+
+def test_copies_are_returned_only_where_they_are_asked_for(house: House) -> None:
+    for name in ("one.txt", "two.txt"):
+        house.add(name, POOL)
+    found = {
+        keep: house.client.post("/v1/search", json={"query": "dogs", "keep_duplicates": keep})
+        for keep in (False, True)
+    }
+
+    assert len(found[True].json()["passages"]) == 2 * len(found[False].json()["passages"])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"diversity": 1.5}, {"diversity": "much"}, {"neighbours": 6}, {"merge": 1}]
+)
+def test_options_out_of_range_are_refused(still_house: House, wrong: dict[str, object]) -> None:
+    response = still_house.client.post("/v1/search", json={"query": "dogs"} | wrong)
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == next(iter(wrong))
+
+
 def reranker_of(name: str) -> object:
     """What a setting stands for."""
     settings = Settings(retrieval=RetrievalSettings(reranker=name))

@@ -160,7 +160,7 @@ def test_filter_never_widens_access(library: Library) -> None:
 def test_filtered_search_sees_what_was_published_since(library: Library) -> None:
     retriever, where = library.retriever(), condition("version", eq=1)
     for number in range(1, 3):
-        library.publish(library.default_collection(), f"{number}", ["the pool"])
+        library.publish(library.default_collection(), f"{number}", [f"the pool {number}"])
         assert len(retriever.retrieve("pool", access=EVERYTHING, top_k=5, where=where)) == number
 
 
