@@ -57,20 +57,8 @@ class CrossEncoder:
 
     def score(self, question: str, texts: Sequence[str]) -> list[float]:
         """The logit of each pair. Of a pair longer than the model reads, the longer text is cut."""
-        scores = [0.0] * len(texts)
         loaded = self._get()
-        pairs = [
-            loaded.tokenizer(
-                question, text, truncation="longest_first", max_length=loaded.max_tokens
-            )
-            for text in texts
-        ]
-        for batch in _batches([len(pair["input_ids"]) for pair in pairs]):
-            inputs = loaded.tokenizer.pad([pairs[index] for index in batch], return_tensors="pt")
-            logits = loaded.thread.run(partial(_compute, loaded.model, inputs))
-            for index, logit in zip(batch, logits, strict=True):
-                scores[index] = logit
-        return scores
+        return loaded.thread.run(partial(_score, loaded, question, texts))
 
     def _get(self) -> _Loaded:
         with self._lock:
@@ -80,9 +68,19 @@ class CrossEncoder:
 
 
 @torch.inference_mode()
-def _compute(model: Any, inputs: Any) -> list[float]:
-    logits: list[float] = model(**inputs).logits.float()[:, 0].tolist()  # (B, 1)
-    return logits
+def _score(loaded: _Loaded, question: str, texts: Sequence[str]) -> list[float]:
+    """Runs on one thread only: a tokenizer that cuts is changed by every call."""
+    scores = [0.0] * len(texts)
+    pairs = [
+        loaded.tokenizer(question, text, truncation="longest_first", max_length=loaded.max_tokens)
+        for text in texts
+    ]
+    for batch in _batches([len(pair["input_ids"]) for pair in pairs]):
+        inputs = loaded.tokenizer.pad([pairs[index] for index in batch], return_tensors="pt")
+        logits = loaded.model(**inputs).logits.float()[:, 0]  # (B, 1) -> (B,)
+        for index, logit in zip(batch, logits.tolist(), strict=True):
+            scores[index] = logit
+    return scores
 
 
 def _load(folder: Path, num_threads: int | None) -> _Loaded:
@@ -111,11 +109,12 @@ def _load(folder: Path, num_threads: int | None) -> _Loaded:
         raise RerankerUnusableError(
             f"{folder} gives {model.config.num_labels} numbers a pair, a reranker gives one"
         )
-    positions = model.config.max_position_embeddings - _RESERVED_POSITIONS
+    positions = getattr(model.config, "max_position_embeddings", 0) - _RESERVED_POSITIONS
     return _Loaded(
         tokenizer,
         model.eval(),
-        min(_MAX_TOKENS, positions, tokenizer.model_max_length),
+        # a model whose positions are relative counts none
+        min(_MAX_TOKENS, positions if positions > 0 else _MAX_TOKENS, tokenizer.model_max_length),
         ComputeThread("reranker", num_threads=num_threads),
     )
 

@@ -1,6 +1,7 @@
 """A cross-encoder of random weights on disk: its scores, and the folders that are refused."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,16 @@ def test_scored_together_equals_scored_alone(folder: Path) -> None:
     alone = [encoder.score(QUESTION, [text])[0] for text in TEXTS]
     assert together == pytest.approx(alone, abs=1e-5)
     assert len({round(score, 4) for score in together}) == len(TEXTS)
+
+
+def test_many_threads_score_as_one_does(folder: Path) -> None:
+    encoder = CrossEncoder(folder, num_threads=1)
+    alone = encoder.score(QUESTION, TEXTS)
+
+    with ThreadPoolExecutor(8) as threads:
+        scored = list(threads.map(lambda _: encoder.score(QUESTION, TEXTS), range(24)))
+
+    assert scored == [alone] * 24
 
 
 def test_a_text_longer_than_the_model_reads_is_cut(folder: Path) -> None:
