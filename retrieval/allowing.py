@@ -10,13 +10,17 @@ from sqlalchemy import Select, select
 
 from core.access import Access
 from core.database import Database
+from core.generation import read_generation
+from core.ids import CollectionId
 from core.tables import ChunkRow, CollectionRow, DocumentRow, ManifestRow, VersionRow
 from retrieval.filters import Condition, compile_filter
 from retrieval.types import ChunkIds
 
 _KEPT: Final = 16
 
-_Key = tuple[int, str, frozenset[str] | None]
+# The filter and what the caller may see.
+_Asked = tuple[str, frozenset[CollectionId] | None]
+_Key = tuple[int, str, frozenset[CollectionId] | None]
 
 
 class Allowing:
@@ -33,21 +37,24 @@ class Allowing:
         Raises `BadFilterError`.
         """
         condition = compile_filter(given)
-        names = access.collection_ids
-        with self._database.read_scope() as session:
-            generation = session.scalars(select(ManifestRow.generation)).one()
-            key = (generation, json.dumps(given, sort_keys=True), names)
-            with self._lock:
-                kept = self._kept.get(key)
-            if kept is None:
-                statement = _statement(condition, access)
-                kept = np.array(session.scalars(statement).all(), dtype=np.int64)
+        asked = (json.dumps(given, sort_keys=True), access.collection_ids)
+        key = (read_generation(self._database), *asked)
         with self._lock:
-            self._kept[key] = kept
-            self._kept.move_to_end(key)
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        return self._find(condition, access, asked)
+
+    def _find(self, condition: Condition, access: Access, asked: _Asked) -> ChunkIds:
+        with self._database.read_scope() as session:
+            # in the snapshot of the rows: they are kept under the generation that they are of
+            generation = session.scalars(select(ManifestRow.generation)).one()
+            found = np.array(session.scalars(_statement(condition, access)).all(), dtype=np.int64)
+        with self._lock:
+            self._kept[generation, *asked] = found
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        return kept
+        return found
 
 
 def _statement(condition: Condition, access: Access) -> Select[int]:

@@ -5,7 +5,6 @@ through makes the ten nearest visible vectors about the hundred nearest of all, 
 are chosen for a hundred; a mask that lets little through is searched in every list, which is exact.
 """
 
-import heapq
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,13 +17,16 @@ import numpy.typing as npt
 
 from core.access import Access
 from core.ids import ChunkId
-from core.segments import SegmentFacts
+from core.segments import Segment, SegmentFacts
 from retrieval.segments import Snapshot
 from retrieval.selection import OpenSegment, Selection
 from retrieval.types import ChunkIds, Hit
 
 # Handing a search to another thread costs as much as comparing about this many vectors.
 _WORTH_A_THREAD: Final = 5_000
+# The score with its sign turned, and the chunk: in order, best first and ties by chunk id.
+_Found = tuple[float, int]
+
 _THREADS: Final = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="dense")
 
 
@@ -43,14 +45,18 @@ def search_dense(
     place. Scores are cosines; best first, ties by chunk id.
     """
 
-    def search(opened: OpenSegment) -> list[Hit]:
+    def search(opened: OpenSegment) -> list[_Found]:
         return _search_segment(opened, query, opened.select(access, allowed), top_k)
 
     here, elsewhere = _share_out(snapshot.segments)
     running = [_THREADS.submit(search, opened) for opened in elsewhere]
-    hits = [hit for opened in here for hit in search(opened)]
-    hits += [hit for future in running for hit in future.result()]
-    return heapq.nsmallest(top_k, hits, key=lambda hit: (-hit.score, hit.chunk_id))
+    found: list[_Found] = []
+    for opened in here:
+        found += search(opened)
+    for future in running:
+        found += future.result()
+    found.sort()
+    return [Hit(ChunkId(chunk_id), -negated) for negated, chunk_id in found[:top_k]]
 
 
 def _share_out(
@@ -64,47 +70,30 @@ def _share_out(
 
 def _search_segment(
     opened: OpenSegment, query: npt.NDArray[np.float32], selection: Selection, top_k: int
-) -> list[Hit]:
+) -> list[_Found]:
     wanted = min(top_k, selection.count)
     if wanted == 0:
         return []
     facts = opened.segment.facts
     num_probes = _num_probes(facts, wanted * len(opened.live) / selection.count)
-    hits = _ask(opened, query, selection, wanted, num_probes)
-    if len(hits) < wanted:
+    found = _ask(opened.segment, query, selection.parameters(num_probes), wanted)
+    if len(found) < wanted:
         # What may be seen lies apart from where the query points.
-        hits = _ask(opened, query, selection, wanted, facts.num_lists)
-    return hits
+        found = _ask(opened.segment, query, selection.parameters(facts.num_lists), wanted)
+    return found
 
 
 def _ask(
-    opened: OpenSegment,
-    query: npt.NDArray[np.float32],
-    selection: Selection,
-    wanted: int,
-    num_probes: int,
-) -> list[Hit]:
-    segment = opened.segment
+    segment: Segment, query: npt.NDArray[np.float32], parameters: Any, wanted: int
+) -> list[_Found]:
     with _one_thread():
-        scores, positions = segment.index.search(
-            query[None, :], wanted, params=_parameters(segment.facts, selection, num_probes)
-        )  # (1, k), (1, k)
-    return [
-        Hit(ChunkId(chunk_id), score)
-        for chunk_id, score, position in zip(
-            segment.chunk_ids[positions[0]].tolist(),
-            scores[0].tolist(),
-            positions[0].tolist(),
-            strict=True,
-        )
-        if position >= 0
-    ]
-
-
-def _parameters(facts: SegmentFacts, selection: Selection, num_probes: int) -> Any:
-    if facts.num_lists:
-        return faiss.SearchParametersIVF(sel=selection.selector, nprobe=num_probes)
-    return faiss.SearchParameters(sel=selection.selector) if selection.selector else None
+        both = segment.index.search(query[None, :], wanted, params=parameters)
+    scores, positions = (rows[0] for rows in both)  # (k,), (k,)
+    if positions[-1] < 0:  # what was not found is at the end
+        is_found = positions >= 0
+        scores, positions = scores[is_found], positions[is_found]
+    chunk_ids = segment.chunk_ids[positions]
+    return list(zip((-scores).tolist(), chunk_ids.tolist(), strict=True))
 
 
 def _num_probes(facts: SegmentFacts, depth: float) -> int:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.database import Database
 from core.errors import SegmentCorruptError
+from core.generation import read_generation
 from core.ids import SegmentId
 from core.segments import Segment, build_segment, load_segment
 from core.tables import DeletedChunkRow, ManifestRow, SegmentRow
@@ -22,7 +23,6 @@ from retrieval.types import ChunkIds
 
 log = structlog.get_logger()
 
-_GENERATION: Final = select(ManifestRow.generation)
 # How often a manifest that moves while its segments are opened is read again.
 _MAX_TRIES: Final = 5
 # Name of what stands in for the segments that cannot be read; no segment has it.
@@ -54,8 +54,7 @@ class SegmentReader:
 
     def generation(self) -> int:
         """The generation that is current in the database now."""
-        with self._database.read_connection() as connection:
-            return connection.scalars(_GENERATION).one()
+        return read_generation(self._database)
 
     def snapshot(self) -> Snapshot:
         """The current index. Costs one small query unless the manifest has moved.

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import faiss
@@ -28,6 +28,19 @@ class Selection:
     mask: npt.NDArray[np.bool_]
     count: int
     selector: Any  # faiss.IDSelector
+    _parameters: dict[int, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def parameters(self, num_probes: int) -> Any:
+        """How FAISS is to search: in so many of its lists, or in all there is where that is 0."""
+        kept = self._parameters.get(num_probes)
+        if kept is None:
+            kept = self._parameters[num_probes] = self._build_parameters(num_probes)
+        return kept
+
+    def _build_parameters(self, num_probes: int) -> Any:
+        if num_probes:
+            return faiss.SearchParametersIVF(sel=self.selector, nprobe=num_probes)
+        return faiss.SearchParameters(sel=self.selector)
 
     @classmethod
     def of(cls, mask: npt.NDArray[np.bool_]) -> "Selection":

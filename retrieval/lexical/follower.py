@@ -17,6 +17,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from core.database import Database
+from core.generation import read_generation
 from core.tables import ChunkRow, DeletedChunkRow, DocumentRow, ManifestRow, VersionRow
 from core.verify import Checked, Finding
 from retrieval.lexical.index import (
@@ -68,7 +69,7 @@ class LexicalFollower:
         until_s = time.monotonic() + max_wait_s
         while True:
             view = self._look()
-            if view.mark == self._generation() or time.monotonic() > until_s:
+            if view.mark == read_generation(self._database) or time.monotonic() > until_s:
                 return view
             if self._lock.acquire(timeout=max(0.0, until_s - time.monotonic())):
                 try:
@@ -130,14 +131,10 @@ class LexicalFollower:
                 _log.exception("lexical_index_not_followed")
                 self._stopped.wait(10 * _POLL_S)
 
-    def _generation(self) -> int:
-        with self._database.read_scope() as session:
-            return session.scalars(select(ManifestRow.generation)).one()
-
     def _look(self) -> LexicalView:
         try:
             view = self._index.view()
-            return view if view.mark == self._generation() else self._index.refresh()
+            return view if view.mark == read_generation(self._database) else self._index.refresh()
         except LexicalIndexCorruptError as error:
             _log.warning("lexical_index_rebuilt", reason=str(error))
             with self._lock:
@@ -147,7 +144,7 @@ class LexicalFollower:
     def _follow(self) -> None:
         with self._index.writing() as writer:
             # another thread or process may have written while this one waited
-            if writer.mark != self._generation():
+            if writer.mark != read_generation(self._database):
                 self._write(writer, since=writer.mark)
         self._index.refresh()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from core.generation import read_generation
 from ingestion.workflow import IngestionQueue
 from tests.integration.ingestion.waiting import until
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of
@@ -49,7 +50,9 @@ def test_work_is_taken_over_and_published_once(house: House) -> None:
     assert (job.state, job.error) == ("searchable", None)
     assert "Old" not in house.searchable_text()
     assert "New words" in house.searchable_text()
+    generation = read_generation(house.database)
     assert [each.number for each in house.documents.versions(old.document_id, EVERYTHING)] == [2]
     house.documents.delete(old.document_id, EVERYTHING)
     assert house.searchable_text() == ""
+    assert read_generation(house.database) > generation
     assert house.orphans() == NO_ORPHANS

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from core.access import Access
+from core.database import Database
 from core.ids import SegmentId
 from core.segments import delete_segment
 from retrieval.segments import SegmentReader
@@ -99,3 +101,22 @@ def test_unchanged_segments_are_not_opened_again(library: Library) -> None:
     assert second[0].segment is first[0].segment
     assert [opened.live.sum() for opened in second] == [0, 1]
     assert first[0].live.all()
+
+
+def test_what_others_commit_is_found_and_what_they_delete_is_not(library: Library) -> None:
+    collection = library.default_collection()
+    gone = library.publish(collection, "gone.txt", ["the secret word"])
+    other = Database(library.database.engine.url.render_as_string())
+    elsewhere = replace(library, database=other)
+    retriever = library.retriever()
+
+    def names() -> set[str]:
+        found = retriever.retrieve("word", access=EVERYTHING, top_k=5)
+        return {passage.document_name for passage in found}
+
+    assert names() == {"gone.txt"}
+    elsewhere.publish(collection, "new.txt", ["another word"])
+    assert names() == {"gone.txt", "new.txt"}
+    elsewhere.delete(gone)
+    assert names() == {"new.txt"}
+    other.close()
