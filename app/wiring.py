@@ -157,7 +157,7 @@ def build_services(settings: Settings, models: Models) -> Services:
     blobs = FolderBlobStore(settings.data_dir / "blobs")
     store = Store.below(settings.data_dir, database, blobs)
     segments = SegmentReader(database, store.segments_root, embedding_model=models.embedder.model)
-    lexical = LexicalFollower(database, LexicalIndex(settings.data_dir / "lexical"))
+    lexical = build_lexical(settings.data_dir, database)
     return Services(
         settings=settings,
         database=database,
@@ -227,6 +227,11 @@ def build_store(settings: Settings, database: Database) -> Store:
     return Store.below(settings.data_dir, database, blobs)
 
 
+def build_lexical(data_dir: Path, database: Database) -> LexicalFollower:
+    """The lexical index and what keeps it in step with the rows."""
+    return LexicalFollower(database, LexicalIndex(data_dir / "lexical"))
+
+
 def build_checks(
     store: Store, queue: IngestionQueue, data_dir: Path, *, alone: bool, receiving: bool
 ) -> tuple[Check, ...]:
@@ -238,7 +243,7 @@ def build_checks(
         partial(check_staging, store, alone=alone),
         partial(check_incoming, store.blobs, alone=not receiving),
         partial(check_workflows, Jobs(store), queue, alone=alone),
-        LexicalFollower(store.database, LexicalIndex(data_dir / "lexical")).check,
+        build_lexical(data_dir, store.database).check,
     )
 
 

@@ -1,4 +1,4 @@
-"""Connections to SQLite kept for small reads, one after another. Opens no transaction, never writes.
+"""Connections to SQLite kept for small reads, one after another. Never writes.
 
 A read through SQLAlchemy costs 0.1 ms, more than the search among 100,000 vectors that follows it;
 on a connection that is at hand it costs 2 microseconds. Each read is a statement of its own, so

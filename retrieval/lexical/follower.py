@@ -49,6 +49,20 @@ class LexicalDifference:
     orphans: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class LexicalStatus:
+    """The index beside the rows. `generation` is how far it has followed them; None: nowhere yet.
+
+    `error` says what is wrong with its files; it holds nothing that can be read then.
+    """
+
+    generation: int | None
+    num_chunks: int
+    num_live: int
+    is_current: bool
+    error: str | None = None
+
+
 class LexicalFollower:
     """Brings the index up to the rows. Thread-safe; one process at a time writes."""
 
@@ -79,12 +93,43 @@ class LexicalFollower:
                 finally:
                     self._lock.release()
 
-    def rebuild(self) -> LexicalView:
-        """Build the index anew from the rows. Searches go on with the old one meanwhile."""
-        with self._lock, self._index.writing() as writer:
-            writer.clear()
-            self._write(writer, since=NOTHING)
-        return self._index.refresh()
+    def rebuild(self, *, max_wait_s: float = 0.0) -> LexicalView:
+        """Build the index anew from the rows. Searches go on with the old one meanwhile.
+
+        Waits so long for another process that writes; raises `LexicalIndexBusyError` then.
+        """
+        until_s = time.monotonic() + max_wait_s
+        while True:
+            try:
+                with self._lock, self._index.writing() as writer:
+                    writer.clear()
+                    self._write(writer, since=NOTHING)
+                return self._index.refresh()
+            except LexicalIndexCorruptError:
+                self._index.remove()
+            except LexicalIndexBusyError:
+                if time.monotonic() > until_s:
+                    raise
+                time.sleep(_BUSY_S)
+
+    def status(self) -> LexicalStatus:
+        """How the index stands, as it is: nothing is brought up to date or mended."""
+        mark, num_chunks, reason = NOTHING, 0, None
+        try:
+            view = self._index.refresh()
+            mark, num_chunks = view.mark, view.num_chunks
+        except LexicalIndexCorruptError as error:
+            reason = str(error)
+        with self._database.read_scope() as session:
+            generation = session.scalars(select(ManifestRow.generation)).one()
+            num_live = session.scalar(select(func.count()).select_from(ChunkRow)) or 0
+        return LexicalStatus(
+            generation=None if mark == NOTHING else mark,
+            num_chunks=num_chunks,
+            num_live=num_live,
+            is_current=mark == generation,
+            error=reason,
+        )
 
     def compare(self) -> LexicalDifference:
         """Compare the index with the rows, chunk by chunk, as both stand at one generation."""

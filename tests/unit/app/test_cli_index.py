@@ -50,5 +50,45 @@ def test_damaged_segment_is_shown_and_rebuilt(filled: Library) -> None:
 
     shown = RUNNER.invoke(main, ["index", "status"])
     assert f"{damaged.name}  DAMAGED" in shown.stdout
-    assert run("rebuild") == [{"num_old": 9, "num_new": 1, "num_vectors": 8}]
+    assert run("rebuild") == {
+        "dense": [{"num_old": 9, "num_new": 1, "num_vectors": 8}],
+        "lexical": {"num_chunks": 8},
+    }
     assert "DAMAGED" not in RUNNER.invoke(main, ["index", "status"]).stdout
+
+
+def lexical_status() -> dict[str, object]:
+    found = run("status")
+    assert isinstance(found, dict)
+    lexical: dict[str, object] = found["lexical"]
+    return lexical
+
+
+def test_status_says_how_far_the_lexical_index_has_followed(filled: Library) -> None:
+    assert lexical_status() == {
+        "generation": None,
+        "num_chunks": 0,
+        "num_live": 8,
+        "is_current": False,
+        "error": None,
+    }
+
+    run("rebuild")
+    followed = lexical_status()
+    filled.publish(filled.default_collection(), "late.txt", ["late"])
+    behind = lexical_status()
+
+    assert (followed["num_chunks"], followed["is_current"]) == (8, True)
+    assert behind == {**followed, "num_live": 9, "is_current": False}
+
+
+def test_damaged_lexical_index_is_shown_and_rebuilt(filled: Library) -> None:
+    run("rebuild")
+    damaged = next((filled.root.parent / "lexical").rglob("meta.json"))
+    damaged.write_text("{")
+
+    assert "lexical  DAMAGED" in RUNNER.invoke(main, ["index", "status"]).stdout
+    run("rebuild")
+
+    assert lexical_status()["is_current"] is True
+    assert len(filled.lexical().current().chunk_ids()) == 8
