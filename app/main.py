@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
 from app.access import authenticate
-from app.api import answer, collections, documents, health, jobs, search, web
+from app.api import answer, collections, documents, health, jobs, maps, search, web
 from app.api.schemas import Problem
 from app.edge import Edge
 from app.errors import install_error_handlers
@@ -24,6 +24,7 @@ from core.errors import DatabaseBehindError
 
 _ROUTERS: Final = (
     collections.router,
+    maps.router,
     documents.router,
     jobs.router,
     search.router,

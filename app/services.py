@@ -17,6 +17,7 @@ from ingestion.store import Store
 from ingestion.workers import Workers
 from ingestion.workflow import IngestionQueue
 from retrieval.lexical.follower import LexicalFollower
+from retrieval.map.mapper import Mapper
 from retrieval.retriever import Retriever
 
 
@@ -33,6 +34,7 @@ class Services:
     ranker: EvidenceRanker
     retriever: Retriever
     lexical: LexicalFollower
+    mapper: Mapper
     collections: Collections
     documents: Documents
     jobs: Jobs

@@ -35,6 +35,7 @@ from ingestion.workflow import IngestionQueue, IngestionWorker
 from retrieval.cross_encoder import CrossEncoder
 from retrieval.lexical.follower import LexicalFollower
 from retrieval.lexical.index import LexicalIndex
+from retrieval.map.mapper import Mapper
 from retrieval.reranking import NO_RERANKER, Reranker, Reranking
 from retrieval.retriever import Retriever
 from retrieval.segments import SegmentReader
@@ -175,6 +176,7 @@ def build_services(settings: Settings, models: Models) -> Services:
             reranking=Reranking(models.reranker, settings.retrieval.rerank_depth),
         ),
         lexical=lexical,
+        mapper=build_mapper(database),
         collections=Collections(store),
         documents=Documents(store),
         jobs=Jobs(store),
@@ -230,6 +232,11 @@ def build_store(settings: Settings, database: Database) -> Store:
 def build_lexical(data_dir: Path, database: Database) -> LexicalFollower:
     """The lexical index and what keeps it in step with the rows."""
     return LexicalFollower(database, LexicalIndex(data_dir / "lexical"))
+
+
+def build_mapper(database: Database, *, num_threads: int | None = 1) -> Mapper:
+    """What draws maps. On one thread beside a service: people wait for answers meanwhile."""
+    return Mapper(database, num_threads=num_threads or 1)
 
 
 def build_checks(

@@ -9,6 +9,7 @@ from app.cli.generate import generate
 from app.cli.index import index_app
 from app.cli.jobs import jobs_app
 from app.cli.keys import keys_app
+from app.cli.map import draw_map
 from app.cli.models import models_app
 from app.cli.search import search
 from app.cli.serve import serve
@@ -30,5 +31,6 @@ main = typer.Typer(
 for command in (serve, add, search, ask, generate, verify):
     main.command()(command)
 main.command("sign-in")(sign_in)
+main.command("map")(draw_map)
 for group in (models_app, db_app, keys_app, jobs_app, worker_app, train_app, index_app):
     main.add_typer(group)

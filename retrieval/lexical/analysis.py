@@ -55,6 +55,17 @@ def query_terms(query: str) -> QueryTerms:
     return QueryTerms({field: _telling_terms(field, text) for field in FIELDS})
 
 
+def telling_words(text: str, language: str | None) -> list[str]:
+    """The words of a text in small letters, without those of the grammar."""
+    return _speller(language if language in STEMMED else None).analyze(prepare(text))
+
+
+def stem(word: str, language: str | None) -> str:
+    """What a word in small letters has in common with its other forms; itself where that is all."""
+    found = _analyser(field_of(language), stopwords=False).analyze(word)
+    return found[0] if found else word
+
+
 def build_analysers() -> dict[str, TextAnalyzer]:
     """The analysers of an index, by the names that its schema uses."""
     return {field: _analyser(field, stopwords=False) for field in FIELDS}
@@ -63,6 +74,15 @@ def build_analysers() -> dict[str, TextAnalyzer]:
 def _telling_terms(field: str, text: str) -> tuple[str, ...]:
     telling = _analyser(field, stopwords=True).analyze(text)
     return tuple(dict.fromkeys(telling or _analyser(field, stopwords=False).analyze(text)))
+
+
+@functools.cache
+def _speller(language: str | None) -> TextAnalyzer:
+    builder = TextAnalyzerBuilder(Tokenizer.simple())
+    builder = builder.filter(Filter.remove_long(_MAX_TERM_BYTES)).filter(Filter.lowercase())
+    for name in _STEMMERS.values() if language is None else [_STEMMERS[language]]:
+        builder = builder.filter(Filter.stopword(name))
+    return builder.build()
 
 
 @functools.cache

@@ -1,0 +1,1 @@
+"""A map of a collection: its chunks in the plane, near where they are alike, in named clusters."""
