@@ -1,5 +1,6 @@
 """Which chunks belong together, and where each cluster mostly lies. Pure, the same every time."""
 
+import math
 from typing import Final
 
 import faiss
@@ -18,7 +19,7 @@ Labels = npt.NDArray[np.int64]
 
 def choose_num_clusters(num_points: int) -> int:
     """How many clusters a map of so many points has, unless somebody says otherwise."""
-    return max(1, min(_MOST_BY_DEFAULT, round((num_points / 4) ** 0.5)))
+    return max(1, min(_MOST_BY_DEFAULT, round(math.sqrt(num_points / 4))))
 
 
 def find_clusters(vectors: Vectors, count: int, *, seed: int) -> Labels:

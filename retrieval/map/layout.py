@@ -16,7 +16,6 @@ from core.segments import Vectors
 from retrieval.map.repulsion import Points, repel
 
 _NUM_NEIGHBOURS: Final = 10
-_MAX_EXACT: Final = 8_000
 _NUM_LANDMARKS: Final = 4_000
 _NUM_PROBES: Final = 8
 _TRAIN_PER_LIST: Final = 40
@@ -41,19 +40,24 @@ _FROM_NOTHING: Final = (_Phase(100, 12.0, 0.5), _Phase(200, 1.5, 0.8))
 _FROM_LANDMARKS: Final = (_Phase(25, 4.0, 0.5), _Phase(75, 1.5, 0.8))
 
 
-def lay_out(vectors: Vectors, *, seed: int) -> Points:
-    """Place N vectors of unit length, (N, D) -> (N, 2) in the square from 0 to 1."""
+def lay_out(vectors: Vectors, *, seed: int, num_landmarks: int = _NUM_LANDMARKS) -> Points:
+    """Place N vectors of unit length, (N, D) -> (N, 2) in the square from 0 to 1.
+
+    Up to `num_landmarks` of them are laid out at once. Neighbours are exact up to twice as many,
+    and else those that lie in the nearest lists of an index.
+    """
     count = len(vectors)
     if count < 3:
-        return np.full((count, 2), 0.5) + np.arange(count)[:, None] * [0.5, 0.0]
+        return np.stack([np.linspace(0, 1, count), np.full(count, 0.5)], axis=1)
     draw = np.random.default_rng(seed)
-    if count <= _NUM_LANDMARKS:
+    if count <= num_landmarks:
         return _fit(_descend(_start(vectors, draw), _find_neighbours(vectors), _FROM_NOTHING))
-    chosen = np.sort(draw.choice(count, _NUM_LANDMARKS, replace=False))
+    chosen = np.sort(draw.choice(count, num_landmarks, replace=False))
     landmarks = vectors[chosen]
     placed = _descend(_start(landmarks, draw), _find_neighbours(landmarks), _FROM_NOTHING)
     beside = _beside(vectors, landmarks, placed, draw)
-    return _fit(_descend(beside, _find_neighbours(vectors), _FROM_LANDMARKS))
+    neighbours = _find_neighbours(vectors, is_exact=count <= 2 * num_landmarks)
+    return _fit(_descend(beside, neighbours, _FROM_LANDMARKS))
 
 
 def principal_axes(vectors: Vectors, count: int) -> npt.NDArray[np.float32]:
@@ -73,7 +77,8 @@ def _start(vectors: Vectors, draw: np.random.Generator) -> Points:
     if points.shape[1] < 2:
         points = np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
     points += 1e-3 * points.std() * draw.standard_normal(points.shape)  # equal ones must part
-    return points / max(float(points.std()), 1e-12) * _START_SPREAD
+    started: Points = points / max(float(points.std()), 1e-12) * _START_SPREAD
+    return started
 
 
 def _beside(
@@ -85,12 +90,12 @@ def _beside(
     return beside + 0.1 * draw.standard_normal(beside.shape)
 
 
-def _find_neighbours(vectors: Vectors) -> Indices:
+def _find_neighbours(vectors: Vectors, *, is_exact: bool = True) -> Indices:
     """The nearest others of each, (N, K); its own index stands where none was found."""
     count = len(vectors)
     wanted = min(_NUM_NEIGHBOURS, count - 1)
     own = np.arange(count)[:, None]
-    found = _search(vectors, wanted + 1)
+    found = (_search if is_exact else _search_lists)(vectors, wanted + 1)
     found = np.where(found < 0, own, found)
     others = found != own
     # a vector that has many equals may not be among its own nearest: the last gives way then
@@ -101,10 +106,12 @@ def _find_neighbours(vectors: Vectors) -> Indices:
 
 
 def _search(vectors: Vectors, wanted: int) -> Indices:
+    found: Indices = faiss.knn(vectors, vectors, wanted, metric=faiss.METRIC_INNER_PRODUCT)[1]
+    return found
+
+
+def _search_lists(vectors: Vectors, wanted: int) -> Indices:
     count, num_dimensions = vectors.shape
-    if count <= _MAX_EXACT:
-        exact: Indices = faiss.knn(vectors, vectors, wanted, metric=faiss.METRIC_INNER_PRODUCT)[1]
-        return exact
     index = faiss.IndexIVFFlat(
         faiss.IndexFlatIP(num_dimensions),
         num_dimensions,
@@ -146,8 +153,8 @@ def _attract(points: Points, neighbours: Indices) -> Points:
         pull = along * nearness
         # each is pulled by its neighbours, and by those whose neighbour it is
         pulled_back = np.bincount(flat, weights=pull.ravel(), minlength=count)
-        pulls.append(pulled_back - pull.sum(axis=1))
-    return np.stack(pulls, axis=1) / (2 * count * num_neighbours)
+        pulls.append((pulled_back - pull.sum(axis=1)) / (2 * count * num_neighbours))
+    return np.stack(pulls, axis=1)
 
 
 def _fit(points: Points) -> Points:

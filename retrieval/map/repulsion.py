@@ -31,7 +31,8 @@ def repel(points: Points) -> Points:
     # one of few sizes, so that the kernels serve many steps
     cell = 2 ** (math.ceil(4 * math.log2(extent / (num_cells - 2))) / 4)
     corners, shares = _share_out((points - low) / cell, num_cells)
-    weights = np.bincount(corners.ravel(), weights=shares.ravel(), minlength=num_cells**2)
+    weights = np.zeros(num_cells**2)
+    weights += np.bincount(corners.ravel(), shares.ravel(), minlength=num_cells**2)
     nearness, *pushes = _convolve(weights.reshape(num_cells, num_cells), cell)
     total = (shares * nearness.ravel()[corners]).sum() - _on_itself(shares, cell)
     pushed = [(shares * push.ravel()[corners]).sum(axis=0) for push in pushes]

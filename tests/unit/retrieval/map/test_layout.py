@@ -6,7 +6,6 @@ import numpy.typing as npt
 import pytest
 
 from core.segments import Vectors
-from retrieval.map import layout
 from retrieval.map.layout import lay_out, principal_axes
 from retrieval.map.repulsion import repel
 
@@ -37,11 +36,9 @@ def test_neighbours_stay_neighbours() -> None:
     assert share_of_kin(places) > 0.95 > share_of_kin(plain)
 
 
-def test_the_rest_finds_its_place_among_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout, "_NUM_LANDMARKS", 200)
-    monkeypatch.setattr(layout, "_MAX_EXACT", 300)
-
-    places = lay_out(clustered(600), seed=0)
+@pytest.mark.parametrize("num_landmarks", [350, 200])
+def test_the_rest_finds_its_place_among_landmarks(num_landmarks: int) -> None:
+    places = lay_out(clustered(600), seed=0, num_landmarks=num_landmarks)
 
     assert share_of_kin(places) > 0.9
 

@@ -1,12 +1,15 @@
 """Maps hold what a collection holds now: nothing foreign, nothing deleted; pictures are safe."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
+from sqlalchemy.orm import Session
 
+from core.database import Database
 from core.ids import CollectionId
-from retrieval.map import mapper as mapper_module
 from retrieval.map.mapper import Mapper
 from retrieval.map.options import MapOptions
 from retrieval.map.picture import draw_svg
@@ -70,19 +73,31 @@ def test_deleted_document_is_on_no_later_map(library: Library, collection: Colle
     assert all("secret" not in cluster.terms for cluster in drawn.clusters)
 
 
+class Interrupted(Database):
+    """Does something between the first reading of the rows and the second."""
+
+    def __init__(self, url: str, interrupt: Callable[[], object]) -> None:
+        super().__init__(url)
+        self._waiting: list[Callable[[], object]] = [interrupt, lambda: None]
+
+    @contextmanager
+    def read_scope(self) -> Iterator[Session]:
+        interrupt = self._waiting.pop()
+        interrupt()
+        with super().read_scope() as session:
+            yield session
+
+
 def test_what_is_deleted_while_the_map_is_drawn_is_not_on_it(
-    library: Library, collection: CollectionId, monkeypatch: pytest.MonkeyPatch
+    library: Library, collection: CollectionId
 ) -> None:
     doomed = library.publish(collection, "doomed.txt", ["secret words"])
+    url = library.database.engine.url.render_as_string()
+    database = Interrupted(url, lambda: library.delete(doomed))
 
-    def lay_out_slowly(*arguments: object, **options: object) -> object:
-        library.delete(doomed)
-        return lay_out(*arguments, **options)
+    drawn = Mapper(database, num_threads=1).draw(collection, MapOptions(num_clusters=8))
 
-    lay_out = mapper_module.lay_out
-    monkeypatch.setattr(mapper_module, "lay_out", lay_out_slowly)
-    drawn = draw(library, collection, replace(OPTIONS, num_clusters=8))
-
+    database.close()
     assert doomed not in drawn.document_ids
     assert drawn.num_chunks == len(drawn.chunk_ids) == 12
     assert sum(cluster.num_points for cluster in drawn.clusters) == 12
