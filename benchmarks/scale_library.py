@@ -5,7 +5,7 @@ along all: near neighbours are near for a reason, as those of text are, and a qu
 itself among them. One chunk in a hundred belongs to a collection of its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -103,8 +103,13 @@ def add_chunks(shelf: Shelf, distribution: Distribution, batches: range) -> None
     database.close()
 
 
-def publish(shelf: Shelf, database: Database, first: int, vectors: Vectors) -> None:
-    """Make chunks searchable as ingestion does: a segment, then one transaction."""
+def publish(
+    shelf: Shelf, database: Database, first: int, vectors: Vectors, texts: Sequence[str] = ()
+) -> None:
+    """Make chunks searchable as ingestion does: a segment, then one transaction.
+
+    Rows hold their vectors only with `texts` of their own.
+    """
     ids = np.arange(first, first + len(vectors), dtype=np.int64)
     owners = [RARE if _document_of(chunk_id) % 100 == 0 else COMMON for chunk_id in ids.tolist()]
     segment_id = SegmentId(new_id("seg"))
@@ -113,7 +118,10 @@ def publish(shelf: Shelf, database: Database, first: int, vectors: Vectors) -> N
         documents = sorted({_document_of(chunk_id) for chunk_id in ids.tolist()})
         session.execute(insert(DocumentRow), [_document_row(number) for number in documents])
         session.execute(insert(VersionRow), [_version_row(number) for number in documents])
-        session.execute(insert(ChunkRow), list(_chunk_rows(ids.tolist(), owners)))
+        rows = list(_chunk_rows(ids.tolist(), owners))
+        for row, text, vector in zip(rows, texts, vectors, strict=False):
+            row |= {"text": text, "vector": vector.astype("<f2").tobytes()}
+        session.execute(insert(ChunkRow), rows)
         session.add(
             SegmentRow(
                 id=segment_id,

@@ -6,6 +6,7 @@ every English word would be telling.
 """
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,32 @@ from retrieval.lexical.analysis import stem, telling_words
 _NUM_TERMS: Final = 4
 _MIN_SHARE: Final = 0.04
 _MIN_CHARS: Final = 3
+
+# What search keeps, because somebody may look for it, but what names nothing.
+_EMPTY: Final = frozenset(
+    re.findall(
+        r"\w+",
+        """
+    all also and any are been being both but can cannot could did does doing done each even few
+    first had has have her here him his how however into its just last let like made make many may
+    might more most much must new not now one only other others our out over own same second see
+    several shall she should since some still such than that their them then there these they this
+    those three through too two under until upon use used uses using very was way well were what
+    when where whether which while who whom whose why will with within without would yes yet you
+    your about above after again against because before below between down during for from further
+    además ahora algo algunas algunos alguna alguno allí aquí así aun aunque bajo bien cada casi
+    como con contra cual cuales cualquier cuando cuanto debe deben debido desde después dentro donde
+    dos durante ejemplo ella ellas ellos entonces entre eran era ese esa eso esas esos esta este
+    esto estas estos forma fue fueron había habían hace hacen hacer hacia han hasta hay incluso
+    hecho las les los luego más mayor mejor menos menudo mientras misma mismo mucha muchas mucho
+    muchos muy ningún ninguna nos nosotros nueva nuevo nuestra nuestro otra otras otro otros para
+    parte pero poco por porque primer primera primero puede pueden podría pues que quien quienes
+    ser será sido siempre sin sino sobre solo sólo son sus sí también tan tanto tal tener tiene
+    tienen toda todas todavía todo todos tras tres una unas uno unos usa usar uso utiliza utilizar
+    vez veces ya según
+    """,
+    )
+)
 
 _Key = tuple[str, str]  # the language and the stem
 
@@ -59,7 +86,7 @@ def _count(texts: Iterable[Text], spellings: dict[_Key, Counter[str]]) -> _Count
         language = text.language or ""
         stems: set[_Key] = set()
         for word in telling_words(text.text, text.language):
-            if len(word) < _MIN_CHARS or not word.isalpha():
+            if len(word) < _MIN_CHARS or not word.isalpha() or word in _EMPTY:
                 continue
             key = (language, stem(word, text.language))
             spellings[key][word] += 1
