@@ -84,7 +84,10 @@ class KVCache:
 
 
 class PagedContext:
-    """Attention of one batch over the pages of its sequences."""
+    """Attention of one batch over the pages of its sequences.
+
+    Rows of the batch after the last sequence's are padding: they see nothing and are not kept.
+    """
 
     def __init__(self, cache: KVCache, spans: Sequence[Span]) -> None:
         self._cache = cache
@@ -101,11 +104,6 @@ class PagedContext:
         """q (N, H, D); k, v (N, Hkv, D) -> (N, H * D); keeps k and v."""
         keys, values = self._cache.keys[layer.index], self._cache.values[layer.index]
         k, v = k.transpose(0, 1), v.transpose(0, 1)  # (Hkv, N, D)
-        if len(self._parts) == 1:
-            _, new, seen = self._parts[0]
-            keys[:, new] = k
-            values[:, new] = v
-            return attend(q, keys[:, seen], values[:, seen], layer)
         outs: list[Tensor] = []
         at = 0
         for num_new, new, seen in self._parts:
@@ -114,7 +112,9 @@ class PagedContext:
             values[:, new] = v[:, at:to]
             outs.append(attend(q[at:to], keys[:, seen], values[:, seen], layer))  # (T, H * D)
             at = to
-        return torch.cat(outs)  # (N, H * D)
+        if at < q.shape[0]:
+            outs.append(q.new_zeros(q.shape[0] - at, outs[0].shape[1]))
+        return torch.cat(outs) if len(outs) > 1 else outs[0]  # (N, H * D)
 
 
 def _join_neighbours(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:

@@ -13,6 +13,9 @@ from generation.engine.kv_cache import KVCache, Span
 
 # a row of logits is as long as the vocabulary: scoring a long text must not hold all of them
 _ROWS_AT_ONCE = 64
+# PyTorch compiles and keeps a kernel for each number of rows that a product has had, and each size
+# of tensor leaves a hole of its own in the heap: prompts come in every length, products in few.
+_ROWS_STEP = 32
 
 
 class CausalModel(Protocol):
@@ -102,13 +105,14 @@ class Runner:
             end = chunk.start + len(chunk.tokens)
             positions += range(chunk.start, end)
             spans.append(Span(chunk.pages, chunk.start, end))
+        padding = [0] * _num_padding(len(tokens))
         device = self._model.device
         hidden = self._model(
-            torch.tensor(tokens, device=device),
-            torch.tensor(positions, device=device),
+            torch.tensor(tokens + padding, device=device),
+            torch.tensor(positions + padding, device=device),
             self._cache.context(spans),
-        )  # (N, C)
-        return hidden if len(rows) == len(tokens) else hidden[rows]
+        )  # (N and padding, C)
+        return hidden if len(rows) == hidden.shape[0] else hidden[rows]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """hidden (R, C) -> float32 logits (R, V)."""
@@ -117,6 +121,11 @@ class Runner:
     def log_likelihoods(self, hidden: Tensor, targets: Sequence[int]) -> Tensor:
         """Of each target after its hidden state: hidden (R, C), R targets -> (R,)."""
         return log_likelihoods(self._model, hidden, targets)
+
+
+def _num_padding(num_rows: int) -> int:
+    """How many rows to add; to a step of decoding none, since each would cost as much as a token."""
+    return -num_rows % _ROWS_STEP if num_rows > _ROWS_STEP else 0
 
 
 def log_likelihoods(model: CausalModel, hidden: Tensor, targets: Sequence[int]) -> Tensor:

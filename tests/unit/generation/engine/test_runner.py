@@ -49,6 +49,19 @@ def test_no_rows_are_wanted_of_a_prompt_that_is_only_begun() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+@torch.inference_mode()
+def test_padding_is_neither_seen_nor_given_back(family: str) -> None:
+    model = tiny_transformer(**FAMILIES[family])
+    runner = Runner(model, num_pages=16, page_size=4)
+    long, short = (TOKENS * 4)[:37], TOKENS[:5]  # 42 rows, not a round number of them
+    pages = list(range(10))
+    hidden = runner.run([Chunk(long, 0, pages, first_row=0), Chunk(short, 0, [12, 13], 0)])
+    then = runner.run([Chunk([9], 37, pages, first_row=0)])
+    expected = torch.cat([whole(model, long), whole(model, short), whole(model, [*long, 9])[-1:]])
+    assert (runner.logits(torch.cat([hidden, then])) - expected).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("size", [1, 2, 5, 12])
 @torch.inference_mode()
 def test_chunks_say_what_the_whole_does(family: str, size: int) -> None:
