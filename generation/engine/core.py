@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from generation.engine.events import Emitted, Event, Finished, TokenChoice
-from generation.engine.lookup import Lookup
+from generation.engine.lookup import GuessCosts, Lookup
 from generation.engine.params import SamplingParams
 from generation.engine.penalties import TokenCounts
 from generation.engine.runner import BatchRunner, Chunk
@@ -70,12 +70,15 @@ class EngineCore:
         max_context: int,
         lookup: bool,
         clock: Callable[[], float] = time.monotonic,
+        stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._runner = runner
         self._scheduler = scheduler
         self._max_context = max_context
         self._lookup = lookup
         self._clock = clock
+        self._stopwatch = stopwatch
+        self._guess_costs = GuessCosts()
         self._samples: dict[Sequence, _Sample] = {}
         self.counters = Counters()
 
@@ -129,10 +132,14 @@ class EngineCore:
         work = self._scheduler.schedule()
         if not work:
             return 0
+        is_decoding_one = len(work) == 1 and work[0].num_tokens == 1 + work[0].num_guesses
+        started_s = self._stopwatch()
         chunks = [_chunk(item) for item in work]
         batch = _split_rows(work, chunks, self._runner.run(chunks))
         self._score(batch)
         self._choose(batch)
+        if is_decoding_one:
+            self._guess_costs.record(work[0].num_guesses, self._stopwatch() - started_s)
         self.counters.num_steps += 1
         return sum(item.num_tokens for item in work)
 
@@ -145,7 +152,7 @@ class EngineCore:
         # what a constraint allows depends on every token before, guessed ones among them
         is_free = sequence.constraint is None and request.score_from is None
         if self._lookup and params.lookup and is_free:
-            sample.lookup = Lookup(prompt)
+            sample.lookup = Lookup(prompt, self._guess_costs)
         self.counters.num_prompt_tokens += len(prompt)
         return sample
 

@@ -124,7 +124,7 @@ class Runner:
 
 
 def _num_padding(num_rows: int) -> int:
-    """How many rows to add; to a step of decoding none, since each would cost as much as a token."""
+    """How many rows to add; none to a few, each of which would cost as much as a token."""
     return -num_rows % _ROWS_STEP if num_rows > _ROWS_STEP else 0
 
 

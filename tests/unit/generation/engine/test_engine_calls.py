@@ -146,8 +146,8 @@ def test_the_prompt_is_computed_once_for_all_scores() -> None:
     prompt = [number % 97 for number in range(100)]
     engine.score(prompt, [[1], [2], [3, 4]])
     assert model.num_calls == 2  # the first, and the others in one batch
-    # what is left of the prompt after whole pages, then each continuation
-    assert model.num_tokens == 101 + 2 * (100 - 96) + 3
+    # 101 rounded up; what is left of the prompt after whole pages, then each continuation
+    assert model.num_tokens == 128 + 2 * (100 - 96) + 3
     engine.close()
 
 

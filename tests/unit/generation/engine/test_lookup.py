@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.engine.lookup import DENSE_COSTS, INT4_COSTS, GuessBudget, Lookup, LookupIndex
+from generation.engine.lookup import (
+    DENSE_COSTS,
+    INT4_COSTS,
+    GuessBudget,
+    GuessCosts,
+    Lookup,
+    LookupIndex,
+)
 
 TOKENS = st.lists(st.integers(0, 4), max_size=40)
 
@@ -123,7 +130,7 @@ def test_a_long_history_costs_no_more_a_token_than_a_short_one() -> None:
 
 
 def test_a_budget_begins_with_a_few_and_grows_while_guesses_hold() -> None:
-    budget = GuessBudget()
+    budget = GuessBudget(GuessCosts())
     assert budget.choose(most=7) == 3
     for _ in range(12):
         budget.record(num_guessed=3, num_accepted=3)
@@ -134,31 +141,28 @@ def test_a_budget_begins_with_a_few_and_grows_while_guesses_hold() -> None:
 
 
 def test_a_budget_rests_when_guesses_fail_and_then_tries_again() -> None:
-    budget = GuessBudget()
-    while budget.choose(most=7):
-        budget.record(num_guessed=3, num_accepted=0)
+    budget = GuessBudget(GuessCosts())
     rests = []
     for _ in range(3):
+        while budget.choose(most=7):
+            budget.record(num_guessed=3, num_accepted=0)
         num_rests = 1
         while not budget.choose(most=7):
             num_rests += 1
         rests.append(num_rests)
-        for _ in range(4):
-            budget.record(num_guessed=3, num_accepted=0)
-        budget.choose(most=7)
 
-    assert rests == sorted(set(rests))
+    assert rests == [4, 8, 16]
 
 
 def test_one_bad_step_alone_does_not_end_the_guessing() -> None:
-    budget = GuessBudget()
+    budget = GuessBudget(GuessCosts())
     budget.record(num_guessed=3, num_accepted=0)
 
     assert budget.choose(most=7) == 3
 
 
 def test_where_guesses_are_cheap_more_are_made_sooner() -> None:
-    cheap, dear = GuessBudget(DENSE_COSTS), GuessBudget(INT4_COSTS)
+    cheap, dear = GuessBudget(GuessCosts(DENSE_COSTS)), GuessBudget(GuessCosts(INT4_COSTS))
     for budget in (cheap, dear):
         budget.record(num_guessed=3, num_accepted=3)
 
@@ -166,13 +170,55 @@ def test_where_guesses_are_cheap_more_are_made_sooner() -> None:
     assert dear.choose(most=7) == 3
 
 
+def test_dear_guesses_are_tried_once_and_go_on_where_they_hold() -> None:
+    budget = GuessBudget(GuessCosts({3: 2.0}))
+    assert budget.choose(most=7) == 3
+    budget.record(num_guessed=3, num_accepted=3)
+    assert budget.choose(most=7) == 3
+    budget.record(num_guessed=3, num_accepted=0)
+    budget.record(num_guessed=3, num_accepted=0)
+    assert budget.choose(most=7) == 0
+
+
 def test_where_guesses_cost_as_much_as_tokens_none_are_made() -> None:
-    assert GuessBudget({3: 4.0, 7: 8.0}).choose(most=7) == 0
+    assert GuessBudget(GuessCosts({3: 4.0, 7: 8.0})).choose(most=7) == 0
+
+
+def test_costs_are_what_was_told_until_both_steps_were_timed() -> None:
+    costs = GuessCosts({3: 1.5, 7: 2.5})
+    costs.record(3, 0.9)
+    assert costs.costs() == {3: 1.5, 7: 2.5}
+    costs.record(0, 0.3)
+    assert costs.costs() == {3: pytest.approx(3.0), 7: 2.5}
+
+
+def test_a_disturbed_step_changes_no_cost_and_a_lasting_change_does() -> None:
+    costs = GuessCosts({3: 1.5})
+    for step_s in (0.01, 0.01, 5.0):
+        costs.record(0, step_s)
+        costs.record(3, 2 * step_s)
+    assert costs.costs()[3] == pytest.approx(2.0)
+    for _ in range(200):
+        costs.record(0, 0.01)
+        costs.record(3, 0.01)
+    assert costs.costs()[3] == pytest.approx(1.0)
+    for _ in range(200):
+        costs.record(3, 0.04)
+    assert costs.costs()[3] == pytest.approx(4.0)
+
+
+def test_a_budget_goes_by_what_was_timed() -> None:
+    costs = GuessCosts({3: 1.2})
+    budget = GuessBudget(costs)
+    assert budget.choose(most=7) == 3
+    costs.record(0, 0.01)
+    costs.record(3, 0.05)
+    assert budget.choose(most=7) == 0
 
 
 @given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7))), st.integers(0, 7))
 def test_a_budget_never_exceeds_what_is_allowed(steps: list[tuple[int, int]], most: int) -> None:
-    budget = GuessBudget()
+    budget = GuessBudget(GuessCosts())
     for guessed, accepted in steps:
         budget.record(num_guessed=guessed, num_accepted=min(guessed, accepted))
         assert budget.choose(most=most) in {0, 3, 7}
@@ -181,14 +227,14 @@ def test_a_budget_never_exceeds_what_is_allowed(steps: list[tuple[int, int]], mo
 
 @pytest.mark.parametrize("output", [[], [1, 2], [1, 2, 3, 1, 2]])
 def test_a_lookup_guesses_from_prompt_and_output(output: list[int]) -> None:
-    lookup = Lookup([1, 2, 3, 4, 5, 1, 2])
+    lookup = Lookup([1, 2, 3, 4, 5, 1, 2], GuessCosts())
 
     assert lookup.guess(output, most=7) == [3, 4, 5]
     assert lookup.guess(output, most=2) == []
 
 
 def test_a_lookup_falls_silent_where_its_guesses_fail() -> None:
-    lookup = Lookup([1, 2, 3, 1, 2, 4, 1, 2])
+    lookup = Lookup([1, 2, 3, 1, 2, 4, 1, 2], GuessCosts())
     output: list[int] = []
     num_guessed = 0
     for _ in range(200):
