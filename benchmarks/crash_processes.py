@@ -77,7 +77,7 @@ def serve(port: int) -> None:
     services = build_services(settings, build_models(settings))
     with (
         socket.socket() as listener,
-        receiving(settings.data_dir, sweep=services.blobs.sweep_incoming),
+        receiving(services),
     ):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""Remove what a crash left behind. Only for who is `WorkLock.alone`: nobody works meanwhile."""
+"""Remove what a crash left behind: of work, and of uploads and deletions that were cut off."""
 
 from dataclasses import dataclass
 
@@ -26,10 +26,10 @@ class Swept:
 def sweep(store: Store) -> Swept:
     """Remove segments that no manifest names, staged work of no open job, blobs of no version.
 
-    What is being uploaded at this moment is not touched: its bytes join the store in the same
-    transaction as their row.
+    Only for who is `WorkLock.alone`: nobody works on documents meanwhile. What is being uploaded at
+    this moment is not touched: its bytes join the store in the same transaction as their row.
     """
-    return Swept(_sweep_segments(store), _sweep_staging(store), _sweep_blobs(store))
+    return Swept(_sweep_segments(store), _sweep_staging(store), sweep_blobs(store))
 
 
 def _sweep_segments(store: Store) -> int:
@@ -59,7 +59,11 @@ def _sweep_staging(store: Store) -> int:
     return len(staged - wanted)
 
 
-def _sweep_blobs(store: Store) -> int:
+def sweep_blobs(store: Store) -> int:
+    """Remove blobs of no version, at any time: between bytes and rows there may have been a crash.
+
+    Returns how many.
+    """
     with store.database.read_scope() as session:
         known = set(session.scalars(select(VersionRow.sha256)))
     # `release_blobs` looks again, under the lock: an upload may have come in between.

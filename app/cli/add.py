@@ -87,7 +87,7 @@ def _add(
         target = services.collections.get(collection, Access.to_everything()).id
         with (
             show_progress() as show,
-            receiving(settings.data_dir, sweep=services.blobs.sweep_incoming),
+            receiving(services),
         ):
             uploaded = [
                 upload(services, path, target, password=password) for path in find_files(paths)

@@ -42,10 +42,9 @@ def _serve(services: "Services", listener: socket.socket) -> None:
     from app.receiving import receiving
     from app.supervisor import Supervisor
 
-    settings = services.settings
     signal.signal(signal.SIGTERM, _exit)
     with (
-        receiving(settings.data_dir, sweep=services.blobs.sweep_incoming),
+        receiving(services),
         Supervisor(_worker_command()) as supervisor,
     ):
         alive = Condition("the ingestion worker is not running", supervisor.is_alive)

@@ -52,7 +52,7 @@ def sync_folder(
             return steps
         worker = partial(build_worker, settings, services.store, services.embedder)
         wait = partial(see_through, services, build_worker=worker, show=show)
-        with receiving(settings.data_dir, sweep=services.blobs.sweep_incoming):
+        with receiving(services):
             return apply_sync(services, folder, steps, see_through=wait, password=options.password)
 
 

@@ -15,6 +15,7 @@ from app.receiving import receiving
 from app.supervisor import Supervisor
 from core.models import ModelMissingError
 from core.settings import Settings
+from tests.unit.app.house import House
 
 
 def eventually(holds: Callable[[], bool], *, within_s: float = 10.0) -> bool:
@@ -70,17 +71,27 @@ def test_conditions_are_asked_every_time() -> None:
     assert readiness.missing() == ["it is dead"]
 
 
-def test_only_the_first_receiver_sweeps(tmp_path: Path) -> None:
-    swept = []
+def test_only_the_first_receiver_removes_what_is_half_received(house: House) -> None:
+    blobs = house.services.blobs
+    with blobs.begin() as left:
+        left.write(b"half of an upl")
+        with receiving(house.services):
+            assert blobs.list_incoming() == []
+            with blobs.begin() as blob:
+                blob.write(b"more than half of an upl")
+                with receiving(house.services):
+                    assert blobs.list_incoming() == [blob.path]
 
-    def sweep() -> int:
-        swept.append(True)
-        return 1
 
-    with receiving(tmp_path, sweep=sweep), receiving(tmp_path, sweep=sweep):
-        assert len(swept) == 1
-    with receiving(tmp_path, sweep=sweep):
-        assert len(swept) == 2
+def test_every_receiver_removes_bytes_of_no_document(house: House) -> None:
+    house.upload("kept.txt", "The gate closes at nine.")
+    [kept] = house.services.blobs.list()
+    with receiving(house.services):
+        with house.services.blobs.begin() as blob:
+            blob.write(b"of a document whose deletion was cut off")
+            blob.keep()
+        with receiving(house.services):
+            assert list(house.services.blobs.list()) == [kept]
 
 
 @pytest.mark.parametrize(
