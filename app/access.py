@@ -61,9 +61,10 @@ def is_secure(settings: Settings) -> bool:
 
 def _access_of_key(request: Request, credentials: Credentials) -> Access:
     scheme, _, secret = request.headers["authorization"].partition(" ")
-    if scheme.lower() != "bearer" or not credentials.knows_key(secret.strip()):
+    access = credentials.access_of_key(secret.strip()) if scheme.lower() == "bearer" else None
+    if access is None:
         raise UnauthenticatedError("the API key is not valid; send 'Authorization: Bearer KEY'")
-    return Access.to_everything()
+    return access
 
 
 def _access_of_session(request: Request, services: Services) -> Access:

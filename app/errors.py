@@ -50,6 +50,12 @@ class BodyTooLargeError(CimientoError):
     code = "body_too_large"
 
 
+class ForbiddenError(CimientoError):
+    """The caller is known, and may not do that; the message says what it lacks."""
+
+    code = "forbidden"
+
+
 class KeyNotFoundError(CimientoError):
     """No API key has that id."""
 
@@ -96,6 +102,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "document_not_found": 404,
     "job_not_found": 404,
     "key_not_found": 404,
+    "forbidden": 403,
     # of uploads and collections
     "unsupported_media_type": 415,
     "document_too_large": 413,

@@ -11,6 +11,7 @@ from app.api.schemas import (
     CollectionPage,
     PurgedOut,
 )
+from app.errors import ForbiddenError
 
 router = APIRouter(tags=["collections"])
 
@@ -19,9 +20,15 @@ router = APIRouter(tags=["collections"])
     "/v1/collections", status_code=201, summary="Make a collection", responses=problems(409)
 )
 def create_collection(
-    body: CollectionNew, services: TheServices, _access: CallerAccess
+    body: CollectionNew, services: TheServices, access: CallerAccess
 ) -> CollectionOut:
-    """Make a collection. Its name is part of addresses and never changes."""
+    """Make a collection. Its name is part of addresses and never changes.
+
+    Refused to a key for some collections: it could not see the new one, and a name that is taken
+    would tell it of another's.
+    """
+    if access.collection_ids is not None:
+        raise ForbiddenError("this key opens some collections only, and cannot make more of them")
     return CollectionOut.of(
         services.collections.create(body.name, description=body.description, language=body.language)
     )

@@ -33,7 +33,7 @@ Cursor = Annotated[str | None, Query(max_length=64, description="next_cursor of 
 
 _SENTENCES: Final = {
     401: "No valid key or session came with the request.",
-    403: "A signed-in browser sent a change from another site.",
+    403: "The caller may not do this, or a browser sent it on behalf of another site.",
     404: "There is no such thing, or the caller may not see it.",
     409: "The present state does not allow it.",
     413: "The body is too large.",

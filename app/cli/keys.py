@@ -16,13 +16,18 @@ keys_app = typer.Typer(name="keys", help="Make and revoke API keys.", no_args_is
 
 @keys_app.command("create")
 def create(
-    name: Annotated[str, typer.Argument(help="Which service it is for.")], as_json: AsJson = False
+    name: Annotated[str, typer.Argument(help="Which service it is for.")],
+    collections: Annotated[
+        list[str] | None,
+        typer.Option("--collection", help="Open only this one; may be repeated."),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make a key and print its secret, this once."""
     if not 0 < len(name) <= 128:
         raise typer.BadParameter("a name has 1 to 128 characters")
     with open_credentials() as credentials:
-        key, secret = credentials.create_key(name)
+        key, secret = credentials.create_key(name, collections=collections or None)
     if as_json:
         print_json({**_fields(key), "key": secret})
         return
@@ -39,7 +44,8 @@ def list_keys(as_json: AsJson = False) -> None:
         print_json([_fields(key) for key in keys])
         return
     for key in keys:
-        typer.echo(f"{key.id}  {key.created_at:%Y-%m-%d}  {key.name}")
+        opened = "" if key.collections is None else f"  only: {', '.join(key.collections) or '-'}"
+        typer.echo(f"{key.id}  {key.created_at:%Y-%m-%d}  {key.name}{opened}")
 
 
 @keys_app.command("revoke")
@@ -69,4 +75,9 @@ def open_credentials() -> Iterator["Credentials"]:
 
 
 def _fields(key: "ApiKey") -> dict[str, object]:
-    return {"id": key.id, "name": key.name, "created_at": key.created_at.isoformat()}
+    return {
+        "id": key.id,
+        "name": key.name,
+        "created_at": key.created_at.isoformat(),
+        "collections": key.collections,
+    }

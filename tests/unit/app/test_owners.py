@@ -1,0 +1,262 @@
+"""One service, two owners: whatever the one asks, nothing of the other's comes back or changes."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+import httpx2
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.access import PUBLIC_PATHS
+from tests.unit.app.house import House
+from tests.unit.app.test_access import routes
+
+# said in the documents of each owner, in their names and in what describes the collection
+SECRETS: Final = MappingProxyType({"north": "zephyrine", "south": "quillonade"})
+OTHER: Final = MappingProxyType({"north": "south", "south": "north"})
+_TEXT: Final = (
+    "The {secret} pool opens at nine in the morning and closes at eight in the evening.\n\n"
+    "Dogs are not allowed inside the {secret} area. Visitors bring their own towels."
+)
+# queries that both libraries answer best, and what must not be taken as syntax
+QUERIES: Final = ("When does the pool open?", 'dogs OR "towels"', "*", "text:pool", "' OR 1=1 --")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who holds a key for one collection, and all that names something in it."""
+
+    name: str
+    client: TestClient
+    document_ids: tuple[str, ...]
+    job_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """The service and its owners; `ids` of everybody's things, and of nothing."""
+
+    house: House
+    owners: Mapping[str, Owner]
+
+    def state(self) -> str:
+        """All that there is, as who sees everything sees it."""
+        client = self.house.client
+        paths = ("/v1/collections", "/v1/documents", "/v1/jobs")
+        return json.dumps([client.get(path).json() for path in paths])
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    house = House(tmp_path_factory.mktemp("town") / "data")
+    owners = {name: settle(house, name, secret) for name, secret in SECRETS.items()}
+    yield Town(house, owners)
+    house.close()
+
+
+def settle(house: House, name: str, secret: str) -> Owner:
+    house.client.post("/v1/collections", json={"name": name, "description": f"about {secret}"})
+    document_ids = [house.add(f"{secret}.md", _TEXT.format(secret=secret), name)]
+    document_ids.append(house.add(f"broken-{secret}.pdf", b"%PDF-1.7 broken", name))
+    jobs = house.client.get("/v1/jobs", params={"collection": name}).json()["items"]
+    _, key = house.services.credentials.create_key(name, collections=[name])
+    return Owner(
+        name,
+        house.new_client({"Authorization": f"Bearer {key}"}),
+        tuple(document_ids),
+        tuple(job["id"] for job in jobs),
+    )
+
+
+class Draw:
+    """Draws what a caller sends: names and ids of the other owner, of nobody, and its own."""
+
+    def __init__(self, data: st.DataObject, town: Town, caller: str, *, harmless: bool) -> None:
+        self._data = data
+        self._own = town.owners[caller]
+        self._foreign = town.owners[OTHER[caller]]
+        self._harmless = harmless  # what changes things is not asked of one's own
+
+    def one(self, *choices: Any) -> Any:
+        return self._data.draw(st.sampled_from(choices))
+
+    def collection(self) -> str:
+        return str(self.one(self._foreign.name, "nobodys", *([self._own.name] * self._harmless)))
+
+    def document(self) -> str:
+        own = self._own.document_ids if self._harmless else ()
+        return str(self.one(*self._foreign.document_ids, self._guess("doc"), *own))
+
+    def job(self) -> str:
+        own = self._own.job_ids if self._harmless else ()
+        return str(self.one(*self._foreign.job_ids, self._guess("ver"), *own))
+
+    def cursor(self) -> str | None:
+        return self.one(None, self.document(), self.job(), "", "0", "zzzz")  # type: ignore[no-any-return]
+
+    def filter(self) -> dict[str, Any] | None:
+        return self.one(  # type: ignore[no-any-return]
+            None,
+            {"collection": {"eq": self._foreign.name}},
+            {"document_id": {"in": list(self._foreign.document_ids)}},
+            {"not": {"collection": {"eq": self._own.name}}},
+            {"or": [{"collection": {"eq": self._foreign.name}}, {"version": {"gt": 0}}]},
+        )
+
+    def question(self) -> dict[str, Any]:
+        body = {"collections": self.one(None, [self.collection()], [self.collection()])}
+        body |= {"filter": self.filter(), "top_k": self.one(1, 50)}
+        return {key: value for key, value in body.items() if value is not None}
+
+    def _guess(self, prefix: str) -> str:
+        near = self._foreign.document_ids[0].partition("_")[2]
+        return f"{prefix}_{near[:-1]}{self.one('0', '1', 'z')}"
+
+
+Ask = Callable[[TestClient, Draw], httpx2.Response]
+
+
+def _listing(path: str, *names: str) -> Ask:
+    def ask(client: TestClient, draw: Draw) -> httpx2.Response:
+        values = {
+            "collection": draw.collection,
+            "cursor": draw.cursor,
+            "document_id": draw.document,
+        }
+        params = {name: values[name]() for name in names}
+        return client.get(path, params={key: each for key, each in params.items() if each})
+
+    return ask
+
+
+def _upload(client: TestClient, draw: Draw) -> httpx2.Response:
+    path = f"/v1/collections/{draw.collection()}/documents"
+    return client.post(path, files={"file": ("a.md", b"# A\n\nwords")})
+
+
+def _version(client: TestClient, draw: Draw, suffix: str) -> httpx2.Response:
+    params = {"version": draw.one(1, 2, 99)}
+    return client.get(f"/v1/documents/{draw.document()}/{suffix}", params=params)
+
+
+# Every route that is not public. What changes things is asked of the other's and of nobody's only.
+READS: Final[Mapping[tuple[str, str], Ask]] = {
+    ("GET", "/v1/version"): lambda c, _: c.get("/v1/version"),
+    ("GET", "/v1/collections"): lambda c, _: c.get("/v1/collections"),
+    ("GET", "/v1/collections/{name}"): lambda c, d: c.get(f"/v1/collections/{d.collection()}"),
+    ("GET", "/v1/documents"): _listing("/v1/documents", "collection", "cursor"),
+    ("GET", "/v1/documents/{document_id}"): lambda c, d: c.get(f"/v1/documents/{d.document()}"),
+    ("GET", "/v1/documents/{document_id}/content"): lambda c, d: _version(c, d, "content"),
+    ("GET", "/v1/documents/{document_id}/text"): lambda c, d: _version(c, d, "text"),
+    ("GET", "/v1/documents/{document_id}/versions"): lambda c, d: c.get(
+        f"/v1/documents/{d.document()}/versions"
+    ),
+    ("GET", "/v1/jobs"): _listing("/v1/jobs", "collection", "document_id", "cursor"),
+    ("GET", "/v1/jobs/{job_id}"): lambda c, d: c.get(f"/v1/jobs/{d.job()}"),
+    ("GET", "/v1/jobs/{job_id}/events"): lambda c, d: c.get(f"/v1/jobs/{d.job()}/events"),
+    ("POST", "/v1/search"): lambda c, d: c.post(
+        "/v1/search",
+        json={
+            **d.question(),
+            "query": d.one(*QUERIES, *SECRETS.values()),
+            "mode": d.one("hybrid", "dense", "lexical"),
+        },
+    ),
+    ("POST", "/v1/answer"): lambda c, d: c.post(
+        "/v1/answer",
+        json={**d.question(), "question": d.one(*QUERIES), "stream": d.one(*(True, False))},
+    ),
+}
+CHANGES: Final[Mapping[tuple[str, str], Ask]] = {
+    ("POST", "/v1/collections"): lambda c, d: c.post(
+        "/v1/collections", json={"name": d.collection()}
+    ),
+    ("PATCH", "/v1/collections/{name}"): lambda c, d: c.patch(
+        f"/v1/collections/{d.collection()}", json={"description": "mine"}
+    ),
+    ("DELETE", "/v1/collections/{name}"): lambda c, d: c.delete(
+        f"/v1/collections/{d.collection()}"
+    ),
+    ("POST", "/v1/collections/{name}/documents"): _upload,
+    ("DELETE", "/v1/documents/{document_id}"): lambda c, d: c.delete(
+        f"/v1/documents/{d.document()}"
+    ),
+    ("DELETE", "/v1/documents/{document_id}/versions/{number}"): lambda c, d: c.delete(
+        f"/v1/documents/{d.document()}/versions/1"
+    ),
+    ("POST", "/v1/jobs/{job_id}/retry"): lambda c, d: c.post(f"/v1/jobs/{d.job()}/retry"),
+    ("DELETE", "/v1/jobs/{job_id}"): lambda c, d: c.delete(f"/v1/jobs/{d.job()}"),
+}
+# of the caller's own browser session, whatever it may see
+_OWN: Final = {("POST", "/sign-out")}
+
+
+def test_every_route_is_asked(town: Town) -> None:
+    asked = READS.keys() | CHANGES.keys() | _OWN
+    there = {place for place in routes(town.house.app) if place[1] not in PUBLIC_PATHS}
+    assert asked == {place for place in there if place[0] != "HEAD"}, "give the new route a row"
+
+
+@given(
+    caller=st.sampled_from(sorted(SECRETS)), place=st.sampled_from(sorted(READS)), data=st.data()
+)
+def test_nothing_of_the_others_comes_back(
+    town: Town, caller: str, place: tuple[str, str], data: st.DataObject
+) -> None:
+    draw = Draw(data, town, caller, harmless=True)
+    response = READS[place](town.owners[caller].client, draw)
+    assert response.status_code < 500
+    sent = response.request.content.decode() + str(response.request.url)
+    secret = SECRETS[OTHER[caller]]
+    assert secret in sent or secret not in response.text
+
+
+@given(
+    caller=st.sampled_from(sorted(SECRETS)), place=st.sampled_from(sorted(CHANGES)), data=st.data()
+)
+def test_nothing_of_the_others_changes(
+    town: Town, caller: str, place: tuple[str, str], data: st.DataObject
+) -> None:
+    before = town.state()
+    response = CHANGES[place](town.owners[caller].client, Draw(data, town, caller, harmless=False))
+    assert response.status_code in {403, 404}
+    assert SECRETS[OTHER[caller]] not in response.text
+    assert town.state() == before
+
+
+@pytest.mark.parametrize("kind", ["documents", "jobs", "collections"])
+@pytest.mark.parametrize("caller", sorted(SECRETS))
+def test_what_is_the_others_is_as_if_it_were_not_there(town: Town, caller: str, kind: str) -> None:
+    foreign = town.owners[OTHER[caller]]
+    names = {
+        "documents": foreign.document_ids[0],
+        "jobs": foreign.job_ids[0],
+        "collections": foreign.name,
+    }
+    client = town.owners[caller].client
+    there = client.get(f"/v1/{kind}/{names[kind]}")
+    nowhere = client.get(f"/v1/{kind}/nowhere")
+    assert there.status_code == nowhere.status_code == 404
+    assert there.text.replace(names[kind], "nowhere") == nowhere.text
+
+
+def test_one_finds_ones_own(town: Town) -> None:
+    for name, owner in town.owners.items():
+        found = owner.client.post("/v1/search", json={"query": QUERIES[0], "top_k": 50}).json()
+        assert {passage["collection"] for passage in found["passages"]} == {name}
+        assert owner.client.get("/v1/collections").json()["items"][0]["name"] == name
+
+
+def test_a_key_whose_collections_were_deleted_opens_nothing(house: House) -> None:
+    house.client.post("/v1/collections", json={"name": "brief"})
+    house.add("kept.md", _TEXT.format(secret="kept"))
+    _, key = house.services.credentials.create_key("one", collections=["brief"])
+    client = house.new_client({"Authorization": f"Bearer {key}"})
+    assert house.client.delete("/v1/collections/brief").status_code == 200
+    assert client.get("/v1/collections").json()["items"] == []
+    assert client.post("/v1/search", json={"query": QUERIES[0]}).json()["passages"] == []
