@@ -33,7 +33,7 @@ def open_vector_store(
 
     try:
         migrations.upgrade(services.database)
-        with receiving(settings.data_dir, sweep=services.blobs.sweep_incoming):
+        with receiving(services):
             yield CimientoVectorStore(services, see_through=finish, collection=collection)
     finally:
         # first: an engine that computes while the interpreter ends can take the process down

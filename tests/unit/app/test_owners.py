@@ -149,6 +149,9 @@ READS: Final[Mapping[tuple[str, str], Ask]] = {
     ("GET", "/v1/version"): lambda c, _: c.get("/v1/version"),
     ("GET", "/v1/collections"): lambda c, _: c.get("/v1/collections"),
     ("GET", "/v1/collections/{name}"): lambda c, d: c.get(f"/v1/collections/{d.collection()}"),
+    ("GET", "/v1/collections/{name}/map"): lambda c, d: c.get(
+        f"/v1/collections/{d.collection()}/map", params={"format": d.one("json", "svg")}
+    ),
     ("GET", "/v1/documents"): _listing("/v1/documents", "collection", "cursor"),
     ("GET", "/v1/documents/{document_id}"): lambda c, d: c.get(f"/v1/documents/{d.document()}"),
     ("GET", "/v1/documents/{document_id}/content"): lambda c, d: _version(c, d, "content"),
