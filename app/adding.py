@@ -11,8 +11,9 @@ from app.services import Services
 from core.access import Access
 from core.errors import CimientoError, JobNotFoundError
 from core.ids import CollectionId
+from ingestion.attempts import Attempt, JobError, job_error
 from ingestion.errors import DocumentTooLargeError, UnsupportedMediaTypeError
-from ingestion.jobs import Attempt, Job, JobError, JobFilter, job_error
+from ingestion.jobs import Job, JobFilter
 from ingestion.media_types import detect_media_type
 from ingestion.uploads import Accepted, Upload
 from ingestion.workflow import IngestionWorker
@@ -133,7 +134,7 @@ def _all_refreshed(services: Services, added: Sequence[Added]) -> list[Added]:
     running = {
         job.id: job for job in services.jobs.list(_EVERYTHING, where=JobFilter(state="running"))
     }
-    waiting = {attempt.version_id for attempt in services.jobs.list_open()}
+    waiting = {attempt.version_id for attempt in services.attempts.list_open()}
     current = []
     for item in added:
         job = item.job

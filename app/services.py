@@ -10,6 +10,7 @@ from core.embedding import Embedder
 from core.settings import Settings
 from generation.evidence import EvidenceRanker
 from generation.generator import Generator
+from ingestion.attempts import Attempts
 from ingestion.collections import Collections
 from ingestion.documents import Documents
 from ingestion.jobs import Jobs
@@ -38,6 +39,7 @@ class Services:
     collections: Collections
     documents: Documents
     jobs: Jobs
+    attempts: Attempts
     queue: IngestionQueue
     workers: Workers
     credentials: Credentials

@@ -21,6 +21,7 @@ from generation.generator import Generator
 from generation.local import LocalGenerator
 from generation.question_likelihood import QuestionLikelihood
 from generation.remote import RemoteGenerator
+from ingestion.attempts import Attempts
 from ingestion.collections import Collections
 from ingestion.documents import Documents
 from ingestion.jobs import Jobs
@@ -180,6 +181,7 @@ def build_services(settings: Settings, models: Models) -> Services:
         collections=Collections(store),
         documents=Documents(store),
         jobs=Jobs(store),
+        attempts=Attempts(store),
         queue=IngestionQueue(settings.jobs_url),
         workers=build_workers(settings, database),
         credentials=Credentials.of(settings, database),
@@ -249,7 +251,7 @@ def build_checks(
     return (
         partial(check_staging, store, alone=alone),
         partial(check_incoming, store.blobs, alone=not receiving),
-        partial(check_workflows, Jobs(store), queue, alone=alone),
+        partial(check_workflows, Attempts(store), queue, alone=alone),
         build_lexical(data_dir, store.database).check,
     )
 

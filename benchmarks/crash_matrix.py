@@ -38,6 +38,7 @@ from core.database import Database
 from core.settings import load_settings
 from core.tables import ChunkRow, DocumentRow, VersionRow
 from core.verify import Premises, verify
+from ingestion.attempts import Attempts
 from ingestion.jobs import Job, JobFilter, Jobs
 from ingestion.workflow import IngestionQueue
 
@@ -63,6 +64,7 @@ class Matrix:
         migrations.upgrade(self.database)
         self.store = build_store(self.settings, self.database)
         self.jobs = Jobs(self.store)
+        self.attempts = Attempts(self.store)
         self.queue = IngestionQueue(self.settings.jobs_url)
         port = _free_port()
         _, key = Credentials.of(self.settings, self.database).create_key("crash matrix")
@@ -110,7 +112,7 @@ class Matrix:
 
     def act(self) -> None:
         """Upload, replace, repeat or delete one document, as a client does."""
-        if len(self.jobs.list_open()) > _MAX_OPEN:
+        if len(self.attempts.list_open()) > _MAX_OPEN:
             time.sleep(0.02)
             return
         name, promise = self.rng.choice(list(self.ledger.promises.items()))
@@ -219,9 +221,9 @@ class Matrix:
 
     def _wait(self) -> None:
         deadline = time.monotonic() + _DONE_WITHIN_S
-        while self.jobs.list_open():
+        while self.attempts.list_open():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{len(self.jobs.list_open())} jobs never ended")
+                raise TimeoutError(f"{len(self.attempts.list_open())} jobs never ended")
             time.sleep(0.2)
 
     def _count_versions(self) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from core.blobs import PendingBlob
 from core.ids import DocumentId, VersionId, new_id
 from core.tables import DocumentRow, JobRow, VersionRow
-from ingestion.jobs import OPEN_STATES
+from ingestion.attempts import OPEN_STATES
 from ingestion.purge import lock_blobs, lock_collection, release_blobs
 from ingestion.store import Store
 from ingestion.turns import next_turn

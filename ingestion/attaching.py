@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from core.blobs import PendingBlob
 from core.errors import CimientoError
 from core.ids import CollectionId, VersionId
-from core.tables import DocumentRow, JobRow, VersionRow, now
+from core.tables import DocumentRow, VersionRow
 from ingestion.accepting import accept_in, sync_file
+from ingestion.attempts import Attempt, fail, job_error
 from ingestion.errors import NestedTooDeepError
 from ingestion.media_types import detect_media_type
 from ingestion.parsing.attachments import AttachedFile
@@ -73,7 +74,7 @@ def attach(session: Session, version: VersionRow, incoming: Sequence[Incoming]) 
         if accepted.deduplicated:
             _hand_over(session, accepted.version_id, version)
         elif error is not None:
-            _fail(session, accepted.version_id, error)
+            fail(session, Attempt(accepted.version_id, accepted.attempt), job_error(error))
 
 
 def _receive(blob: PendingBlob, file: AttachedFile) -> Incoming:
@@ -140,18 +141,3 @@ def _fit(name: str, room: int) -> str:
 
 def _too_deep() -> CimientoError:
     return NestedTooDeepError(f"it is attached more than {_MAX_DEPTH} mails deep")
-
-
-def _fail(session: Session, version_id: VersionId, error: CimientoError) -> None:
-    session.execute(update(VersionRow).where(VersionRow.id == version_id).values(state="failed"))
-    session.execute(
-        update(JobRow)
-        .where(JobRow.id == version_id)
-        .values(
-            state="failed",
-            finished_at=now(),
-            error_code=error.code,
-            error_message=str(error),
-            error_retryable=error.retryable,
-        )
-    )

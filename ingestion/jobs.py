@@ -1,75 +1,20 @@
-"""Jobs: how far each version is, and how it ended. Changes states; runs nothing."""
+"""Jobs: how far each version is, how it ended, and what people change about it. Runs nothing."""
 
-import errno
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, cast
+from typing import cast
 
-from sqlalchemy import CursorResult, Row, Select, select, update
+from sqlalchemy import Row, Select, select, update
 from sqlalchemy.orm import Session
 
 from core.access import Access
-from core.errors import CimientoError, JobNotFoundError
-from core.ids import DocumentId, VersionId, WorkerId
-from core.tables import CollectionRow, DocumentRow, JobRow, VersionRow, WorkerRow, now
-from ingestion.errors import (
-    JobFinishedError,
-    JobNotRetryableError,
-    StorageFullError,
-    WorkerGivenUpError,
-)
-from ingestion.patience import Patience
+from core.errors import JobNotFoundError
+from core.ids import DocumentId, VersionId
+from core.tables import CollectionRow, DocumentRow, JobRow, VersionRow, now
+from ingestion.attempts import BLANK, OPEN_STATES, Attempt, JobError, JobState, Stage, change
+from ingestion.errors import JobFinishedError, JobNotRetryableError
 from ingestion.store import Store
 from ingestion.turns import next_turn
-
-JobState = Literal["queued", "running", "searchable", "failed", "cancelled"]
-Stage = Literal["parsing", "chunking", "embedding", "publishing"]
-
-OPEN_STATES: Final[tuple[JobState, ...]] = ("queued", "running")
-
-
-class NoLongerWantedError(Exception):
-    """The version was deleted, cancelled, begun anew or taken over while it was worked on: stop
-    quietly.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class JobError:
-    """Why a job failed: a stable code, a sentence for a person, whether a retry can help."""
-
-    code: str
-    message: str
-    retryable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One go at making a version searchable; a retry is the next.
-
-    Where a worker holds it, `lease` is its number: every write of the worker names it, and is
-    refused once another one took the work over. `turn` is its place in the order of the queue.
-    """
-
-    version_id: VersionId
-    number: int
-    turn: int = field(default=1, compare=False)
-    lease: int | None = field(default=None, compare=False)
-
-    @property
-    def workflow_id(self) -> str:
-        """Id of the durable workflow: the version's own for the first attempt."""
-        return self.version_id if self.number == 1 else f"{self.version_id}.{self.number}"
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """The next attempt at what failed, and the pause before it."""
-
-    attempt: Attempt
-    pause_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +62,6 @@ class JobFilter:
     document_id: DocumentId | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How far a stage is: `done` of `total` `unit`s, at `rate` of them a second."""
-
-    stage: Stage
-    done: int
-    total: int | None
-    unit: str | None
-    rate: float | None = None
-
-
 class Jobs:
     """Every query on jobs."""
 
@@ -139,96 +73,11 @@ class Jobs:
         with self._store.database.read_scope() as session:
             return _get(session, job_id, access)
 
-    def list_open(self, states: Sequence[JobState] = OPEN_STATES) -> list[Attempt]:
-        """Every attempt that is queued or running, oldest first."""
-        query = select(JobRow.id, JobRow.attempt, JobRow.turn).where(JobRow.state.in_(states))
-        with self._store.database.read_scope() as session:
-            rows = session.execute(query.order_by(JobRow.created_at, JobRow.id)).all()
-        return [Attempt(VersionId(row.id), row.attempt, turn=row.turn) for row in rows]
-
     def list_attached(self, version_id: VersionId) -> list[Job]:
         """The jobs of what was attached to a version, oldest first."""
         query = _select_jobs(Access.to_everything()).where(VersionRow.parent_id == version_id)
         with self._store.database.read_scope() as session:
             return [_job(row) for row in session.execute(query.order_by(JobRow.id))]
-
-    def is_open(self, version_id: VersionId) -> bool:
-        """Whether any attempt at the version is queued or running."""
-        query = select(JobRow.id).where(JobRow.id == version_id, JobRow.state.in_(OPEN_STATES))
-        with self._store.database.read_scope() as session:
-            return session.scalar(query) is not None
-
-    def take(self, attempt: Attempt, worker_id: WorkerId) -> Attempt:
-        """Make the worker the holder of the attempt, in place of any earlier one.
-
-        Returns the attempt with its new lease. Raises `NoLongerWantedError`, and
-        `WorkerGivenUpError` for a worker that the others gave up: its work is another's.
-        """
-        values = {"state": "running", "lease": JobRow.lease + 1, "worker_id": worker_id}
-        with self._store.database.session_scope() as session:
-            living = select(WorkerRow.id).where(WorkerRow.id == worker_id).with_for_update()
-            if session.scalar(living) is None:
-                raise WorkerGivenUpError(f"worker {worker_id} is not among the living")
-            _set(session, attempt, OPEN_STATES, **values)
-            lease = session.scalars(
-                select(JobRow.lease).where(JobRow.id == attempt.version_id)
-            ).one()
-        return replace(attempt, lease=lease)
-
-    def begin(self, attempt: Attempt) -> None:
-        """Mark the attempt as running. Raises `NoLongerWantedError`."""
-        with self._store.database.session_scope() as session:
-            _set(session, attempt, OPEN_STATES, state="running")
-            session.execute(
-                update(JobRow)
-                .where(JobRow.id == attempt.version_id, JobRow.started_at.is_(None))
-                .values(started_at=now())
-            )
-
-    def report(self, attempt: Attempt, reading: Reading) -> None:
-        """Note how far a stage is. Raises `NoLongerWantedError`."""
-        with self._store.database.session_scope() as session:
-            _set(session, attempt, ("running",), **asdict(reading))
-
-    def fail(self, attempt: Attempt, error: JobError) -> bool:
-        """End the attempt as failed. Returns whether it was still open."""
-        values = {
-            "state": "failed",
-            "finished_at": now(),
-            "error_code": error.code,
-            "error_message": error.message,
-            "error_retryable": error.retryable,
-        }
-        try:
-            with self._store.database.session_scope() as session:
-                _set(session, attempt, OPEN_STATES, **values)
-        except NoLongerWantedError:
-            return False
-        return True
-
-    def try_again(self, attempt: Attempt, error: JobError, patience: Patience) -> Again | None:
-        """Queue the attempt anew after an error that may go away by itself; what is staged stays.
-
-        None when patience is at its end, or the attempt is not wanted any more; then nothing was
-        changed. Otherwise the caller enqueues what is returned.
-        """
-        values = {
-            **_BLANK,
-            "state": "queued",
-            "attempt": JobRow.attempt + 1,
-            "failures": JobRow.failures + 1,
-            "error_code": error.code,
-            "error_message": error.message,
-            "error_retryable": error.retryable,
-        }
-        with self._store.database.session_scope() as session, suppress(NoLongerWantedError):
-            row = session.get(JobRow, attempt.version_id, with_for_update=True)
-            if row is not None and row.failures + 1 < patience.max_tries:
-                num_failures = row.failures + 1
-                _set(session, attempt, OPEN_STATES, **values)
-                again = Attempt(attempt.version_id, attempt.number + 1, turn=row.turn)
-                return Again(again, patience.pause_s(num_failures))
-        return None
 
     def cancel(self, job_id: VersionId, access: Access) -> Job:
         """End an open job as cancelled; running work stops by itself within moments.
@@ -240,7 +89,7 @@ class Jobs:
             if not job.is_open:
                 raise JobFinishedError(f"the job is {job.state} already")
             attempt = Attempt(job.id, job.attempt)
-            _set(session, attempt, OPEN_STATES, state="cancelled", finished_at=now())
+            change(session, attempt, OPEN_STATES, state="cancelled", finished_at=now())
         self._store.staging.remove(job_id)
         return self.get(job_id, access)
 
@@ -255,7 +104,7 @@ class Jobs:
                 raise JobNotRetryableError(f"the job is {job.state}: there is nothing to retry")
             _refuse_superseded(session, job)
             turn = next_turn(session, session.get_one(JobRow, job_id).lane)
-            values = {**_BLANK, "state": "queued", "failures": 0, "turn": turn}
+            values = {**BLANK, "state": "queued", "failures": 0, "turn": turn}
             session.execute(
                 update(JobRow).where(JobRow.id == job_id).values(attempt=job.attempt + 1, **values)
             )
@@ -282,58 +131,6 @@ class Jobs:
             query = query.where(JobRow.id < cursor)
         with self._store.database.read_scope() as session:
             return [_job(row) for row in session.execute(query)]
-
-
-def finish(session: Session, attempt: Attempt, *, num_chunks: int) -> None:
-    """End the attempt as searchable, inside the transaction that publishes it.
-
-    Raises `NoLongerWantedError`, and with it undoes the publication.
-    """
-    count = {"done": num_chunks, "total": num_chunks, "unit": "chunks"}
-    _set(session, attempt, ("running",), state="searchable", finished_at=now(), **count)
-
-
-def job_error(error: BaseException) -> JobError:
-    """What a person is told about an exception."""
-    if isinstance(error, CimientoError):
-        return JobError(error.code, str(error), error.retryable)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return job_error(StorageFullError("there is no room left on the disk of the data folder"))
-    message = f"an unexpected error stopped the work ({type(error).__name__}); the log has details"
-    return JobError(CimientoError.code, message, retryable=True)
-
-
-_BLANK: Final[dict[str, Any]] = {
-    "stage": None,
-    "done": 0,
-    "total": None,
-    "unit": None,
-    "rate": None,
-    "started_at": None,
-    "finished_at": None,
-    "error_code": None,
-    "error_message": None,
-    "error_retryable": None,
-}
-
-
-def _set(session: Session, attempt: Attempt, states: tuple[str, ...], /, **values: object) -> None:
-    statement = update(JobRow).where(
-        JobRow.id == attempt.version_id,
-        JobRow.attempt == attempt.number,
-        JobRow.state.in_(states),
-    )
-    if attempt.lease is not None:
-        statement = statement.where(JobRow.lease == attempt.lease)
-    result = session.execute(statement.values(**values))
-    if cast("CursorResult[Any]", result).rowcount == 0:
-        raise NoLongerWantedError(attempt.workflow_id)
-    if "state" in values:
-        session.execute(
-            update(VersionRow)
-            .where(VersionRow.id == attempt.version_id)
-            .values(state=values["state"])
-        )
 
 
 def _refuse_superseded(session: Session, job: Job) -> None:

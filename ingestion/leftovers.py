@@ -8,7 +8,7 @@ from typing import Final
 
 from core.blobs import BlobStore
 from core.verify import GRACE_S, Checked, Finding, is_abandoned
-from ingestion.jobs import Jobs
+from ingestion.attempts import Attempts
 from ingestion.store import Store
 from ingestion.workflow import IngestionQueue, find_unneeded
 
@@ -20,7 +20,7 @@ _NO_ATTEMPT: Final = "no open job waits for this durable workflow"
 def check_staging(store: Store, *, alone: bool, repair: bool) -> Checked:
     """Work is staged for open jobs only. `alone`: nobody works on a document meanwhile."""
     staged = sorted(store.staging.list())
-    wanted = {attempt.version_id for attempt in Jobs(store).list_open()}
+    wanted = {attempt.version_id for attempt in Attempts(store).list_open()}
     orphans = [
         version_id
         for version_id in staged
@@ -45,7 +45,7 @@ def check_incoming(blobs: BlobStore, *, alone: bool, repair: bool) -> Checked:
 
 
 def check_workflows(
-    jobs: Jobs,
+    attempts: Attempts,
     queue: IngestionQueue,
     *,
     alone: bool,
@@ -57,7 +57,7 @@ def check_workflows(
     One that has not ended may be just about to: it counts only where nobody works.
     """
     workflows = queue.list_workflows(ended_only=not alone)
-    orphans = find_unneeded(workflows, jobs.list_open(), older_than_s=older_than_s)
+    orphans = find_unneeded(workflows, attempts.list_open(), older_than_s=older_than_s)
     if repair:
         queue.forget(orphans)
     found = _findings("orphan_workflow", orphans, _NO_ATTEMPT, repair=repair)

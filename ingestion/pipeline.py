@@ -18,9 +18,9 @@ from core.errors import CimientoError
 from core.ids import VersionId, WorkerId
 from core.settings import IngestionSettings
 from core.tables import DocumentRow, VersionRow
+from ingestion.attempts import Again, Attempt, Attempts, NoLongerWantedError, Stage, job_error
 from ingestion.chunking import ChunkSize, chunk, embedding_text
 from ingestion.errors import NoTextFoundError, StageStalledError, WorkerGivenUpError
-from ingestion.jobs import Again, Attempt, Jobs, NoLongerWantedError, Stage, job_error
 from ingestion.language import detect_language, detect_passage_language
 from ingestion.parsing.attachments import list_attachments
 from ingestion.parsing.document import ParsedDocument
@@ -116,7 +116,7 @@ class Stages:
         other_embedder: LoadEmbedder = no_other_model,
     ) -> None:
         self._store = store
-        self._jobs = Jobs(store)
+        self._attempts = Attempts(store)
         self._sandbox = sandbox
         self.embedders = Embedders(store.database, embedder, other_embedder)
         self._settings = settings
@@ -145,9 +145,9 @@ class Stages:
                 yield progress.attempt, _stalled(stage, self._limits[stage])
 
     def take(self, attempt: Attempt, worker_id: WorkerId) -> Attempt:
-        """Hold the attempt from now on, with what an earlier holder left. See `Jobs.take`."""
+        """Hold the attempt from now on, with what an earlier holder left. See `Attempts.take`."""
         try:
-            taken = self._jobs.take(attempt, worker_id)
+            taken = self._attempts.take(attempt, worker_id)
         except WorkerGivenUpError as error:
             # no outcome of the work: it goes on elsewhere
             raise WorkerStoppingError from error
@@ -217,9 +217,9 @@ class Stages:
         Returns the next attempt where the error may go away by itself.
         """
         reason = job_error(error)
-        again = self._jobs.try_again(attempt, reason, patience_with(error))
+        again = self._attempts.try_again(attempt, reason, patience_with(error))
         if again is None:
-            self._jobs.fail(attempt, reason)
+            self._attempts.fail(attempt, reason)
         # A bug of ours is logged with its traceback; a bad file is not an event of the service.
         details: dict[str, object] = {} if isinstance(error, CimientoError) else {"exc_info": error}
         details["again_in_s"] = again and again.pause_s
@@ -229,21 +229,21 @@ class Stages:
     def clean(self, attempt: Attempt) -> None:
         """Remove what was staged for work that came to its end."""
         # A retry may have been queued meanwhile; what is staged is its own then.
-        if not self._jobs.is_open(attempt.version_id):
+        if not self._attempts.is_open(attempt.version_id):
             self._store.staging.remove(attempt.version_id)
 
     @contextlib.contextmanager
     def _stage(self, attempt: Attempt) -> Iterator[StagedVersion]:
-        self._jobs.begin(attempt)
+        self._attempts.begin(attempt)
         staged = self._store.staging.of(attempt.version_id, attempt.lease)
         staged.create()
         outer = self._progress.get(attempt.version_id)
-        self._progress[attempt.version_id] = outer or Progress(self._jobs, attempt)
+        self._progress[attempt.version_id] = outer or Progress(self._attempts, attempt)
         try:
             yield staged
         except FileNotFoundError:
             # Deletion, cancelling and a takeover remove the folder under running work.
-            self._jobs.begin(attempt)
+            self._attempts.begin(attempt)
             raise
         finally:
             if outer is None:
@@ -266,7 +266,7 @@ class Stages:
     def _its_turn(self, attempt: Attempt) -> Iterator[None]:
         while not self._turn.acquire(timeout=_ASK_EVERY_S):
             self._breathe()
-            self._jobs.begin(attempt)
+            self._attempts.begin(attempt)
             self._progress[attempt.version_id].wait()
         try:
             yield

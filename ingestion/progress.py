@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from ingestion.jobs import Attempt, Jobs, Reading, Stage
+from ingestion.attempts import Attempt, Attempts, Reading, Stage
 
 _REPORT_EVERY_S: Final = 0.4
 
@@ -17,10 +17,10 @@ class Progress:
     """
 
     def __init__(
-        self, jobs: Jobs, attempt: Attempt, *, clock: Callable[[], float] = time.monotonic
+        self, attempts: Attempts, attempt: Attempt, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.attempt = attempt
-        self._jobs = jobs
+        self._attempts = attempts
         self._clock = clock
         self._written: tuple[Stage, float] | None = None
         # Where the stage was when it was first reported, and where it is; with their moments.
@@ -39,7 +39,7 @@ class Progress:
             return
         self._written = (stage, moment)
         rate = self._rate(done, moment)
-        self._jobs.report(self.attempt, Reading(stage, done, total, unit, rate))
+        self._attempts.report(self.attempt, Reading(stage, done, total, unit, rate))
 
     def wait(self) -> None:
         """Note that the stage waits for its turn, which is no standing still."""

@@ -21,7 +21,7 @@ from core.tables import (
     now,
 )
 from ingestion.attaching import Incoming, attach, receive
-from ingestion.jobs import OPEN_STATES, Attempt, finish
+from ingestion.attempts import OPEN_STATES, Attempt, finish
 from ingestion.parsing.attachments import AttachedFile
 from ingestion.parsing.document import ParsedDocument
 from ingestion.purge import (

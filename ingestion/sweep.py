@@ -9,7 +9,7 @@ from core.ids import SegmentId, VersionId
 from core.merging import Workshop
 from core.segments import delete_segment, list_segments
 from core.tables import JobRow, SegmentRow, VersionRow
-from ingestion.jobs import OPEN_STATES
+from ingestion.attempts import OPEN_STATES
 from ingestion.purge import release_blobs
 from ingestion.store import Store
 

@@ -19,9 +19,9 @@ from sqlalchemy import create_engine, make_url
 
 from core.errors import AlreadyRunningError
 from core.ids import VersionId, WorkerId
+from ingestion.attempts import Attempt, Attempts, job_error
 from ingestion.errors import IngestionInterruptedError, WorkerGivenUpError
 from ingestion.index_keeper import IndexDuty, Tidying
-from ingestion.jobs import Attempt, Jobs, job_error
 from ingestion.patience import patience_with
 from ingestion.pipeline import Stages, run_attempt
 from ingestion.reembedding import change_model
@@ -131,7 +131,7 @@ class IngestionWorker:
     ) -> None:
         self._jobs_url = jobs_url
         self._store = store
-        self._jobs = Jobs(store)
+        self._attempts = Attempts(store)
         self._stages = stages
         self._duties = (
             IndexDuty(store, Tidying(), name="index-tidying"),
@@ -219,8 +219,10 @@ class IngestionWorker:
             with self._idle, self._work_lock.working():
                 attempt = Attempt(VersionId(version_id), number)
                 again = run_attempt(attempt, self._stages, self._id, _run_durably)
+            # should the process die before this, the reconciler enqueues them
+            for attached in self._attempts.list_attached(attempt.version_id):
+                self._queue.enqueue(attached)
             if again is not None:
-                # should the process die before this, the reconciler enqueues it
                 self._queue.enqueue(again.attempt, delay_s=again.pause_s)
 
         return ingest
@@ -257,7 +259,7 @@ class IngestionWorker:
     def _end_stalled(self) -> None:
         """Fail what stands still. Python cannot end a thread: the process ends with it."""
         for attempt, error in self._stages.find_stalled():
-            self._jobs.fail(attempt, job_error(error))
+            self._attempts.fail(attempt, job_error(error))
             log.error("stage_stalled", version=attempt.version_id, reason=str(error))
             self._stages.stop()
             self.is_spent.set()
@@ -272,10 +274,10 @@ class IngestionWorker:
 
     def _reconcile(self) -> None:
         """Make the queue agree with the truth: no open job without a workflow that works on it."""
-        queued = self._jobs.list_open(("queued",))
+        queued = self._attempts.list_open(("queued",))
         # A long queue is asked about once a minute, what is new to it at once.
         known = self._enqueued if self._num_reconciled % _RECONCILE_ALL_EVERY else set()
-        attempts = self._jobs.list_open(("running",)) + [a for a in queued if a not in known]
+        attempts = self._attempts.list_open(("running",)) + [a for a in queued if a not in known]
         statuses = self._queue.statuses(attempts)
         for attempt in attempts:
             status = statuses.get(attempt)
@@ -292,12 +294,14 @@ class IngestionWorker:
     def _forget_ended(self, *, older_than_s: float) -> None:
         # The truth remembers how jobs ended; their workflows would only pile up.
         ended = self._queue.list_workflows(ended_only=True)
-        self._queue.forget(find_unneeded(ended, self._jobs.list_open(), older_than_s=older_than_s))
+        self._queue.forget(
+            find_unneeded(ended, self._attempts.list_open(), older_than_s=older_than_s)
+        )
 
     def _begin_anew(self, attempt: Attempt, error: IngestionInterruptedError) -> None:
-        again = self._jobs.try_again(attempt, job_error(error), patience_with(error))
+        again = self._attempts.try_again(attempt, job_error(error), patience_with(error))
         if again is None:
-            self._jobs.fail(attempt, job_error(error))
+            self._attempts.fail(attempt, job_error(error))
         else:
             self._queue.enqueue(again.attempt, delay_s=again.pause_s)
 

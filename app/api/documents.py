@@ -24,9 +24,9 @@ from app.services import Services
 from app.uploads import ReceivedUpload, receive_upload
 from core.blobs import PendingBlob
 from core.ids import DocumentId
+from ingestion.attempts import Attempt
 from ingestion.collections import Collection
 from ingestion.documents import DocumentFilter
-from ingestion.jobs import Attempt
 from ingestion.uploads import (
     MAX_PASSWORD_CHARS,
     Accepted,

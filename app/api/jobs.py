@@ -20,7 +20,8 @@ from app.streams import EventStreamResponse, ServerEvent, run_task
 from core.access import Access
 from core.errors import CimientoError
 from core.ids import DocumentId, VersionId
-from ingestion.jobs import Attempt, JobFilter
+from ingestion.attempts import Attempt
+from ingestion.jobs import JobFilter
 
 router = APIRouter(tags=["jobs"])
 

@@ -7,9 +7,10 @@ from pydantic import Field, JsonValue, SecretStr
 
 from app.api.fields import CollectionName, Reply, Request
 from core.types import Box, Passage
+from ingestion.attempts import JobError
 from ingestion.collections import Collection
 from ingestion.documents import Document, Version
-from ingestion.jobs import Job, JobError
+from ingestion.jobs import Job
 from ingestion.purge import Purged
 from ingestion.uploads import MAX_PASSWORD_CHARS, Accepted
 

@@ -81,7 +81,7 @@ def retry(
     """Queue failed or cancelled jobs anew."""
     from core.access import Access
     from core.ids import VersionId
-    from ingestion.jobs import Attempt
+    from ingestion.attempts import Attempt
 
     if bool(job_ids) == failed:
         raise typer.BadParameter("name jobs, or say --failed")

@@ -15,10 +15,10 @@ from app.services import Services
 from core.access import Access
 from core.errors import CimientoError, DocumentNotFoundError
 from core.ids import DocumentId
+from ingestion.attempts import Attempt
 from ingestion.collections import Collection
 from ingestion.documents import Document, DocumentFilter
 from ingestion.errors import BadMetadataError, BadNameError
-from ingestion.jobs import Attempt
 from ingestion.parsing.formats import PLAIN
 from ingestion.uploads import Accepted, Upload, clean_relative_path, read_metadata
 

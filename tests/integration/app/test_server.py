@@ -7,7 +7,7 @@ import time
 from urllib.parse import urlsplit
 
 from core.ids import VersionId
-from ingestion.jobs import Attempt, Reading
+from ingestion.attempts import Attempt, Reading
 from tests.integration.app.conftest import Running
 from tests.unit.app.house import POOL
 
@@ -128,8 +128,8 @@ def test_a_job_is_followed_to_its_end(running: Running) -> None:
             states.append((job["state"], job["stage"]))
             if job["state"] == "queued":
                 attempt = Attempt(VersionId(job_id), 1)
-                house.services.jobs.begin(attempt)
-                house.services.jobs.report(attempt, Reading("parsing", 1, 2, "pages"))
+                house.services.attempts.begin(attempt)
+                house.services.attempts.report(attempt, Reading("parsing", 1, 2, "pages"))
             elif job["stage"] == "parsing" and job["done"] == 1:
                 house.ingest()
     assert states[0] == ("queued", None)

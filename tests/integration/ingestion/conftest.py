@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ingestion.workflow import IngestionQueue
 from tests.unit.ingestion.house import House
 
 
@@ -14,3 +15,11 @@ def house(tmp_path: Path) -> Iterator[House]:
     house = House(tmp_path / "data")
     yield house
     house.close()
+
+
+@pytest.fixture
+def queue(house: House) -> Iterator[IngestionQueue]:
+    """The side of the API."""
+    queue = IngestionQueue(house.jobs_url)
+    yield queue
+    queue.close()

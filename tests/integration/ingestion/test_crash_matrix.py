@@ -16,10 +16,11 @@ from benchmarks.crash_ledger import Ledger, Promise, new_marker
 from core.ids import DocumentId
 from core.tables import DocumentRow, VersionRow
 from core.verify import Premises, verify
-from ingestion.jobs import Attempt, JobFilter
+from ingestion.attempts import Attempt
+from ingestion.jobs import JobFilter
 from ingestion.leftovers import check_incoming, check_staging, check_workflows
 from ingestion.workflow import IngestionQueue
-from tests.integration.ingestion.test_worker import _worker_process
+from tests.integration.ingestion.running import worker_process
 from tests.integration.ingestion.waiting import until
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of
 from tests.unit.ingestion.test_deletion import files_that_say
@@ -83,7 +84,7 @@ class Matrix:
         looked = [
             check_staging(house.store, alone=alone, repair=False),
             check_incoming(house.store.blobs, alone=True, repair=False),
-            check_workflows(house.jobs, self.queue, alone=alone, repair=False),
+            check_workflows(house.attempts, self.queue, alone=alone, repair=False),
         ]
         found = [*verify(premises, repair=False).findings]
         found += [finding for checked in looked for finding in checked.findings]
@@ -91,11 +92,11 @@ class Matrix:
 
     def finish(self) -> None:
         """Wait for the work; what several kills hit at the same point is retried, as people do."""
-        until(lambda: not self.house.jobs.list_open())
+        until(lambda: not self.house.attempts.list_open())
         for job in self.house.jobs.list(EVERYTHING, where=JobFilter(state="failed")):
             again = self.house.jobs.retry(job.id, EVERYTHING)
             self.queue.enqueue(Attempt(again.id, again.attempt))
-        until(lambda: not self.house.jobs.list_open())
+        until(lambda: not self.house.attempts.list_open())
         until(lambda: not self.house.store.staging.list())
 
 
@@ -110,14 +111,14 @@ def matrix(house: House) -> Iterator[Matrix]:
 def test_ten_kills_lose_double_leave_and_show_nothing(matrix: Matrix) -> None:
     house, rng = matrix.house, matrix.rng
     for _ in range(NUM_KILLS):
-        with _worker_process(house, batch_s=0.01):
+        with worker_process(house, batch_s=0.01):
             moment = time.monotonic() + rng.uniform(0.0, 2.0)
             while time.monotonic() < moment:
-                if len(house.jobs.list_open()) < 6:
+                if len(house.attempts.list_open()) < 6:
                     matrix.act()
                 time.sleep(0.02)
         matrix.look()
-    with _worker_process(house, batch_s=0.0) as process:
+    with worker_process(house, batch_s=0.0) as process:
         matrix.finish()
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == 0

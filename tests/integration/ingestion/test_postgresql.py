@@ -44,7 +44,7 @@ def test_work_is_taken_over_and_published_once(house: House) -> None:
     stages.parse(lost)
     workers.leave(worker_id)
     with house.worker():
-        until(lambda: not house.jobs.list_open())
+        until(lambda: not house.attempts.list_open())
     queue.close()
     job = house.jobs.get(accepted.job_id, EVERYTHING)
     assert (job.state, job.error) == ("searchable", None)

@@ -15,7 +15,7 @@ from app.services import Services
 from app.wiring import Models, build_services
 from core.errors import CimientoError
 from core.settings import GenerationSettings, ServerSettings, Settings
-from ingestion.jobs import Attempt
+from ingestion.attempts import Attempt
 from ingestion.pipeline import Stages, ingest_document
 from retrieval.reranking import NO_RERANKER, Reranker
 from tests.fakes import FakeEmbedder
@@ -83,7 +83,7 @@ class House:
         stages = Stages(
             services.store, DirectSandbox(LIMITS), services.embedder, services.settings.ingestion
         )
-        for attempt in services.jobs.list_open():
+        for attempt in services.attempts.list_open():
             try:
                 ingest_document(attempt, stages)
             except CimientoError as error:

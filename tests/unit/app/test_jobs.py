@@ -6,7 +6,7 @@ import pytest
 
 from core.access import Access
 from core.ids import VersionId
-from ingestion.jobs import Attempt, JobError, Reading
+from ingestion.attempts import Attempt, JobError, Reading
 from tests.unit.app.house import POOL, House
 from tests.unit.app.sse import read_events
 from tests.unit.ingestion import files
@@ -23,14 +23,14 @@ def queue(house: House, name: str = "pool.txt", data: str | bytes = POOL) -> str
 def fail(house: House, job_id: str) -> None:
     """End a job as failed."""
     reason = JobError("unreadable_document", "the PDF is broken", retryable=False)
-    house.services.jobs.fail(Attempt(VersionId(job_id), 1), reason)
+    house.services.attempts.fail(Attempt(VersionId(job_id), 1), reason)
 
 
 def test_a_job_tells_how_far_it_is(house: House) -> None:
     job_id = queue(house)
     attempt = Attempt(VersionId(job_id), 1)
-    house.services.jobs.begin(attempt)
-    house.services.jobs.report(attempt, Reading("embedding", 3, 9, "chunks", rate=2.0))
+    house.services.attempts.begin(attempt)
+    house.services.attempts.report(attempt, Reading("embedding", 3, 9, "chunks", rate=2.0))
     job = house.client.get(f"/v1/jobs/{job_id}").json()
     assert (job["state"], job["stage"]) == ("running", "embedding")
     assert (job["done"], job["total"], job["unit"], job["attempt"]) == (3, 9, "chunks", 1)

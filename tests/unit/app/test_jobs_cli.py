@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import main
-from ingestion.jobs import Attempt, JobError
+from ingestion.attempts import Attempt, JobError
 from tests.unit.app.house import House
 
 Run = Callable[..., Result]
@@ -30,7 +30,7 @@ def read(result: Result) -> Any:
 
 def fail(house: House, job_id: Any, *, retryable: bool) -> None:
     reason = JobError("storage_full", "there is no room left", retryable=retryable)
-    house.services.jobs.fail(Attempt(job_id, 1), reason)
+    house.services.attempts.fail(Attempt(job_id, 1), reason)
 
 
 def test_dead_letters_are_listed_shown_and_retried(house: House, run: Run) -> None:

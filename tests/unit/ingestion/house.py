@@ -17,9 +17,10 @@ from core.ids import CollectionId, SegmentId, VersionId
 from core.segments import list_segments, load_segment
 from core.settings import IngestionSettings
 from core.tables import ChunkRow, DeletedChunkRow, SegmentRow, VersionRow
+from ingestion.attempts import Attempt, Attempts, NoLongerWantedError
 from ingestion.collections import Collections
 from ingestion.documents import Documents
-from ingestion.jobs import Attempt, Jobs, NoLongerWantedError
+from ingestion.jobs import Jobs
 from ingestion.media_types import detect_media_type
 from ingestion.parsing.attachments import save_attachments
 from ingestion.parsing.child import load_parser
@@ -90,6 +91,7 @@ class House:
         self.documents = Documents(self.store)
         self.collections = Collections(self.store)
         self.jobs = Jobs(self.store)
+        self.attempts = Attempts(self.store)
         self.embedder = HookedEmbedder()
         self.settings = IngestionSettings(embed_batch=4)
         self.jobs_url = url or f"sqlite:///{data_dir / 'jobs.db'}"

@@ -37,7 +37,7 @@ def _add(house: House, data: bytes, *, on_conflict: OnConflict = OnConflict.REPL
 def _work_off(house: House) -> None:
     # what the worker's reconciliation does: every open job is taken up
     worker_id = house.workers().join()
-    while attempts := house.jobs.list_open():
+    while attempts := house.attempts.list_open():
         for attempt in attempts:
             run_attempt(attempt, house.stages(), worker_id)
 

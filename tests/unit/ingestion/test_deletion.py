@@ -11,7 +11,7 @@ from core.blobs import hash_file
 from core.errors import DocumentNotFoundError
 from core.tables import ChunkRow
 from core.verify import Premises, verify
-from ingestion.jobs import NoLongerWantedError
+from ingestion.attempts import NoLongerWantedError
 from ingestion.pipeline import run_attempt
 from ingestion.uploads import Accepted, OnConflict
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of

@@ -8,8 +8,8 @@ import pytest
 from core.access import Access
 from core.errors import BlobMissingError, CollectionNotFoundError, DocumentNotFoundError
 from core.ids import CollectionId, DocumentId
+from ingestion.attempts import NoLongerWantedError
 from ingestion.documents import DocumentFilter
-from ingestion.jobs import NoLongerWantedError
 from ingestion.uploads import Accepted, OnConflict
 from tests.unit.ingestion import files
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of

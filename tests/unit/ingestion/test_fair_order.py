@@ -1,12 +1,12 @@
 """Ten thousand files of one do not hold up one file of another."""
 
-from ingestion.jobs import Attempt
+from ingestion.attempts import Attempt
 from tests.unit.ingestion.house import EVERYTHING, House
 
 
 def turns(house: House) -> list[str]:
     """Names of what is queued, in the order in which workers take it."""
-    order = {attempt.version_id: attempt.turn for attempt in house.jobs.list_open(("queued",))}
+    order = {attempt.version_id: attempt.turn for attempt in house.attempts.list_open(("queued",))}
     jobs = [job for job in house.jobs.list(EVERYTHING) if job.id in order]
     return [job.document_name for job in sorted(jobs, key=lambda job: (order[job.id], job.id))]
 
@@ -14,8 +14,8 @@ def turns(house: House) -> list[str]:
 def work_off(house: House, num_jobs: int) -> None:
     """Take the next jobs in their order, and end them."""
     for _ in range(num_jobs):
-        first = min(house.jobs.list_open(("queued",)), key=lambda attempt: attempt.turn)
-        house.jobs.begin(first)
+        first = min(house.attempts.list_open(("queued",)), key=lambda attempt: attempt.turn)
+        house.attempts.begin(first)
         house.jobs.cancel(first.version_id, EVERYTHING)
 
 
@@ -50,5 +50,5 @@ def test_a_retry_comes_behind_what_waits_in_its_lane(house: House) -> None:
     send(house, "ann", "second.txt", "third.txt")
     house.jobs.cancel(first.job_id, EVERYTHING)
     job = house.jobs.retry(first.job_id, EVERYTHING)
-    assert Attempt(job.id, job.attempt) in house.jobs.list_open()
+    assert Attempt(job.id, job.attempt) in house.attempts.list_open()
     assert turns(house) == ["second.txt", "third.txt", "first.txt"]

@@ -5,13 +5,14 @@ import pytest
 from core.access import Access
 from core.errors import JobNotFoundError
 from core.ids import VersionId
+from ingestion.attempts import Attempt, JobError, NoLongerWantedError, job_error
 from ingestion.errors import (
     IngestionInterruptedError,
     JobFinishedError,
     JobNotRetryableError,
     NoTextFoundError,
 )
-from ingestion.jobs import Attempt, JobError, JobFilter, NoLongerWantedError, job_error
+from ingestion.jobs import JobFilter
 from ingestion.progress import Progress
 from ingestion.uploads import OnConflict
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of
@@ -42,9 +43,9 @@ def test_progress_only_goes_forward(house: House) -> None:
 def test_reports_are_thinned_but_never_the_last_of_a_stage(house: House) -> None:
     accepted = house.upload("a.txt", b"words")
     attempt = attempt_of(accepted)
-    house.jobs.begin(attempt)
+    house.attempts.begin(attempt)
     moment = 0.0
-    progress = Progress(house.jobs, attempt, clock=lambda: moment)
+    progress = Progress(house.attempts, attempt, clock=lambda: moment)
 
     def done() -> int:
         return house.jobs.get(accepted.job_id, EVERYTHING).done
@@ -64,8 +65,8 @@ def test_reports_are_thinned_but_never_the_last_of_a_stage(house: House) -> None
 def test_a_failed_job_says_why_and_can_be_retried(house: House) -> None:
     accepted = house.upload("a.txt", b"words")
     first = attempt_of(accepted)
-    house.jobs.begin(first)
-    assert house.jobs.fail(first, BAD_LUCK)
+    house.attempts.begin(first)
+    assert house.attempts.fail(first, BAD_LUCK)
     job = house.jobs.get(accepted.job_id, EVERYTHING)
     assert (job.state, job.error, job.is_open) == ("failed", BAD_LUCK, False)
     again = house.jobs.retry(accepted.job_id, EVERYTHING)
@@ -73,8 +74,8 @@ def test_a_failed_job_says_why_and_can_be_retried(house: House) -> None:
     second = Attempt(again.id, again.attempt)
     assert (first.workflow_id, second.workflow_id) == (accepted.job_id, f"{accepted.job_id}.2")
     with pytest.raises(NoLongerWantedError):
-        house.jobs.begin(first)
-    assert not house.jobs.fail(first, BAD_LUCK)
+        house.attempts.begin(first)
+    assert not house.attempts.fail(first, BAD_LUCK)
     house.stages().parse(second)
     assert house.jobs.get(accepted.job_id, EVERYTHING).state == "running"
 
@@ -118,7 +119,7 @@ def test_what_has_ended_is_neither_cancelled_nor_retried(house: House) -> None:
 
 def test_a_version_that_was_overtaken_is_not_retried(house: House) -> None:
     first = house.upload("a.txt", b"old words")
-    house.jobs.fail(attempt_of(first), BAD_LUCK)
+    house.attempts.fail(attempt_of(first), BAD_LUCK)
     house.add("a.txt", b"new words", on_conflict=OnConflict.VERSION)
     with pytest.raises(JobNotRetryableError, match="newer"):
         house.jobs.retry(first.job_id, EVERYTHING)
@@ -134,7 +135,8 @@ def test_jobs_are_listed_newest_first_by_state_and_access(house: House) -> None:
     ]
     assert [job.id for job in house.jobs.list(EVERYTHING, cursor=ids[1], limit=1)] == [ids[2]]
     assert house.jobs.list(Access(frozenset())) == []
-    assert {attempt.version_id for attempt in house.jobs.list_open()} == {q.job_id for q in queued}
+    still_open = {attempt.version_id for attempt in house.attempts.list_open()}
+    assert still_open == {q.job_id for q in queued}
 
 
 def test_without_access_a_job_is_not_there(house: House) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from core.verify import Checked
-from ingestion.jobs import Attempt
+from ingestion.attempts import Attempt
 from ingestion.leftovers import check_incoming, check_staging, check_workflows
 from ingestion.workflow import IngestionQueue
 from tests.unit.ingestion.house import EVERYTHING, House, attempt_of
@@ -66,7 +66,7 @@ def test_a_workflow_that_no_open_job_waits_for_is_an_orphan(
 
     def check(*, alone: bool, repair: bool, older_than_s: float = 0.0) -> Checked:
         return check_workflows(
-            house.jobs, queue, alone=alone, repair=repair, older_than_s=older_than_s
+            house.attempts, queue, alone=alone, repair=repair, older_than_s=older_than_s
         )
 
     # whoever works may be about to take it, or to forget it

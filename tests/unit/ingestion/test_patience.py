@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from ingestion.attempts import Attempt
 from ingestion.errors import (
     NoTextFoundError,
     ParserCrashedError,
@@ -13,7 +14,6 @@ from ingestion.errors import (
     StorageFullError,
     UnreadableDocumentError,
 )
-from ingestion.jobs import Attempt
 from ingestion.patience import NONE, patience_with
 from ingestion.pipeline import run_attempt
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of

@@ -12,8 +12,8 @@ from sqlalchemy.orm import undefer
 from core.ids import SegmentId
 from core.segments import SegmentContent, load_segment, write_segment
 from core.tables import ChunkRow, ManifestRow, SegmentRow
+from ingestion.attempts import NoLongerWantedError
 from ingestion.errors import NoTextFoundError, PoisonDocumentError
-from ingestion.jobs import NoLongerWantedError
 from ingestion.pipeline import WorkerStoppingError
 from ingestion.sweep import sweep
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of

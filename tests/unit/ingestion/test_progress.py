@@ -43,8 +43,8 @@ class Ticking(DirectSandbox):
 def test_rate_and_remaining_seconds_are_those_of_the_stage(house: House) -> None:
     accepted = house.upload("a.txt", TEXT)
     attempt, moment = attempt_of(accepted), 0.0
-    house.jobs.begin(attempt)
-    progress = Progress(house.jobs, attempt, clock=lambda: moment)
+    house.attempts.begin(attempt)
+    progress = Progress(house.attempts, attempt, clock=lambda: moment)
     progress.report("parsing", 5, 10, "pages")
     progress.report("embedding", 20, 100, "chunks")
     job = house.jobs.get(accepted.job_id, EVERYTHING)
@@ -59,8 +59,8 @@ def test_rate_and_remaining_seconds_are_those_of_the_stage(house: House) -> None
 def test_standing_still_is_measured_from_the_last_progress_or_wait(house: House) -> None:
     accepted = house.upload("a.txt", TEXT)
     attempt, moment = attempt_of(accepted), 0.0
-    house.jobs.begin(attempt)
-    progress = Progress(house.jobs, attempt, clock=lambda: moment)
+    house.attempts.begin(attempt)
+    progress = Progress(house.attempts, attempt, clock=lambda: moment)
     for moment, done in ((1.0, 1), (5.0, 1), (9.0, 2)):
         progress.report("embedding", done, 4, "chunks")
         assert progress.still_s == (4.0 if moment == 5.0 else 0.0)

@@ -115,7 +115,7 @@ def test_a_version_deleted_while_queued_lets_the_one_before_stay(house: House) -
     first = house.add("a.txt", b"one")
     second = house.upload("a.txt", b"two")
     house.documents.delete_version(first.document_id, second.number, EVERYTHING)
-    assert house.jobs.list_open() == []
+    assert house.attempts.list_open() == []
     assert house.searchable_text() == "one"
     assert house.orphans() == NO_ORPHANS
 

@@ -8,8 +8,8 @@ from sqlalchemy import update
 
 from core.ids import WorkerId
 from core.tables import WorkerRow, now
+from ingestion.attempts import NoLongerWantedError
 from ingestion.errors import WorkerGivenUpError
-from ingestion.jobs import NoLongerWantedError
 from ingestion.pipeline import WorkerStoppingError, run_attempt
 from ingestion.workers import Workers
 from tests.unit.ingestion.house import EVERYTHING, House, attempt_of
