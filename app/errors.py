@@ -107,7 +107,6 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "unsupported_media_type": 415,
     "document_too_large": 413,
     "empty_document": 422,
-    "password_required": 422,
     "bad_collection_name": 422,
     "bad_language": 422,
     "bad_metadata": 422,

@@ -7,20 +7,14 @@ from typing import Final
 
 import puremagic
 
-from ingestion.errors import (
-    EmptyDocumentError,
-    PasswordRequiredError,
-    UnsupportedMediaTypeError,
-)
-from ingestion.parsing import compound
-from ingestion.parsing.archives import declared_type, list_entries
+from ingestion.errors import EmptyDocumentError, UnsupportedMediaTypeError
+from ingestion.parsing import archives, compound
 from ingestion.parsing.formats import (
     BMP,
     CSV,
     DOC,
-    DOCX,
     EML,
-    EPUB,
+    ENCRYPTED,
     GIF,
     HTML,
     JPEG,
@@ -28,18 +22,15 @@ from ingestion.parsing.formats import (
     JSONL,
     MARKDOWN,
     MSG,
-    ODT,
     PDF,
     PLAIN,
     PNG,
     PPT,
-    PPTX,
     RTF,
     TIFF,
     TSV,
     WEBP,
     XLS,
-    XLSX,
 )
 from ingestion.parsing.text import looks_like_utf16
 
@@ -57,13 +48,6 @@ _SUPPORTED: Final = (
     "PDF, Word, PowerPoint, Excel, OpenDocument text, EPUB, RTF, mail, HTML, Markdown, CSV, JSON, "
     "any other text and pictures can be read"
 )
-# The part that makes a zip file a document; some programs number it.
-_PARTS: Final = (
-    (re.compile(r"word/document\d*\.xml"), DOCX),
-    (re.compile(r"ppt/presentation\d*\.xml"), PPTX),
-    (re.compile(r"xl/workbook\d*\.xml"), XLSX),
-)
-_DECLARED: Final = {EPUB: EPUB, ODT: ODT, f"{ODT}-template": ODT}
 _STREAMS: Final = {
     "WordDocument": DOC,
     "Workbook": XLS,
@@ -117,8 +101,7 @@ _BY_SUFFIX: Final = {
 def detect_media_type(path: Path, name: str) -> str:
     """The media type of a file that was received under a name.
 
-    Raises `EmptyDocumentError`, `PasswordRequiredError` for encrypted office files, and
-    `UnsupportedMediaTypeError` for whatever cannot be read.
+    Raises `EmptyDocumentError`, and `UnsupportedMediaTypeError` for whatever cannot be read.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
@@ -143,11 +126,7 @@ def detect_media_type(path: Path, name: str) -> str:
 
 
 def _zip_type(path: Path, name: str) -> str:
-    entries = list_entries(path)
-    for part, media_type in _PARTS:
-        if any(map(part.fullmatch, entries)):
-            return media_type
-    media_type = _DECLARED.get(declared_type(path), "") if entries else ""
+    media_type = archives.find_type(path)
     if not media_type:
         raise UnsupportedMediaTypeError(
             f"{name!r} is a zip file, and no document of a known kind; {_SUPPORTED}"
@@ -162,9 +141,7 @@ def _compound_type(path: Path, name: str) -> str:
     except compound.CompoundFileError:
         streams = set()
     if _ENCRYPTED_STREAM in streams:
-        raise PasswordRequiredError(
-            "the Office document is encrypted; upload a copy that opens without a password"
-        )
+        return ENCRYPTED
     for stream, media_type in _STREAMS.items():
         if stream in streams:
             return media_type

@@ -1,10 +1,12 @@
 """Zip-based formats: what they hold, and the refusal of those that unpack without end."""
 
+import re
 import zipfile
 from pathlib import Path
 from typing import Final
 
 from ingestion.errors import DocumentTooLargeError, UnreadableDocumentError
+from ingestion.parsing.formats import DOCX, EPUB, ODT, PPTX, XLSX
 
 DAMAGED: Final = (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError)
 """What `zipfile` raises for a broken, encrypted or unknown kind of archive."""
@@ -24,30 +26,22 @@ _MEDIA: Final = (
 )
 
 
-def list_entries(path: Path) -> set[str]:
-    """The names in the archive; none where it is damaged or names too many."""
-    # The directory is read into memory whole; a hostile one lists millions of entries.
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(0, size - _END_BYTES))
-        tail = file.read()
-    end = tail.rfind(b"PK\x05\x06")
-    if end < 0 or int.from_bytes(tail[end + 10 : end + 12], "little") > _MAX_ENTRIES:
-        return set()
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return set(archive.namelist())
-    except DAMAGED:
-        return set()
+# The part that makes a zip file a document; some programs number it.
+_PARTS: Final = (
+    (re.compile(r"word/document\d*\.xml"), DOCX),
+    (re.compile(r"ppt/presentation\d*\.xml"), PPTX),
+    (re.compile(r"xl/workbook\d*\.xml"), XLSX),
+)
+_DECLARED: Final = {EPUB: EPUB, ODT: ODT, f"{ODT}-template": ODT}
 
 
-def declared_type(path: Path) -> str:
-    """The media type that EPUB and OpenDocument files carry in a file of their own, or ""."""
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(_MIMETYPE) as entry:
-            return entry.read(_MAX_MIMETYPE_BYTES).decode("ascii", "replace").strip()
-    except (*DAMAGED, KeyError):
-        return ""
+def find_type(path: Path) -> str:
+    """The media type of a document that is an archive, or ""."""
+    entries = _list_entries(path)
+    for part, media_type in _PARTS:
+        if any(map(part.fullmatch, entries)):
+            return media_type
+    return _DECLARED.get(_declared_type(path), "") if entries else ""
 
 
 def refuse_bomb(path: Path, *, max_text_chars: int) -> None:
@@ -69,3 +63,29 @@ def refuse_bomb(path: Path, *, max_text_chars: int) -> None:
         raise DocumentTooLargeError(
             f"the file unpacks to {num_bytes} bytes, the limit is {max_bytes}"
         )
+
+
+def _list_entries(path: Path) -> set[str]:
+    """The names in the archive; none where it is damaged or names too many."""
+    # The directory is read into memory whole; a hostile one lists millions of entries.
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - _END_BYTES))
+        tail = file.read()
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or int.from_bytes(tail[end + 10 : end + 12], "little") > _MAX_ENTRIES:
+        return set()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return set(archive.namelist())
+    except DAMAGED:
+        return set()
+
+
+def _declared_type(path: Path) -> str:
+    """The media type that EPUB and OpenDocument files carry in a file of their own, or ""."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(_MIMETYPE) as entry:
+            return entry.read(_MAX_MIMETYPE_BYTES).decode("ascii", "replace").strip()
+    except (*DAMAGED, KeyError):
+        return ""

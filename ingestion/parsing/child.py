@@ -38,6 +38,7 @@ PARSERS: Final = {
     formats.DOC: "ingestion.parsing.office:parse_doc",
     formats.DOCX: "ingestion.parsing.office:parse_docx",
     formats.EML: "ingestion.parsing.mail:parse",
+    formats.ENCRYPTED: "ingestion.parsing.encrypted:parse",
     formats.EPUB: "ingestion.parsing.office:parse_epub",
     formats.HTML: "ingestion.parsing.html:parse",
     formats.JSON: "ingestion.parsing.records:parse",
@@ -73,7 +74,7 @@ _MAX_OPEN_FILES: Final = 256
 
 
 # Formats that may be encrypted: their parsers take a password.
-TAKES_PASSWORD: Final = frozenset({formats.PDF})
+TAKES_PASSWORD: Final = frozenset({formats.ENCRYPTED, formats.PDF})
 
 
 class Parser(Protocol):

@@ -7,6 +7,7 @@ CSV: Final = "text/csv"
 DOC: Final = "application/msword"
 DOCX: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 EML: Final = "message/rfc822"
+ENCRYPTED: Final = "application/encrypted"  # a DOCX, PPTX or XLSX; which, shows when open
 EPUB: Final = "application/epub+zip"
 GIF: Final = "image/gif"
 HTML: Final = "text/html"

@@ -107,6 +107,14 @@ def _compound_loop() -> bytes:
 
 
 def _sealed() -> bytes:
+    return office_files.encrypt(files.build_docx(), "secret")
+
+
+def _sealed_bomb() -> bytes:
+    return office_files.encrypt(files.build_zip_bomb(), "VelvetSweatshop")
+
+
+def _sealed_noise() -> bytes:
     return office_files.build_compound({"EncryptedPackage": b"x", "EncryptionInfo": b"x"})
 
 
@@ -177,5 +185,7 @@ KINDS = (
     Hostile("container that runs in a circle", "a.doc", _compound_loop, FOREIGN | BROKEN),
     Hostile("container of noise", "a.xls", lambda: _MARK + b"\xfe" * 5000, FOREIGN | BROKEN),
     Hostile("Office document under a password", "a.docx", _sealed, LOCKED),
+    Hostile("zip bomb under a password that needs no asking", "a.xlsx", _sealed_bomb, TOO_LARGE),
+    Hostile("lock without a key or content", "a.docx", _sealed_noise, BROKEN),
     *(hostile for name, whole in _WHOLE.items() for hostile in _harmed(name, whole)),
 )

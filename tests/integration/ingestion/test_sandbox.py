@@ -23,7 +23,7 @@ from ingestion.media_types import detect_media_type
 from ingestion.parsing.attachments import list_attachments
 from ingestion.parsing.confinement import find_missing
 from ingestion.parsing.document import ParseLimits
-from ingestion.parsing.formats import EML, PDF, PLAIN
+from ingestion.parsing.formats import EML, ENCRYPTED, PDF, PLAIN
 from ingestion.parsing.sandbox import Sandbox
 from tests.unit.ingestion import files, office_files
 from tests.unit.ingestion.house import LIMITS
@@ -194,8 +194,14 @@ def test_what_is_attached_is_left_beside_and_replaces_what_was_left_before(tmp_p
 
 
 def test_an_encrypted_file_is_opened_in_the_sandbox(tmp_path: Path) -> None:
-    data = files.build_pdf([["The river rises"]], password="ñandú")
-    assert _parse(tmp_path, data, PDF, Sandbox(LIMITS), "ñandú") == "The river rises"
+    workbook = office_files.build_xlsx("Hoja", [["celda", "dos"]])
+    for media_type, data, words in (
+        (PDF, files.build_pdf([["The river rises"]], password="ñandú"), "The river rises"),
+        (ENCRYPTED, office_files.encrypt(workbook, "ñandú"), "| celda | dos |"),
+    ):
+        folder = tmp_path / Path(media_type).name
+        folder.mkdir()
+        assert words in _parse(folder, data, media_type, Sandbox(LIMITS), "ñandú")
 
 
 @pytest.mark.parametrize("data", [files.build_picture(["x"]), files.build_scanned_pdf([["x"]])])

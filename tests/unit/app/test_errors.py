@@ -125,6 +125,7 @@ def test_a_bug_leaks_nothing_but_a_request_id(house: House) -> None:
 def test_every_error_that_an_upload_can_cause_has_its_status() -> None:
     of_jobs = {"unreadable_document", "no_text_found", "parse_timeout", "parser_crashed"} | {
         "ocr_not_installed",
+        "password_required",
         "password_wrong",
         "parse_memory_exceeded",
         "poison_document",
