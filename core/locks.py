@@ -14,13 +14,16 @@ _POLL_S: Final = 0.1
 
 
 @contextlib.contextmanager
-def file_lock(path: Path, *, doing: str, wait_s: float) -> Iterator[None]:
-    """Hold the lock inside the block. Raises `AlreadyRunningError` when it stays taken."""
+def file_lock(path: Path, *, doing: str, wait_s: float, shared: bool = False) -> Iterator[None]:
+    """Hold the lock inside the block: alone, or beside others who hold it `shared`.
+
+    Raises `AlreadyRunningError` when it stays taken for `wait_s`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + wait_s
     try:
-        while not _try(handle):
+        while not _try(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
             if time.monotonic() >= deadline:
                 raise AlreadyRunningError(
                     f"another process {doing} for {path.parent} (it holds {path.name})"
@@ -31,9 +34,9 @@ def file_lock(path: Path, *, doing: str, wait_s: float) -> Iterator[None]:
         os.close(handle)
 
 
-def _try(handle: int) -> bool:
+def _try(handle: int, kind: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

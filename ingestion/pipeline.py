@@ -40,7 +40,6 @@ StepRunner = Callable[[str, Callable[[], None]], None]
 
 _ASK_EVERY_S: Final = 1.0
 _STALL_KEYS: Final[dict[Stage, str]] = {
-    "parsing": "CIMIENTO_INGESTION__PARSE_STALL_S",
     "chunking": "CIMIENTO_INGESTION__CHUNK_STALL_S",
     "embedding": "CIMIENTO_INGESTION__EMBED_STALL_S",
     "publishing": "CIMIENTO_INGESTION__PUBLISH_STALL_S",
@@ -137,12 +136,15 @@ class Stages:
     def find_stalled(self) -> Iterator[tuple[Attempt, StageStalledError]]:
         """Work that stands still in this process, where only the end of the process ends it.
 
-        Parsing is not among it: its process is killed, and the work fails by itself.
+        Parsing is not among it: the sandbox watches its process, kills it, and the work fails by
+        itself.
         """
         for progress in tuple(self._progress.values()):
             stage, still_s = progress.stage, progress.still_s
             if stage in self._limits and still_s > self._limits[stage]:
-                yield progress.attempt, _stalled(stage, self._limits[stage])
+                limit = f"{self._limits[stage]:g} s ({_STALL_KEYS[stage]})"
+                error = StageStalledError(f"{stage} made no progress for {limit}")
+                yield progress.attempt, error
 
     def take(self, attempt: Attempt, worker_id: WorkerId) -> Attempt:
         """Hold the attempt from now on, with what an earlier holder left. See `Attempts.take`."""
@@ -286,9 +288,6 @@ class Stages:
         def on_tick(done: int, total: int | None) -> None:
             self._breathe()
             progress.report("parsing", done, total, "pages" if total else None)
-            # where pages are not counted, the limit of time for the whole file is all there is
-            if total and progress.still_s > self._settings.parse_stall_s:
-                raise _stalled("parsing", self._settings.parse_stall_s)
 
         on_tick(0, None)
         path = self._blob_path(source)
@@ -344,10 +343,6 @@ class Stages:
 
 def _load_vectors(staged: StagedVersion, embedder: Embedder) -> HalfVectors:
     return staged.load_vectors(embedder.model, embedder.num_dimensions)
-
-
-def _stalled(stage: Stage, limit_s: float) -> StageStalledError:
-    return StageStalledError(f"{stage} made no progress for {limit_s:g} s ({_STALL_KEYS[stage]})")
 
 
 def _with_language(

@@ -1,43 +1,20 @@
 """Progress has a rate; what stands still is stopped; what is cancelled ends in every stage."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from core.settings import IngestionSettings
-from ingestion.errors import StageStalledError
-from ingestion.parsing.document import ParsedDocument
-from ingestion.parsing.sandbox import OnTick
 from ingestion.pipeline import run_attempt
 from ingestion.progress import Progress
 from tests.unit.ingestion.house import (
     EVERYTHING,
-    LIMITS,
     NO_ORPHANS,
-    DirectSandbox,
     House,
     attempt_of,
 )
 
 TEXT = b"# One\n" + b"A sentence with words. " * 300
-
-
-class Ticking(DirectSandbox):
-    """Reports the same page of ten until it is stopped."""
-
-    def parse(
-        self,
-        source: Path,
-        media_type: str,
-        *,
-        folder: Path,
-        on_tick: OnTick,
-        password: str | None = None,
-    ) -> ParsedDocument:
-        """Stand still."""
-        while True:
-            on_tick(1, 10)
 
 
 def test_rate_and_remaining_seconds_are_those_of_the_stage(house: House) -> None:
@@ -68,18 +45,6 @@ def test_standing_still_is_measured_from_the_last_progress_or_wait(house: House)
     progress.wait()
     moment = 13.0
     assert progress.still_s == 1.0
-
-
-def test_a_page_that_takes_too_long_is_stopped_and_said_so(house: House) -> None:
-    house.settings = IngestionSettings(embed_batch=4, parse_stall_s=0.05)
-    accepted = house.upload("a.txt", TEXT)
-    stages = house.stages(Ticking(LIMITS))
-    assert run_attempt(attempt_of(accepted), stages, house.workers().join()) is None
-    job = house.jobs.get(accepted.job_id, EVERYTHING)
-    assert job.error is not None
-    assert (job.state, job.error.code) == ("failed", StageStalledError.code)
-    assert "CIMIENTO_INGESTION__PARSE_STALL_S" in job.error.message
-    assert house.orphans() == NO_ORPHANS
 
 
 def test_a_batch_that_stands_still_is_found_and_one_that_moves_is_not(house: House) -> None:
