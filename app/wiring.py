@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from app.credentials import Credentials
+from app.forgetting import ForgettingGenerator
 from app.services import Services
 from core.blobs import FolderBlobStore
 from core.database import Database
@@ -67,9 +68,10 @@ def build_models(settings: Settings, *, embedding_threads: int | None = None) ->
     Raises `ModelMissingError`, which names the command that fetches them, and `SettingsError`.
     """
     embedder = build_embedder(settings, num_threads=embedding_threads)
-    generator = build_generator(settings)
+    writer = build_generator(settings)
+    generator = ForgettingGenerator(writer, build_database(settings))
     reranker = build_reranker(settings, generator, num_threads=embedding_threads)
-    warm_ups = {"the embedding model": embedder.load, "the answering model": generator.load}
+    warm_ups = {"the embedding model": embedder.load, "the answering model": writer.load}
     if isinstance(reranker, CrossEncoder):
         warm_ups["the reranker"] = reranker.load
     return Models(embedder, generator, warm_ups, reranker)

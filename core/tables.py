@@ -222,6 +222,8 @@ class ManifestRow(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     generation: Mapped[int] = mapped_column(Integer)
+    # The generation that last took chunks out; None until then.
+    last_deletion: Mapped[int | None] = mapped_column(Integer)
     # The model that searches compare vectors of; None until the first document is searchable.
     embedding_model: Mapped[str | None] = mapped_column(String(128))
 

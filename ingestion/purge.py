@@ -96,7 +96,13 @@ def remove_chunks(session: Session, scope: Select[str]) -> int:
             )
         )
         session.execute(delete(ChunkRow).where(of_scope))
+        session.execute(update(ManifestRow).values(last_deletion=generation))
     return num_chunks
+
+
+def last_deletion(session: Session) -> int:
+    """The generation of the index that last took chunks out; 0 where none has."""
+    return session.scalars(select(ManifestRow.last_deletion)).one() or 0
 
 
 def next_generation(session: Session) -> int:

@@ -9,10 +9,11 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 import migrations
+from app.forgetting import ForgettingGenerator
 from app.main import create_app
 from app.readiness import Condition
 from app.services import Services
-from app.wiring import Models, build_services
+from app.wiring import Models, build_database, build_services
 from core.errors import CimientoError
 from core.settings import GenerationSettings, ServerSettings, Settings
 from ingestion.attempts import Attempt
@@ -46,7 +47,8 @@ class House:
         settings = Settings(
             data_dir=data_dir, server=server, generation=GenerationSettings(style=style)
         )
-        models = Models(FakeEmbedder(), self.generator, {}, reranker)
+        generating = ForgettingGenerator(self.generator, build_database(settings))
+        models = Models(FakeEmbedder(), generating, {}, reranker)
         self.services: Services = build_services(settings, models)
         migrations.upgrade(self.services.database)
         self.is_worker_alive = True
@@ -104,6 +106,7 @@ class House:
 
     def close(self) -> None:
         """Close every connection."""
+        self.services.generator.close()
         self.services.queue.close()
         self.services.database.close()
 

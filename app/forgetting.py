@@ -1,0 +1,93 @@
+"""A generator that reuses nothing it computed for what was deleted since, whoever deleted it.
+
+Deletions are made by this process, by another one that serves the same truth, and by workers that
+replace a version. All of them leave their mark in the truth; it is read before and after each use.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from core.database import Database
+from generation.generator import Cancelled, Generator
+from generation.types import Message, Sampling
+from ingestion.purge import last_deletion
+
+
+class ForgettingGenerator:
+    """Another generator, used with care. Thread-safe; owns that generator and the database."""
+
+    def __init__(self, generator: Generator, database: Database) -> None:
+        self._generator = generator
+        self._database = database
+        self._lock = threading.Lock()
+        # Nothing was seen yet: a server behind this generator may remember more than we do.
+        self._seen: int | None = None
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return self._generator.model
+
+    @property
+    def model_sha256(self) -> str:
+        """Hash of the weights file, for the receipt."""
+        return self._generator.model_sha256
+
+    @property
+    def max_context(self) -> int:
+        """Tokens that prompt and answer may have together."""
+        return self._generator.max_context
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of the rendered prompt."""
+        return self._generator.count_tokens(messages)
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        cancelled: Cancelled,
+        choices: Sequence[str] = (),
+    ) -> Iterator[str]:
+        """Yield the text in pieces. Raises as the generator does."""
+        with self._up_to_date():
+            yield from self._generator.stream(
+                messages, sampling, cancelled=cancelled, choices=choices
+            )
+
+    def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+        """Log-likelihood (nats) of each continuation after the prompt."""
+        with self._up_to_date():
+            return self._generator.score(messages, continuations)
+
+    def forget_prefixes(self) -> None:
+        """Forget now what the next use would have forgotten."""
+        self._catch_up()
+
+    def close(self) -> None:
+        """End what runs, and take nothing new. Twice does nothing."""
+        self._generator.close()
+        self._database.close()
+
+    @contextmanager
+    def _up_to_date(self) -> Iterator[None]:
+        before = self._catch_up()
+        try:
+            yield
+        finally:
+            if self._catch_up() != before:
+                # Deleted meanwhile. Another use may have forgotten before this one computed all.
+                self._generator.forget_prefixes()
+
+    def _catch_up(self) -> int:
+        with self._database.read_scope() as session:
+            deletion = last_deletion(session)
+        with self._lock:
+            is_news = self._seen is None or deletion > self._seen
+            if is_news:
+                # in this order: nobody may take the mark for seen while pages are still found
+                self._generator.forget_prefixes()
+                self._seen = deletion
+        return deletion
