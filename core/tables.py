@@ -165,6 +165,8 @@ class ChunkRow(Base):
     end: Mapped[int] = mapped_column(Integer)
     page: Mapped[int | None] = mapped_column(Integer)
     heading: Mapped[str] = mapped_column(Text, default="")
+    # The header of the table whose rows it goes on with: no part of `text`, but read before it.
+    table_header: Mapped[str | None] = mapped_column(Text)
     language: Mapped[str | None] = mapped_column(String(8))
     text: Mapped[str] = mapped_column(Text)
     # float16, little-endian, one value a dimension: the segments are rebuilt from it, no model

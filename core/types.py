@@ -23,6 +23,7 @@ class Passage:
 
     `text` equals the stored text of the version sliced by `start` and `end` (characters).
     `page` is 1-based, or None where the format has no pages. `score` orders one response only.
+    `table_header` stands further up in the text: rows that go on with a table are read below it.
     """
 
     id: ChunkId
@@ -39,3 +40,4 @@ class Passage:
     text: str
     score: float
     scores: Mapping[str, float] = field(default_factory=dict)
+    table_header: str | None = None

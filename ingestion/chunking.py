@@ -71,7 +71,7 @@ def chunk(parsed: ParsedDocument, tokens: Tokens, size: ChunkSize) -> list[Chunk
 
 
 def embedding_text(document_name: str, span: ChunkSpan, text: str, tokens: Tokens) -> str:
-    """What is embedded for a chunk: where it stands, then what it says. It is not stored.
+    """What is embedded for a chunk: where it stands, then what it says. No part of its text.
 
     Of a long place the end is kept, which is nearest: the model reads all of the chunk.
     """
@@ -79,8 +79,8 @@ def embedding_text(document_name: str, span: ChunkSpan, text: str, tokens: Token
     starts = tokens.starts(place)
     if len(starts) > _MAX_PLACE_TOKENS:
         place = place[starts[-_MAX_PLACE_TOKENS] :]
-    header = "" if span.header is None else text[slice(*span.header)].strip() + "\n"
-    return f"{place}\n{header}{text[span.start : span.end]}"
+    parts = (place, span.table_header(text), text[span.start : span.end])
+    return "\n".join(part for part in parts if part is not None)
 
 
 class _Cutter:

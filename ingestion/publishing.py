@@ -170,6 +170,7 @@ def _chunk_rows(
             "end": span.end,
             "page": span.page,
             "heading": span.heading,
+            "table_header": span.table_header(text),
             "language": span.language,
             "text": text[span.start : span.end],
             "vector": vector.astype("<f2").tobytes(),

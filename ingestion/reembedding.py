@@ -83,22 +83,19 @@ def _embed_missing(shop: Workshop, embedder: Embedder) -> None:
 
 
 def _texts(session: Session, chunk_ids: Sequence[ChunkId], embedder: Embedder) -> list[str]:
-    """What to embed for each of the chunks, as when they were published.
-
-    But for the header of a table that a chunk goes on with: no row remembers where it stands.
-    """
+    """What to embed for each of the chunks, as when they were published."""
     rows = session.execute(
         select(ChunkRow, DocumentRow.name)
         .join(DocumentRow, DocumentRow.id == ChunkRow.document_id)
         .where(ChunkRow.id.in_(chunk_ids))
     )
-    texts = {
-        chunk.id: embedding_text(
-            name,
-            ChunkSpan(0, len(chunk.text), chunk.page, chunk.heading),
-            chunk.text,
-            embedder.tokens,
-        )
-        for chunk, name in rows
-    }
+    texts = {chunk.id: _embedded(chunk, name, embedder) for chunk, name in rows}
     return [texts[chunk_id] for chunk_id in chunk_ids]
+
+
+def _embedded(chunk: ChunkRow, document_name: str, embedder: Embedder) -> str:
+    header = chunk.table_header or ""
+    text = header + chunk.text
+    place = (0, len(header)) if header else None
+    span = ChunkSpan(len(header), len(text), chunk.page, chunk.heading, place)
+    return embedding_text(document_name, span, text, embedder.tokens)

@@ -1,4 +1,4 @@
-"""Chunks before they are stored: slices of a text, with their place. Pure data."""
+"""Chunks before they are stored: slices of a text, with their place. Pure."""
 
 from dataclasses import dataclass
 
@@ -18,6 +18,10 @@ class ChunkSpan:
     heading: str
     header: tuple[int, int] | None = None
     language: str | None = None
+
+    def table_header(self, text: str) -> str | None:
+        """The header itself, out of the text that the chunk is a slice of."""
+        return text[slice(*self.header)].strip() if self.header else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class _Chunk:
     end: int
     page: int | None
     heading: str
+    table_header: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ def _load_around(
             near.end,
             near.page,
             near.heading,
+            near.table_header,
         )
         .join(near, near.version_id == ChunkRow.version_id)
         .where(ChunkRow.id.in_([passage.id for passage in passages]))
@@ -106,6 +108,7 @@ def _load_around(
             end=row.end,
             page=row.page,
             heading=row.heading,
+            table_header=row.table_header,
         )
         around.setdefault(ChunkId(row.of), []).append(chunk)
     return around
@@ -128,13 +131,20 @@ def _in_a_row(chunks: Sequence[_Chunk], middle: ChunkId) -> tuple[_Chunk, ...]:
 def _passage(session: Session, run: _Run) -> Passage | None:
     if len(run.chunks) == 1:
         return run.passage
-    start = run.chunks[0].start
+    first = run.chunks[0]
     end = max(chunk.end for chunk in run.chunks)
     text = session.scalar(
-        select(func.substr(VersionTextRow.text, start + 1, end - start)).where(
+        select(func.substr(VersionTextRow.text, first.start + 1, end - first.start)).where(
             VersionTextRow.version_id == run.passage.version_id
         )
     )
     if text is None:
         return None
-    return replace(run.passage, text=text, start=start, end=end, page=run.chunks[0].page)
+    return replace(
+        run.passage,
+        text=text,
+        start=first.start,
+        end=end,
+        page=first.page,
+        table_header=first.table_header,
+    )

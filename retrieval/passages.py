@@ -45,4 +45,5 @@ def _passage(row: Row[ChunkRow, int, DocumentRow, str], hit: Hit) -> Passage:
         text=chunk.text,
         score=hit.score,
         scores=hit.scores,
+        table_header=chunk.table_header,
     )

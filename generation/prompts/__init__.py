@@ -51,7 +51,7 @@ class PromptTemplate:
         """The messages that ask `question` of `passages`, in the order given."""
         texts = self.texts[language]
         blocks = [
-            texts.passage.format(number=number, source=_source(passage), text=passage.text)
+            texts.passage.format(number=number, source=_source(passage), text=_readable(passage))
             for number, passage in enumerate(passages, start=1)
         ]
         template = ChatPromptTemplate.from_messages(
@@ -77,6 +77,11 @@ def load_prompt(reference: str) -> PromptTemplate:
     if version and version != str(template.version):
         raise PromptNotFoundError(f"prompt {name!r} has version {template.version}, not {version}")
     return template
+
+
+def _readable(passage: Passage) -> str:
+    # rows mean nothing without the names of their columns
+    return f"{passage.table_header}\n{passage.text}" if passage.table_header else passage.text
 
 
 def _source(passage: Passage) -> str:

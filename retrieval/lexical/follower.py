@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 import structlog
-from sqlalchemy import Select, func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from core.database import Database
@@ -239,7 +239,7 @@ def _differ(session: Session, view: LexicalView) -> LexicalDifference:
     )
 
 
-_Texts = Select[int, str, str | None, str, str, str]
+_Texts = Select[int, str, str | None, str, str, str | None, str]
 
 
 def _texts() -> _Texts:
@@ -250,6 +250,7 @@ def _texts() -> _Texts:
             VersionRow.language,
             DocumentRow.name,
             ChunkRow.heading,
+            ChunkRow.table_header,
             ChunkRow.text,
         )
         .join(VersionRow, VersionRow.id == ChunkRow.version_id)
@@ -272,8 +273,10 @@ def _batches(session: Session, statement: _Texts) -> Iterator[list[LexicalText]]
     rows = session.execute(statement.execution_options(yield_per=_BATCH))
     for partition in rows.partitions():
         yield [
-            LexicalText(
-                row.id, row.collection_id, row.language, f"{row.name}\n{row.heading}", row.text
-            )
+            LexicalText(row.id, row.collection_id, row.language, _place(row), row.text)
             for row in partition
         ]
+
+
+def _place(row: Row[int, str, str | None, str, str, str | None, str]) -> str:
+    return "\n".join(filter(None, (row.name, row.heading, row.table_header)))

@@ -1,5 +1,7 @@
 """Prompts: versioned, the same for the same input, and deaf to what documents say."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 
@@ -28,6 +30,15 @@ def test_a_passage_says_under_which_heading_it_stands() -> None:
     _system, user = load_prompt("direct").render("Who?", passages, "en")
 
     assert user.content.startswith("[1] guide.pdf > Hours > Summer\nText.")
+
+
+def test_rows_that_go_on_with_a_table_stand_below_its_header() -> None:
+    header = "| port | use |\n| --- | --- |"
+    passage = replace(make_passage("| 8420 | server |"), table_header=header)
+
+    _system, user = load_prompt("direct").render("Who?", [passage], "en")
+
+    assert user.content.startswith(f"[1] guide.pdf\n{header}\n| 8420 | server |\n")
 
 
 def test_each_language_has_its_own_words() -> None:
