@@ -23,7 +23,7 @@ import numpy.typing as npt
 from sqlalchemy import select
 
 from benchmarks.report import build_manifest, report
-from benchmarks.scale_library import BATCH, COMMON, Distribution, Shelf, create, publish
+from benchmarks.scale_library import BATCH, COMMON, Distribution, Shelf, add_batch, create
 from core.database import Database
 from core.ids import CollectionId
 from core.segments import Vectors
@@ -85,7 +85,7 @@ def _fill(shelf: Shelf, database: Database, batches: range) -> None:
         # as rare and as frequent as words are: the n-th turns up a tenth as often as the first
         ranks = draw.zipf(1.3, (BATCH, _WORDS_A_TEXT)).clip(max=20_000)
         texts = [" ".join(map(_word, row)) for row in ranks.tolist()]
-        publish(shelf, database, number * BATCH, distribution.draw(number, BATCH), texts)
+        add_batch(shelf, database, number * BATCH, distribution.draw(number, BATCH), texts)
 
 
 def _word(rank: int) -> str:

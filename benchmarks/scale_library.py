@@ -5,28 +5,21 @@ along all: near neighbours are near for a reason, as those of text are, and a qu
 itself among them. One chunk in a hundred belongs to a collection of its own.
 """
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import insert, update
 
 import migrations
+from benchmarks.library import NewChunk, NewDocument, publish
 from core.database import Database
-from core.ids import CollectionId, SegmentId, new_id
-from core.segments import SegmentContent, Vectors, write_segment
-from core.tables import (
-    ChunkRow,
-    CollectionRow,
-    DocumentRow,
-    ManifestRow,
-    SegmentRow,
-    VersionRow,
-    now,
-)
+from core.ids import CollectionId
+from core.segments import Vectors
+from core.tables import CollectionRow
 
 MODEL: Final = "synthetic"
 NUM_DIMENSIONS: Final = 384
@@ -99,81 +92,29 @@ def add_chunks(shelf: Shelf, distribution: Distribution, batches: range) -> None
     for number in batches:
         first = number * BATCH
         vectors = distribution.draw(number, BATCH)
-        publish(shelf, database, first, vectors)
+        add_batch(shelf, database, first, vectors)
     database.close()
 
 
-def publish(
+def add_batch(
     shelf: Shelf, database: Database, first: int, vectors: Vectors, texts: Sequence[str] = ()
 ) -> None:
-    """Make chunks searchable as ingestion does: a segment, then one transaction.
+    """Add the chunks from id `first` on, one a vector, a hundred a document.
 
-    Rows hold their vectors only with `texts` of their own.
+    Rows hold their vectors only with `texts` of their own: a million more on the disk would show
+    nothing.
     """
-    ids = np.arange(first, first + len(vectors), dtype=np.int64)
-    owners = [RARE if _document_of(chunk_id) % 100 == 0 else COMMON for chunk_id in ids.tolist()]
-    segment_id = SegmentId(new_id("seg"))
-    write_segment(shelf.segments_root, segment_id, SegmentContent(ids, owners, vectors))
-    with database.session_scope() as session:
-        documents = sorted({_document_of(chunk_id) for chunk_id in ids.tolist()})
-        session.execute(insert(DocumentRow), [_document_row(number) for number in documents])
-        session.execute(insert(VersionRow), [_version_row(number) for number in documents])
-        rows = list(_chunk_rows(ids.tolist(), owners))
-        for row, text, vector in zip(rows, texts, vectors, strict=False):
-            row |= {"text": text, "vector": vector.astype("<f2").tobytes()}
-        session.execute(insert(ChunkRow), rows)
-        session.add(
-            SegmentRow(
-                id=segment_id,
-                embedding_model=MODEL,
-                num_vectors=len(ids),
-                num_dimensions=NUM_DIMENSIONS,
-            )
-        )
-        session.execute(update(ManifestRow).values(generation=ManifestRow.generation + 1))
+    chunks = [
+        _chunk(chunk_id, text)
+        for chunk_id, text in itertools.zip_longest(range(first, first + len(vectors)), texts)
+    ]
+    publish(database, shelf.segments_root, chunks, vectors, model=MODEL, keeps_vectors=bool(texts))
 
 
-def _document_of(chunk_id: int) -> int:
-    return chunk_id // _CHUNKS_A_DOCUMENT
-
-
-def _document_row(number: int) -> dict[str, object]:
-    owner = RARE if number % 100 == 0 else COMMON
-    return {"id": f"doc_{number}", "collection_id": owner, "name": f"{number}.txt"}
-
-
-def _version_row(number: int) -> dict[str, object]:
-    return {
-        "id": f"ver_{number}",
-        "document_id": f"doc_{number}",
-        "number": 1,
-        "state": "searchable",
-        "sha256": f"{number:064x}",
-        "num_bytes": 0,
-        "num_chunks": _CHUNKS_A_DOCUMENT,
-        "media_type": "text/plain",
-        "embedding_model": MODEL,
-        "created_at": now(),
-    }
-
-
-def _chunk_rows(ids: list[int], owners: list[CollectionId]) -> Iterator[dict[str, object]]:
-    for chunk_id, owner in zip(ids, owners, strict=True):
-        document, ordinal = divmod(chunk_id, _CHUNKS_A_DOCUMENT)
-        yield {
-            "id": chunk_id,
-            "version_id": f"ver_{document}",
-            "document_id": f"doc_{document}",
-            "collection_id": owner,
-            "ordinal": ordinal,
-            "start": 0,
-            "end": 9,
-            "page": None,
-            "heading": "",
-            "text": f"chunk {chunk_id}",
-            # merging reads segments, never this: a million vectors more on disk would show nothing
-            "vector": b"",
-        }
+def _chunk(chunk_id: int, text: str | None) -> NewChunk:
+    number, ordinal = divmod(chunk_id, _CHUNKS_A_DOCUMENT)
+    document = NewDocument(f"doc_{number}", f"{number}.txt", COMMON if number % 100 else RARE)
+    return NewChunk(chunk_id, document, ordinal, text or f"chunk {chunk_id}")
 
 
 def _unit(vectors: npt.NDArray[np.floating[Any]]) -> Vectors:

@@ -19,7 +19,7 @@ from benchmarks.scale_library import (
     RARE,
     Distribution,
     Shelf,
-    publish,
+    add_batch,
 )
 from core.access import Access
 from core.database import Database
@@ -133,7 +133,7 @@ def _bare_parameters(num_probes: int | None) -> Any:
 def _freshness(searcher: Searcher, shelf: Shelf, num_chunks: int) -> dict[str, float]:
     query = Distribution(seed=99).draw(0, 100)
     started_s = time.perf_counter()
-    publish(shelf, searcher.database, _FRESH_ID + num_chunks, query)
+    add_batch(shelf, searcher.database, _FRESH_ID + num_chunks, query)
     while searcher.search(query[0])[0] < _FRESH_ID:
         pass
     visible_s = time.perf_counter() - started_s
