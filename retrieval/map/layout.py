@@ -2,7 +2,7 @@
 
 This is t-SNE (van der Maaten and Hinton 2008) over few equal neighbours, the repulsion of all from
 all computed on a grid (Linderman et al. 2019). Some thousands of landmarks are laid out first; the
-others begin beside the landmarks nearest to them, so that a hundred steps bring them home.
+others begin beside the landmarks nearest to them, so that few steps bring them home.
 """
 
 from dataclasses import dataclass
@@ -36,8 +36,8 @@ class _Phase:
 
 
 # Pulled together hard, what belongs together finds itself; then it is let go.
-_FROM_NOTHING: Final = (_Phase(100, 12.0, 0.5), _Phase(200, 1.5, 0.8))
-_FROM_LANDMARKS: Final = (_Phase(25, 4.0, 0.5), _Phase(75, 1.5, 0.8))
+_FROM_NOTHING: Final = (_Phase(100, 12.0, 0.5), _Phase(200, 1.0, 0.8))
+_FROM_LANDMARKS: Final = (_Phase(25, 4.0, 0.5), _Phase(125, 1.0, 0.8))
 
 
 def lay_out(vectors: Vectors, *, seed: int, num_landmarks: int = _NUM_LANDMARKS) -> Points:
