@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from app.credentials import Credentials
 from app.errors import CrossOriginError, UnauthenticatedError
 from app.services import Services
-from core.access import Access
+from core.access import Access, Caller
 from core.settings import Settings
 
 # Every route that answers strangers. A route that is not named here asks for credentials,
@@ -18,24 +18,34 @@ PUBLIC_PATHS: Final = frozenset(
     {"/", "/static", "/sign-in", "/health/live", "/health/ready", "/openapi.json"}
 )
 _NAME_CHARS: Final = 12
+# Answers are kept under the name of a session: no two may ever share one.
+_SESSION_CHARS: Final = 32
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def authenticate(request: Request) -> Access | None:
+def authenticate(request: Request) -> Caller | None:
     """Who calls. None for the public routes only; raises `UnauthenticatedError` elsewhere."""
     if request.scope["route"].path in PUBLIC_PATHS:
         return None
     services: Services = request.app.state.services
     if "authorization" in request.headers:
-        return _access_of_key(request, services.credentials)
-    return _access_of_session(request, services)
+        return _caller_of_key(request, services.credentials)
+    return _caller_of_session(request, services)
 
 
-def require_access(access: Annotated[Access | None, Depends(authenticate)]) -> Access:
-    """What the caller may see."""
-    if access is None:
+def require_caller(caller: Annotated[Caller | None, Depends(authenticate)]) -> Caller:
+    """Who calls, and what they may see."""
+    if caller is None:
         raise UnauthenticatedError("this needs an API key or a signed-in browser")
-    return access
+    return caller
+
+
+TheCaller = Annotated[Caller, Depends(require_caller)]
+
+
+def require_access(caller: TheCaller) -> Access:
+    """What the caller may see."""
+    return caller.access
 
 
 CallerAccess = Annotated[Access, Depends(require_access)]
@@ -59,15 +69,15 @@ def is_secure(settings: Settings) -> bool:
     return settings.base_url.startswith("https://")
 
 
-def _access_of_key(request: Request, credentials: Credentials) -> Access:
+def _caller_of_key(request: Request, credentials: Credentials) -> Caller:
     scheme, _, secret = request.headers["authorization"].partition(" ")
-    access = credentials.access_of_key(secret.strip()) if scheme.lower() == "bearer" else None
-    if access is None:
+    caller = credentials.caller_of_key(secret.strip()) if scheme.lower() == "bearer" else None
+    if caller is None:
         raise UnauthenticatedError("the API key is not valid; send 'Authorization: Bearer KEY'")
-    return access
+    return caller
 
 
-def _access_of_session(request: Request, services: Services) -> Access:
+def _caller_of_session(request: Request, services: Services) -> Caller:
     token = request.cookies.get(cookie_name(services.settings))
     if token is None or not services.credentials.knows_session(token):
         raise UnauthenticatedError(
@@ -76,7 +86,8 @@ def _access_of_session(request: Request, services: Services) -> Access:
         )
     if request.method not in _SAFE_METHODS:
         _require_same_origin(request, services.settings)
-    return Access.to_everything()
+    name = hashlib.sha256(token.encode()).hexdigest()[:_SESSION_CHARS]
+    return Caller(f"session:{name}", Access.to_everything())
 
 
 def _require_same_origin(request: Request, settings: Settings) -> None:

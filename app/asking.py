@@ -3,16 +3,16 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from app.services import Services
 from core.access import Access
-from core.database import Database
+from core.errors import CimientoError
 from core.ids import AnswerId, ChunkId, DocumentId, new_id
 from core.settings import GenerationSettings
 from core.types import Box, Passage
 from generation.answer import AnswerOptions, answer
-from generation.generator import Generator
 from generation.refusals import refuse
 from generation.types import (
     Answer,
@@ -26,8 +26,10 @@ from generation.types import (
 from ingestion.collections import Collections
 from ingestion.documents import Documents
 from retrieval.passages import load_passages
-from retrieval.retriever import Retriever
 from retrieval.types import Hit
+
+Status = Literal["answered", "partial", "refused", "cancelled", "failed"]
+"""How an answer ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,16 @@ class Question:
     """What is asked, by whom, and how it is to be answered."""
 
     text: str
+    # name of the caller, whose answer it will be
+    asker: str
     access: Access
     top_k: int
     options: AnswerOptions
+    # names of the collections that `access` was narrowed to; None where it was not
+    collections: tuple[str, ...] | None = None
     # which documents: a filter as `retrieval.filters` has it
     where: object = None
+    id: AnswerId = field(default_factory=lambda: AnswerId(new_id("ans")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,7 @@ class Receipt:
     index_generation: int
     embedding_model: str
     model: str
+    # empty where the model could not be asked
     model_sha256: str
     prompt: str
     sampling: Sampling
@@ -101,9 +109,13 @@ class PassagesFound:
 
 @dataclass(frozen=True, slots=True)
 class FullAnswer:
-    """The last event: the whole answer, with everything that is known of it."""
+    """The last event: the whole answer, with everything that is known of it.
+
+    Of one that was cancelled or failed, `answer` is what there was of it.
+    """
 
     id: AnswerId
+    status: Status
     answer: Answer
     citations: tuple[PlacedCitation, ...]
     passages: tuple[PlacedPassage, ...]
@@ -111,115 +123,144 @@ class FullAnswer:
     timings: Timings
 
 
-AskEvent = PassagesFound | Delta | PlacedCitation | FullAnswer | Cancelled
+AskEvent = PassagesFound | Delta | PlacedCitation | FullAnswer
 
 
-def ask(
-    services: Services, question: Question, *, cancelled: Callable[[], bool]
-) -> Iterator[AskEvent]:
-    """Answer a question. The last event is exactly one of `FullAnswer` and `Cancelled`.
-
-    No database session is held while the model writes.
-    """
-    asked = _Asked(services, question)
-    passages = asked.retrieve()
-    yield PassagesFound(asked.id, asked.placed)
-    for event in answer(
-        question.text,
-        passages,
-        generator=services.generator,
-        ranker=services.ranker,
-        options=question.options,
-        cancelled=cancelled,
-    ):
-        match event:
-            case Delta():
-                asked.note_token()
-                yield event
-            case Cited(citation):
-                yield asked.place([citation])[0]
-            case Finished(finished):
-                yield asked.finish(finished)
-            case Cancelled():
-                yield event
-
-
-class _Asked:
-    """One question on its way."""
+class Asking:
+    """One question on its way to its answer. For one thread."""
 
     def __init__(self, services: Services, question: Question) -> None:
-        self.id = AnswerId(new_id("ans"))
-        self.placed: tuple[PlacedPassage, ...] = ()
-        self._retriever: Retriever = services.retriever
-        self._generator: Generator = services.generator
-        self._documents: Documents = services.documents
-        self._database: Database = services.database
-        self._embedding_model = services.embedder.model
-        self._question = question
+        self.question = question
+        self._services = services
+        self._placed: tuple[PlacedPassage, ...] = ()
+        self._citations: list[Citation] = []
+        self._text = ""
         self._index_generation = 0
         self._started_s = time.perf_counter()
         self._retrieve_ms = 0.0
         self._first_token_ms: float | None = None
 
-    def retrieve(self) -> list[Passage]:
-        question = self._question
-        self._index_generation = self._retriever.generation()
-        passages = self._retriever.retrieve(
+    def run(self, *, cancelled: Callable[[], bool]) -> Iterator[AskEvent]:
+        """Answer. The last event is exactly one `FullAnswer`.
+
+        No database session is held while the model writes.
+        """
+        passages = self._retrieve()
+        yield PassagesFound(self.question.id, self._placed)
+        for event in answer(
+            self.question.text,
+            passages,
+            generator=self._services.generator,
+            ranker=self._services.ranker,
+            options=self.question.options,
+            cancelled=cancelled,
+        ):
+            match event:
+                case Delta():
+                    self._note(event)
+                    yield event
+                case Cited(citation):
+                    self._citations.append(citation)
+                    yield self._place([citation])[0]
+                case Finished(finished):
+                    yield self._finish(finished)
+                case Cancelled():
+                    yield self.cut_short("cancelled")
+
+    def cut_short(self, status: Literal["cancelled", "failed"]) -> FullAnswer:
+        """What there is of an answer that does not go on. Its text was never checked as a whole."""
+        options = self.question.options
+        is_whole = self._drop_deleted()
+        unchecked = Answer(
+            status="partial",
+            text=self._text.strip() if is_whole else "",
+            sentences=(),
+            citations=tuple(self._citations) if is_whole else (),
+            confidence=0.0,
+            prompt=options.prompt,
+            sampling=options.sampling,
+        )
+        return self._full(unchecked, status)
+
+    def _retrieve(self) -> list[Passage]:
+        question, retriever = self.question, self._services.retriever
+        self._index_generation = retriever.generation()
+        passages = retriever.retrieve(
             question.text,
             access=question.access,
             top_k=question.top_k,
             where=question.where,
         )
-        self.placed = place_passages(self._documents, passages, question.access)
+        self._placed = place_passages(self._services.documents, passages, question.access)
         self._retrieve_ms = self._elapsed_ms()
         return passages
 
-    def note_token(self) -> None:
+    def _note(self, delta: Delta) -> None:
+        self._text += delta.text
         if self._first_token_ms is None:
             self._first_token_ms = self._elapsed_ms()
 
-    def place(self, citations: Sequence[Citation]) -> list[PlacedCitation]:
+    def _place(self, citations: Sequence[Citation]) -> list[PlacedCitation]:
         spans = [(item.passage.version_id, item.start, item.end) for item in citations]
-        boxes = self._documents.boxes(spans, self._question.access)
+        boxes = self._services.documents.boxes(spans, self.question.access)
         return [PlacedCitation(*pair) for pair in zip(citations, boxes, strict=True)]
 
-    def finish(self, finished: Answer) -> FullAnswer:
+    def _finish(self, finished: Answer) -> FullAnswer:
         live = self._still_live(finished)
+        return self._full(live, live.status)
+
+    def _full(self, live: Answer, status: Status) -> FullAnswer:
         return FullAnswer(
-            id=self.id,
+            id=self.question.id,
+            status=status,
             answer=live,
-            citations=tuple(self.place(live.citations)),
-            passages=self.placed,
+            citations=tuple(self._place(live.citations)),
+            passages=self._placed,
             receipt=self._receipt(live),
             timings=Timings(self._retrieve_ms, self._first_token_ms, self._elapsed_ms()),
         )
 
     def _still_live(self, finished: Answer) -> Answer:
-        """Refuse in place of an answer that rests on what was deleted while it was written."""
-        hits = [Hit(item.passage.id, item.passage.score) for item in self.placed]
-        with self._database.read_scope() as session:
-            found = load_passages(session, hits, access=self._question.access)
-        live = {passage.id for passage in found}
-        self.placed = tuple(item for item in self.placed if item.passage.id in live)
-        if all(citation.passage.id in live for citation in finished.citations):
+        """Refuse in place of an answer that may rest on what was deleted while it was written."""
+        if self._drop_deleted():
             return finished
-        nearest = [item.passage for item in self.placed]
+        live = {item.passage.id for item in self._placed}
+        is_cited = finished.sentences and all(each.citations for each in finished.sentences)
+        if is_cited and all(citation.passage.id in live for citation in finished.citations):
+            return finished
+        nearest = [item.passage for item in self._placed]
         refused = refuse(
-            self._question.text, nearest, prompt=finished.prompt, sampling=finished.sampling
+            self.question.text, nearest, prompt=finished.prompt, sampling=finished.sampling
         )
         return replace(refused, usage=finished.usage)
+
+    def _drop_deleted(self) -> bool:
+        """Keep the passages that are still there; whether all are."""
+        hits = [Hit(item.passage.id, item.passage.score) for item in self._placed]
+        with self._services.database.read_scope() as session:
+            found = load_passages(session, hits, access=self.question.access)
+        live = {passage.id for passage in found}
+        num_before = len(self._placed)
+        self._placed = tuple(item for item in self._placed if item.passage.id in live)
+        return len(self._placed) == num_before
 
     def _receipt(self, finished: Answer) -> Receipt:
         return Receipt(
             index_generation=self._index_generation,
-            embedding_model=self._embedding_model,
-            model=self._generator.model,
-            model_sha256=self._generator.model_sha256,
+            embedding_model=self._services.embedder.model,
+            model=self._services.generator.model,
+            model_sha256=self._model_sha256(),
             prompt=finished.prompt,
             sampling=finished.sampling,
-            passages=tuple(_receipt_passage(item.passage) for item in self.placed),
+            passages=tuple(_receipt_passage(item.passage) for item in self._placed),
             left_out=tuple(passage.id for passage in finished.left_out),
         )
+
+    def _model_sha256(self) -> str:
+        try:
+            return self._services.generator.model_sha256
+        except CimientoError:
+            return ""  # the model failed, and the answer with it
 
     def _elapsed_ms(self) -> float:
         return round((time.perf_counter() - self._started_s) * 1000, 1)

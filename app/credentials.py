@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.errors import KeyNotFoundError, SignInLinkError
-from core.access import Access
+from core.access import Access, Caller
 from core.database import Database
 from core.errors import CollectionNotFoundError
 from core.ids import CollectionId, new_id
@@ -115,21 +115,22 @@ class Credentials:
                 raise KeyNotFoundError(f"there is no key {key_id!r}; 'cimiento keys list' has all")
             session.delete(row)
 
-    def access_of_key(self, secret: str) -> Access | None:
-        """What the key with this secret opens; None where there is no such key."""
+    def caller_of_key(self, secret: str) -> Caller | None:
+        """Whose key has this secret, and what it opens; None where there is no such key."""
         digest = _hash(secret)
         with self._database.read_scope() as session:
             row = session.scalars(select(ApiKeyRow).where(ApiKeyRow.key_hash == digest)).first()
             if row is None or not hmac.compare_digest(row.key_hash, digest):
                 return None
             if not row.is_limited:
-                return Access.to_everything()
+                return Caller(f"key:{row.id}", Access.to_everything())
             ids = session.scalars(
                 select(ApiKeyCollectionRow.collection_id).where(
                     ApiKeyCollectionRow.key_id == row.id
                 )
             )
-            return Access(frozenset(CollectionId(each) for each in ids))
+            access = Access(frozenset(CollectionId(each) for each in ids))
+            return Caller(f"key:{row.id}", access)
 
     def create_link(self) -> str:
         """Make the token of a link that signs one browser in, once, within a day."""

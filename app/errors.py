@@ -62,6 +62,25 @@ class KeyNotFoundError(CimientoError):
     code = "key_not_found"
 
 
+class AnswerNotFoundError(CimientoError):
+    """No answer of that id is the caller's to read."""
+
+    code = "answer_not_found"
+
+
+class AnswerRunningError(CimientoError):
+    """The answer is still being written."""
+
+    code = "answer_running"
+    retryable = True
+
+
+class AnswerFinishedError(CimientoError):
+    """The answer came to its end before it could be cancelled."""
+
+    code = "answer_finished"
+
+
 class NotReadyError(CimientoError):
     """The service is starting, or a part of it is down; the message says which."""
 
@@ -103,6 +122,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "job_not_found": 404,
     "key_not_found": 404,
     "forbidden": 403,
+    "answer_not_found": 404,
     # of uploads and collections
     "unsupported_media_type": 415,
     "document_too_large": 413,
@@ -120,6 +140,8 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "already_running": 409,
     "storage_full": 507,
     # of answers
+    "answer_running": 409,
+    "answer_finished": 409,
     "prompt_not_found": 422,
     "prompt_too_long": 422,
     "invalid_completion": 422,

@@ -12,13 +12,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
 from app.access import authenticate
-from app.api import answer, collections, documents, health, jobs, maps, search, web
+from app.api import answer, answers, collections, documents, health, jobs, maps, search, web
 from app.api.schemas import Problem
 from app.edge import Edge
 from app.errors import install_error_handlers
+from app.live_answers import LiveAnswers
 from app.readiness import Condition, Readiness
 from app.services import Services
-from app.streams import WorkThreads
 from core.database import Database
 from core.errors import DatabaseBehindError
 
@@ -29,6 +29,7 @@ _ROUTERS: Final = (
     jobs.router,
     search.router,
     answer.router,
+    answers.router,
     health.router,
     web.router,
 )
@@ -54,7 +55,7 @@ def create_app(services: Services, *, conditions: Sequence[Condition] = ()) -> F
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = services
-    app.state.threads = WorkThreads()
+    app.state.live = LiveAnswers(resume_s=services.settings.server.resume_s)
     app.state.readiness = Readiness(
         services.warm_ups, (_database_is_current(services.database), *conditions)
     )
@@ -73,6 +74,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     services.lexical.start()
     yield
+    live: LiveAnswers = app.state.live
+    await anyio.to_thread.run_sync(live.stop)
     await anyio.to_thread.run_sync(services.lexical.stop)
 
 

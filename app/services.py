@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from app.answers import Answers
 from app.credentials import Credentials
 from core.blobs import FolderBlobStore
 from core.database import Database
@@ -43,5 +44,6 @@ class Services:
     queue: IngestionQueue
     workers: Workers
     credentials: Credentials
+    answers: Answers
     # What loads in the background before the service is ready: its name, and how.
     warm_ups: Mapping[str, Callable[[], None]] = field(default_factory=dict)

@@ -1,30 +1,21 @@
-"""The bridge: synchronous work in a thread, its events to one client. Knows no documents."""
+"""Events to one client, with a heartbeat, until it goes away. Knows no documents."""
 
-import asyncio
-import concurrent.futures
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import anyio
-import anyio.from_thread
-import anyio.to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 T = TypeVar("T")
-Cancelled = Callable[[], bool]
-Work = Callable[[Callable[[T], None], Cancelled], None]
 
 HEARTBEAT_S: Final = 15.0
-# Events that wait for a slow client before the work waits for it too.
+# Events that wait for a slow client before whoever sends them waits for it too.
 _MAX_WAITING: Final = 32
-# Threads of work that waits its turn for a model; apart from those that serve short requests.
-_MAX_WORKING: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,48 +29,6 @@ class ServerEvent:
     def encode(self) -> bytes:
         """The event as it goes over the wire."""
         return format_sse_event(data_str=self.data, event=self.name, id=self.id)
-
-
-class WorkThreads:
-    """The threads of long work; one for the application."""
-
-    def __init__(self) -> None:
-        self._limiter = anyio.CapacityLimiter(_MAX_WORKING)
-
-    @asynccontextmanager
-    async def run(self, work: Work[T]) -> AsyncIterator[MemoryObjectReceiveStream[T]]:
-        """Run `work(emit, cancelled)` in a thread and give what it emits.
-
-        The stream ends when the work does. Leaving the context early, or being cancelled inside
-        it, turns `cancelled()` true; the context is left only when the work has ended.
-        """
-        send, receive = anyio.create_memory_object_stream[T](_MAX_WAITING)
-        gone = threading.Event()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._work, work, send, gone)
-            with receive:
-                try:
-                    yield receive
-                finally:
-                    gone.set()
-
-    async def _work(
-        self, work: Work[T], send: MemoryObjectSendStream[T], gone: threading.Event
-    ) -> None:
-        def emit(item: T) -> None:
-            try:
-                anyio.from_thread.run(send.send, item)
-            except (
-                anyio.BrokenResourceError,
-                anyio.ClosedResourceError,
-                concurrent.futures.CancelledError,
-                asyncio.CancelledError,
-            ):
-                # nobody listens any more; the work learns of it when it next asks
-                gone.set()
-
-        with send:
-            await anyio.to_thread.run_sync(work, emit, gone.is_set, limiter=self._limiter)
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from app.answers import Answers
 from app.credentials import Credentials
 from app.forgetting import ForgettingGenerator
 from app.services import Services
@@ -16,7 +17,7 @@ from core.errors import SettingsError
 from core.local_embedder import LocalEmbedder
 from core.models import CATALOGUE, ModelKind, ModelSpec, ModelStore, get_spec
 from core.settings import Settings
-from core.verify import Check
+from core.verify import Check, check_answers
 from generation.evidence import EvidenceRanker
 from generation.generator import Generator
 from generation.local import LocalGenerator
@@ -187,6 +188,7 @@ def build_services(settings: Settings, models: Models) -> Services:
         queue=IngestionQueue(settings.jobs_url),
         workers=build_workers(settings, database),
         credentials=Credentials.of(settings, database),
+        answers=Answers(database),
         warm_ups=models.warm_ups,
     )
 
@@ -255,6 +257,7 @@ def build_checks(
         partial(check_incoming, store.blobs, alone=not receiving),
         partial(check_workflows, Attempts(store), queue, alone=alone),
         build_lexical(data_dir, store.database).check,
+        partial(check_answers, store.database),
     )
 
 

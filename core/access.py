@@ -1,4 +1,4 @@
-"""What a caller may see. Every read of documents takes an `Access`; there is no default."""
+"""Who calls, and what they may see. Every read of documents takes an `Access`; no default."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,3 +27,23 @@ class Access:
         if self.collection_ids is None:
             return Access(asked)
         return Access(self.collection_ids & asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls. `name` tells one key or browser from another, and outlives the request."""
+
+    name: str
+    access: Access
+    # the command line on the machine that holds the data
+    is_owner: bool = False
+
+    @classmethod
+    def owner(cls) -> "Caller":
+        """Whoever can run commands where the data is: every answer is theirs to read."""
+        return cls("owner", Access.to_everything(), is_owner=True)
+
+    def may_read(self, asker: str, collection_ids: Iterable[CollectionId]) -> bool:
+        """Whether an answer is theirs: who asked for it, and where its words are from."""
+        is_theirs = self.is_owner or asker == self.name
+        return is_theirs and all(map(self.access.allows, collection_ids))

@@ -57,6 +57,12 @@ class ServerSettings(_Group):
         default=256 * 1024 * 1024, ge=1, description="Largest document that is accepted."
     )
     session_days: int = Field(default=30, ge=1, description="How long a web sign-in lasts.")
+    resume_s: float = Field(
+        default=15.0,
+        ge=0,
+        description="How long an answer is written on after its last listener was lost, and its "
+        "events are kept after its end.",
+    )
 
 
 class IngestionSettings(_Group):

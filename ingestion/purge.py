@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import CollectionNotFoundError
 from core.ids import CollectionId, VersionId
+from core.redaction import redact_answers
 from core.tables import (
     ChunkRow,
     CollectionRow,
@@ -48,6 +49,7 @@ def remove_versions(session: Session, scope: Select[str]) -> Removed:
     """Delete the versions whose ids `scope` selects, with chunks, texts and jobs.
 
     So are those that were attached to them, and documents that are left without a version by it.
+    Stored answers lose the words that they hold of them.
     From the commit of this transaction on no search shows them.
     """
     attached = attached_to(session, scope)
@@ -57,6 +59,7 @@ def remove_versions(session: Session, scope: Select[str]) -> Removed:
             VersionRow.id, VersionRow.sha256, VersionRow.document_id, VersionRow.parent_id
         ).where(VersionRow.id.in_(scope))
     ).all()
+    redact_answers(session, scope)
     num_chunks = remove_chunks(session, scope)
     for table in (VersionTextRow.version_id, JobRow.id, VersionRow.id):
         session.execute(delete(table.class_).where(table.in_(scope)))

@@ -1,13 +1,14 @@
 """Answers over the wire, as api.md names them. Shapes only."""
 
-from typing import Annotated, Self
+from datetime import datetime
+from typing import Annotated, Any, Self
 
 from pydantic import Field
 
+from app.answers import StoredAnswer
 from app.api.fields import QuestionText, Reply, Request
-from app.api.schemas import BoxOut, CollectionNames, Filter, PassageOut
-from app.asking import FullAnswer, PassagesFound, PlacedCitation, Receipt
-from generation.types import AnswerStatus
+from app.api.schemas import BoxOut, CollectionNames, Filter, PassageOut, Problem
+from app.asking import FullAnswer, PassagesFound, PlacedCitation, Receipt, Status
 
 
 class SamplingIn(Request):
@@ -90,7 +91,7 @@ class ReceiptPassageOut(Reply):
     chunk_id: str
     document_id: str
     version: int
-    sha256: str
+    sha256: str | None = Field(description="Null once the document is deleted.")
 
 
 class ReceiptOut(Reply):
@@ -165,11 +166,18 @@ class PassagesEvent(Reply):
         )
 
 
+class WithdrawnOut(Reply):
+    """A version that was deleted since, and whose words are no longer in the answer."""
+
+    document_id: str
+    version: int
+
+
 class AnswerOut(Reply):
     """An answer, its evidence, and its receipt."""
 
     id: str
-    status: AnswerStatus
+    status: Status
     answer: str
     sentences: list[SentenceOut]
     confidence: float
@@ -178,14 +186,19 @@ class AnswerOut(Reply):
     receipt: ReceiptOut
     timings: TimingsOut
     usage: UsageOut
+    error: Problem | None = Field(default=None, description="What ended an answer that failed.")
+    withdrawn: list[WithdrawnOut] = Field(
+        default=[],
+        description="What was deleted since: its words, and what rested on them, are out.",
+    )
 
     @classmethod
-    def of(cls, full: FullAnswer) -> Self:
+    def of(cls, full: FullAnswer, problem: dict[str, object] | None = None) -> Self:
         """From the room's own data."""
         answer = full.answer
         return cls(
             id=full.id,
-            status=answer.status,
+            status=full.status,
             answer=answer.text,
             sentences=[
                 SentenceOut(
@@ -209,4 +222,34 @@ class AnswerOut(Reply):
                 prompt_tokens=answer.usage.prompt_tokens,
                 completion_tokens=answer.usage.completion_tokens,
             ),
+            error=None if problem is None else Problem.model_validate(problem),
         )
+
+
+class StoredAnswerOut(AnswerOut):
+    """An answer that came to its end, and what was asked."""
+
+    question: str
+    collections: list[str] | None = Field(description="Those asked about; null for all.")
+    created_at: datetime
+    finished_at: datetime
+    redacted_at: datetime | None
+
+    @classmethod
+    def of_stored(cls, stored: StoredAnswer) -> Self:
+        """From the room's own data."""
+        return cls.model_validate(
+            {
+                **stored.response,
+                "question": stored.question,
+                "collections": stored.collections,
+                "created_at": stored.created_at,
+                "finished_at": stored.finished_at,
+                "redacted_at": stored.redacted_at,
+            }
+        )
+
+
+def encode_answer(full: FullAnswer, problem: dict[str, object] | None) -> dict[str, Any]:
+    """An answer as it goes over the wire, and as it is kept."""
+    return AnswerOut.of(full, problem).model_dump(mode="json")

@@ -6,8 +6,8 @@ from fastapi import Depends, Path, Query, Request
 
 from app.api.fields import COLLECTION_PATTERN
 from app.errors import PROBLEM_TYPE
+from app.live_answers import LiveAnswers
 from app.services import Services
-from app.streams import WorkThreads
 
 PAGE_SIZE: Final = 100
 
@@ -18,14 +18,14 @@ def get_services(request: Request) -> Services:
     return services
 
 
-def get_threads(request: Request) -> WorkThreads:
-    """The threads of long work."""
-    threads: WorkThreads = request.app.state.threads
-    return threads
+def get_live(request: Request) -> LiveAnswers:
+    """The answers that are being written."""
+    live: LiveAnswers = request.app.state.live
+    return live
 
 
 TheServices = Annotated[Services, Depends(get_services)]
-TheThreads = Annotated[WorkThreads, Depends(get_threads)]
+TheLive = Annotated[LiveAnswers, Depends(get_live)]
 CollectionInPath = Annotated[
     str, Path(alias="name", pattern=COLLECTION_PATTERN, examples=["default"])
 ]

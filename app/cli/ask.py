@@ -14,7 +14,7 @@ from app.cli.context import (
 from app.cli.search import Collections, Filter, TopK, read_filter
 
 if TYPE_CHECKING:
-    from app.asking import FullAnswer
+    from app.api.answer_schemas import AnswerOut
 
 
 def ask(
@@ -30,40 +30,44 @@ def ask(
     condition = read_filter(where)
     settings = load_cli_settings()
     # Late: see app.cli.context.
-    from app.api.answer_schemas import AnswerOut
-    from app.asking import FullAnswer, Question, default_options, narrow
-    from app.asking import ask as ask_services
-    from core.access import Access
+    from app.answers import StoredAnswer
+    from app.api.answer_schemas import AnswerOut, encode_answer
+    from app.asking import Asking, Question, default_options, narrow
+    from app.recording import Recorder
+    from core.access import Caller
     from generation.types import Delta
 
+    owner = Caller.owner()
     with errors_to_exit(), open_services(settings, upgrade=False) as services:
         asked = Question(
             text=question.strip(),
-            access=narrow(services.collections, Access.to_everything(), collections),
+            asker=owner.name,
+            access=narrow(services.collections, owner.access, collections),
+            collections=None if collections is None else tuple(collections),
             top_k=top_k or settings.retrieval.top_k,
             options=default_options(settings.generation),
             where=condition,
         )
         written = ""
-        for event in ask_services(services, asked, cancelled=lambda: False):
+        recorder = Recorder(Asking(services, asked), services.answers, encode_answer)
+        for event in recorder.run(cancelled=lambda: False):
             if isinstance(event, Delta) and not as_json:
                 written += event.text
                 typer.echo(event.text, nl=False)
-            if isinstance(event, FullAnswer):
-                full = event
+            if isinstance(event, StoredAnswer):
+                full = AnswerOut.model_validate(event.response)
     if as_json:
-        print_json(AnswerOut.of(full).model_dump(mode="json"))
+        print_json(full.model_dump(mode="json"))
     else:
         _print_end(full, written)
 
 
-def _print_end(full: "FullAnswer", written: str) -> None:
+def _print_end(full: "AnswerOut", written: str) -> None:
     typer.echo()
-    if full.answer.text.strip() != written.strip():
+    if full.answer.strip() != written.strip():
         # what the answer came to differs from what was streamed, as a refusal does
-        typer.echo(f"\n{full.answer.text}")
-    for placed in full.citations:
-        citation = placed.citation
+        typer.echo(f"\n{full.answer}")
+    for citation in full.citations:
         page = f", page {citation.page}" if citation.page else ""
         quote = " ".join(citation.quote.split())
-        typer.echo(f"\n[{citation.n}] {citation.passage.document_name}{page}\n    “{quote}”")
+        typer.echo(f"\n[{citation.n}] {citation.document_name}{page}\n    “{quote}”")

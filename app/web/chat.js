@@ -1,6 +1,6 @@
 // Questions and answers: ask, show the answer as it is written, tie its sentences to their sources.
 
-import { events } from "/static/api.js";
+import { events, post } from "/static/api.js";
 import { announce, byId, el, icon, sentenceCase, slice } from "/static/dom.js";
 import { showEvidence } from "/static/evidence.js";
 import { currentLanguage, t } from "/static/strings.js";
@@ -37,7 +37,10 @@ export function startChat() {
 }
 
 function stop() {
-  running?.abort();
+  if (!running) return;
+  // a lost connection alone would let the service write on for a while
+  if (running.answerId) post(`/v1/answers/${running.answerId}/cancel`).catch(() => {});
+  running.abort();
 }
 
 async function ask(question) {
@@ -45,7 +48,7 @@ async function ask(question) {
   running = new AbortController();
   setBusy(true);
   try {
-    await follow(question, exchange, running.signal);
+    await follow(question, exchange, running);
   } catch (error) {
     if (error.name === "AbortError") exchange.stop();
     else exchange.fail(error.message);
@@ -56,11 +59,13 @@ async function ask(question) {
   }
 }
 
-async function follow(question, exchange, signal) {
+async function follow(question, exchange, control) {
   const body = { question, stream: true };
-  for await (const { name, data } of events("/v1/answer", { body, signal })) {
-    if (name === "passages") exchange.read(data.passages);
-    else if (name === "delta") exchange.write(data.text);
+  for await (const { name, data } of events("/v1/answer", { body, signal: control.signal })) {
+    if (name === "passages") {
+      control.answerId = data.id;
+      exchange.read(data.passages);
+    } else if (name === "delta") exchange.write(data.text);
     else if (name === "done") return exchange.finish(data);
     else if (name === "error") return exchange.fail(data.detail);
     else if (name === "cancelled") return exchange.stop();

@@ -1,5 +1,6 @@
 """Prove that caches and disk agree with the truth. Reports everything; mends only if asked."""
 
+from core.verify.answers import check_answers
 from core.verify.report import Check, Checked, Finding, VerifyReport
 from core.verify.run import GRACE_S, Premises, is_abandoned, verify
 
@@ -10,6 +11,7 @@ __all__ = [
     "Finding",
     "Premises",
     "VerifyReport",
+    "check_answers",
     "is_abandoned",
     "verify",
 ]

@@ -207,10 +207,9 @@ def test_control_characters_are_taken_out_of_a_question(house: House) -> None:
     assert ask(house, question="When does\x00 the \x1bpool open?\r\nIn the morning")["answer"]
 
 
-@pytest.mark.parametrize("as_stream", [True, False])
-def test_a_client_that_leaves_stops_the_model(slow: House, *, as_stream: bool) -> None:
+def test_a_client_that_leaves_stops_the_model(slow: House) -> None:
     slow.add("pool.txt", POOL)
-    body = json.dumps({"question": QUESTION, "min_confidence": 0, "stream": as_stream}).encode()
+    body = json.dumps({"question": QUESTION, "min_confidence": 0}).encode()
 
     async def receive(number: int, _exchange: Exchange) -> Message:
         if number == 1:
@@ -219,10 +218,8 @@ def test_a_client_that_leaves_stops_the_model(slow: House, *, as_stream: bool) -
         return GONE
 
     headers = {"authorization": f"Bearer {slow.key}", "content-type": "application/json"}
-    exchange = call(slow.app, "/v1/answer", headers=headers, receive=receive)
-    assert slow.generator.was_cancelled.is_set()
-    assert b"event: done" not in exchange.body
-    assert threading.active_count() < 60
+    call(slow.app, "/v1/answer", headers=headers, receive=receive)
+    assert slow.generator.was_cancelled.wait(10)
 
 
 def test_an_answer_that_rests_on_a_deleted_document_becomes_a_refusal(slow: House) -> None:

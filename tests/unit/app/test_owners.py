@@ -35,6 +35,7 @@ class Owner:
     client: TestClient
     document_ids: tuple[str, ...]
     job_ids: tuple[str, ...]
+    answer_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,11 @@ class Town:
         """All that there is, as who sees everything sees it."""
         client = self.house.client
         paths = ("/v1/collections", "/v1/documents", "/v1/jobs")
-        return json.dumps([client.get(path).json() for path in paths])
+        answers = [
+            owner.client.get(f"/v1/answers/{owner.answer_id}").json()
+            for owner in self.owners.values()
+        ]
+        return json.dumps([*answers, *(client.get(path).json() for path in paths)])
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +70,14 @@ def settle(house: House, name: str, secret: str) -> Owner:
     document_ids.append(house.add(f"broken-{secret}.pdf", b"%PDF-1.7 broken", name))
     jobs = house.client.get("/v1/jobs", params={"collection": name}).json()["items"]
     _, key = house.services.credentials.create_key(name, collections=[name])
+    client = house.new_client({"Authorization": f"Bearer {key}"})
+    asked = client.post("/v1/answer", json={"question": QUERIES[0], "min_confidence": 0})
     return Owner(
         name,
-        house.new_client({"Authorization": f"Bearer {key}"}),
+        client,
         tuple(document_ids),
         tuple(job["id"] for job in jobs),
+        asked.json()["id"],
     )
 
 
@@ -95,6 +103,10 @@ class Draw:
     def job(self) -> str:
         own = self._own.job_ids if self._harmless else ()
         return str(self.one(*self._foreign.job_ids, self._guess("ver"), *own))
+
+    def answer(self) -> str:
+        own = (self._own.answer_id,) if self._harmless else ()
+        return str(self.one(self._foreign.answer_id, self._guess("ans"), *own))
 
     def cursor(self) -> str | None:
         return self.one(None, self.document(), self.job(), "", "0", "zzzz")  # type: ignore[no-any-return]
@@ -170,6 +182,10 @@ READS: Final[Mapping[tuple[str, str], Ask]] = {
             "mode": d.one("hybrid", "dense", "lexical"),
         },
     ),
+    ("GET", "/v1/answers/{answer_id}"): lambda c, d: c.get(f"/v1/answers/{d.answer()}"),
+    ("GET", "/v1/answers/{answer_id}/events"): lambda c, d: c.get(
+        f"/v1/answers/{d.answer()}/events"
+    ),
     ("POST", "/v1/answer"): lambda c, d: c.post(
         "/v1/answer",
         json={**d.question(), "question": d.one(*QUERIES), "stream": d.one(*(True, False))},
@@ -192,6 +208,10 @@ CHANGES: Final[Mapping[tuple[str, str], Ask]] = {
     ("DELETE", "/v1/documents/{document_id}/versions/{number}"): lambda c, d: c.delete(
         f"/v1/documents/{d.document()}/versions/1"
     ),
+    ("POST", "/v1/answers/{answer_id}/cancel"): lambda c, d: c.post(
+        f"/v1/answers/{d.answer()}/cancel"
+    ),
+    ("DELETE", "/v1/answers/{answer_id}"): lambda c, d: c.delete(f"/v1/answers/{d.answer()}"),
     ("POST", "/v1/jobs/{job_id}/retry"): lambda c, d: c.post(f"/v1/jobs/{d.job()}/retry"),
     ("DELETE", "/v1/jobs/{job_id}"): lambda c, d: c.delete(f"/v1/jobs/{d.job()}"),
 }
@@ -232,7 +252,7 @@ def test_nothing_of_the_others_changes(
     assert town.state() == before
 
 
-@pytest.mark.parametrize("kind", ["documents", "jobs", "collections"])
+@pytest.mark.parametrize("kind", ["documents", "jobs", "collections", "answers"])
 @pytest.mark.parametrize("caller", sorted(SECRETS))
 def test_what_is_the_others_is_as_if_it_were_not_there(town: Town, caller: str, kind: str) -> None:
     foreign = town.owners[OTHER[caller]]
@@ -240,6 +260,7 @@ def test_what_is_the_others_is_as_if_it_were_not_there(town: Town, caller: str, 
         "documents": foreign.document_ids[0],
         "jobs": foreign.job_ids[0],
         "collections": foreign.name,
+        "answers": foreign.answer_id,
     }
     client = town.owners[caller].client
     there = client.get(f"/v1/{kind}/{names[kind]}")

@@ -1,7 +1,5 @@
 """The bridge from threads to clients: order, back pressure, heartbeats, and nobody left waiting."""
 
-import threading
-import time
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -9,7 +7,7 @@ import pytest
 from anyio.streams.memory import MemoryObjectSendStream
 from starlette.types import Message
 
-from app.streams import EventStreamResponse, ServerEvent, WorkThreads, run_task
+from app.streams import EventStreamResponse, ServerEvent, run_task
 
 Numbers = MemoryObjectSendStream[int]
 Events = MemoryObjectSendStream[ServerEvent]
@@ -21,57 +19,6 @@ pytestmark = pytest.mark.anyio
 def anyio_backend() -> str:
     """The event loop that uvicorn uses."""
     return "asyncio"
-
-
-async def test_everything_emitted_arrives_in_order() -> None:
-    def work(emit: Callable[[int], None], _cancelled: Callable[[], bool]) -> None:
-        for number in range(200):
-            emit(number)
-
-    async with WorkThreads().run(work) as numbers:
-        assert [number async for number in numbers] == list(range(200))
-
-
-async def test_work_waits_for_a_slow_reader() -> None:
-    emitted = []
-
-    def work(emit: Callable[[int], None], _cancelled: Callable[[], bool]) -> None:
-        for number in range(200):
-            emit(number)
-            emitted.append(number)
-
-    async with WorkThreads().run(work) as numbers:
-        await anyio.sleep(0.2)
-        assert len(emitted) < 50
-        assert len([number async for number in numbers]) == 200
-
-
-async def test_leaving_early_cancels_the_work_and_waits_for_its_end() -> None:
-    ended = threading.Event()
-
-    def work(emit: Callable[[int], None], cancelled: Callable[[], bool]) -> None:
-        while not cancelled():
-            emit(1)
-        time.sleep(0.05)
-        ended.set()
-
-    async with WorkThreads().run(work) as numbers:
-        assert await numbers.receive() == 1
-    assert ended.is_set()
-
-
-async def test_being_cancelled_cancels_the_work() -> None:
-    ended = threading.Event()
-
-    def work(_emit: Callable[[int], None], cancelled: Callable[[], bool]) -> None:
-        while not cancelled():
-            time.sleep(0.01)
-        ended.set()
-
-    with anyio.move_on_after(0.1):
-        async with WorkThreads().run(work) as numbers:
-            await numbers.receive()
-    assert ended.is_set()
 
 
 async def test_a_task_is_cancelled_when_its_reader_leaves() -> None:

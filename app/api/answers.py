@@ -1,0 +1,147 @@
+"""Routes of answers that were asked for: show, follow again, cancel, delete."""
+
+from functools import partial
+from typing import Annotated
+
+import anyio.to_thread
+from anyio.streams.memory import MemoryObjectSendStream
+from fastapi import APIRouter, Header, Response
+
+from app.access import TheCaller
+from app.answers import StoredAnswer, answer_not_found
+from app.api.answer import last_event
+from app.api.answer_schemas import StoredAnswerOut
+from app.api.common import TheLive, TheServices, problems
+from app.errors import AnswerFinishedError, AnswerRunningError
+from app.live_answers import LiveAnswer, LiveAnswers
+from app.services import Services
+from app.streams import EventStreamResponse, ServerEvent, run_task
+from core.access import Caller
+from core.ids import AnswerId
+
+router = APIRouter(tags=["answers"])
+
+LastEventId = Annotated[
+    int, Header(alias="Last-Event-ID", ge=0, lt=2**31, description="Id of the last event seen.")
+]
+
+
+@router.get("/v1/answers/{answer_id}", summary="Show an answer", responses=problems(404, 409))
+def get_answer(
+    answer_id: str, services: TheServices, live: TheLive, caller: TheCaller
+) -> StoredAnswerOut:
+    """An answer that came to its end, without the words of what was deleted since.
+
+    Only the key or browser that asked for it may read it, and only while it may see every
+    collection that the answer quotes from.
+    """
+    _refuse_running(live, AnswerId(answer_id), caller)
+    return StoredAnswerOut.of_stored(services.answers.get(AnswerId(answer_id), caller))
+
+
+@router.delete(
+    "/v1/answers/{answer_id}",
+    summary="Delete an answer",
+    status_code=204,
+    responses=problems(404, 409),
+)
+def delete_answer(
+    answer_id: str, services: TheServices, live: TheLive, caller: TheCaller
+) -> Response:
+    """Forget an answer, with its question. One that is being written must be cancelled first."""
+    _refuse_running(live, AnswerId(answer_id), caller)
+    services.answers.delete(AnswerId(answer_id), caller)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/v1/answers/{answer_id}/cancel",
+    summary="Cancel an answer",
+    status_code=204,
+    responses=problems(404, 409),
+)
+def cancel_answer(
+    answer_id: str, services: TheServices, live: TheLive, caller: TheCaller
+) -> Response:
+    """Stop writing, at once. What was written until then is kept, as `cancelled`."""
+    found = _find_live(live, AnswerId(answer_id), caller)
+    if found is None or not found.is_running:
+        services.answers.get(AnswerId(answer_id), caller)
+        raise AnswerFinishedError(f"answer {answer_id!r} has come to its end")
+    found.cancel()
+    return Response(status_code=204)
+
+
+@router.get(
+    "/v1/answers/{answer_id}/events",
+    summary="Follow an answer",
+    status_code=200,
+    response_class=EventStreamResponse,
+    responses={
+        200: {"content": {"text/event-stream": {}}, "description": "Events until the answer ends."},
+        **problems(404),
+    },
+)
+def follow_answer(
+    answer_id: str,
+    services: TheServices,
+    live: TheLive,
+    caller: TheCaller,
+    last_event_id: LastEventId = 0,
+) -> EventStreamResponse:
+    """The events after `Last-Event-ID`, or all of them, to the last one.
+
+    They are kept while the answer is written and for a moment after; from then on, and where a
+    document was deleted whose words they hold, the last event alone is left.
+    """
+    found = _find_live(live, AnswerId(answer_id), caller)
+    if found is None:
+        stored = services.answers.get(AnswerId(answer_id), caller)
+        return EventStreamResponse(lambda: run_task(partial(_send_last, stored)))
+    versions = {passage.version_id for passage in found.passages}
+    if services.answers.are_live(versions):
+        follow = partial(found.follow, after=last_event_id)
+        return EventStreamResponse(lambda: run_task(follow))
+    end = partial(_send_end, services, found, AnswerId(answer_id), caller)
+    return EventStreamResponse(lambda: run_task(end))
+
+
+async def _send_last(stored: StoredAnswer, send: MemoryObjectSendStream[ServerEvent]) -> None:
+    name, data = last_event(stored)
+    await send.send(ServerEvent(name, data, str(stored.num_events)))
+
+
+async def _send_end(
+    services: Services,
+    live: LiveAnswer,
+    answer_id: AnswerId,
+    caller: Caller,
+    send: MemoryObjectSendStream[ServerEvent],
+) -> None:
+    """Wait for the end of the answer, and tell of that alone."""
+    async with run_task(live.follow) as events:
+        async for event in events:
+            last = event
+    if last.name == "error":
+        await send.send(last)
+        return
+    stored = await anyio.to_thread.run_sync(services.answers.get, answer_id, caller)
+    await _send_last(stored, send)
+
+
+def _find_live(live: LiveAnswers, answer_id: AnswerId, caller: Caller) -> LiveAnswer | None:
+    """The answer while its events are kept. Raises `AnswerNotFoundError` where it is not theirs."""
+    found = live.find(answer_id)
+    if found is not None and not caller.may_read(
+        found.asker, {passage.collection_id for passage in found.passages}
+    ):
+        raise answer_not_found(answer_id)
+    return found
+
+
+def _refuse_running(live: LiveAnswers, answer_id: AnswerId, caller: Caller) -> None:
+    found = _find_live(live, answer_id, caller)
+    if found is not None and found.is_running:
+        raise AnswerRunningError(
+            f"answer {answer_id!r} is being written; follow its events, or cancel it"
+        )

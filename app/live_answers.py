@@ -1,0 +1,187 @@
+"""Answers that are being written: their events, for whoever listens and listens again.
+
+The work does not hang on one connection. Where the last listener is lost it goes on for a while,
+so that the client can come back; nobody who comes back misses an event. Decides nothing of whose
+an answer is: `app.api.answers` asks before it lets anybody follow.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Final
+
+from anyio.streams.memory import MemoryObjectSendStream
+
+from app.streams import ServerEvent
+from core.ids import AnswerId
+from core.types import Passage
+
+# Threads of work that waits its turn for a model; apart from those that serve short requests.
+_MAX_WORKING: Final = 64
+# Answers that have ended and are kept for those who come back: the oldest go first.
+_MAX_ENDED: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Waker:
+    """A listener that waits, in whatever event loop it runs."""
+
+    loop: asyncio.AbstractEventLoop
+    event: asyncio.Event
+
+    def wake(self) -> None:
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.event.set)
+
+
+class LiveAnswer:
+    """One answer's events, from the first on. Thread-safe; written by one thread."""
+
+    def __init__(self, asker: str, *, resume_s: float) -> None:
+        self.asker = asker
+        # whose words its events hold
+        self.passages: tuple[Passage, ...] = ()
+        self.ended_s: float | None = None
+        self._resume_s = resume_s
+        self._lock = threading.Lock()
+        self._events: list[ServerEvent] = []
+        self._wakers: list[_Waker] = []
+        self._num_listeners = 0
+        self._giving_up: threading.Timer | None = None
+        self._cancelled = threading.Event()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its last event is still to come."""
+        return self.ended_s is None
+
+    def is_cancelled(self) -> bool:
+        """Whether the work should end."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        """Let the work end at the next word."""
+        self._cancelled.set()
+
+    def emit(self, event: ServerEvent) -> None:
+        """Add an event, and tell those who listen."""
+        with self._lock:
+            self._events.append(event)
+            self._wake()
+
+    def end(self) -> None:
+        """There will be no further event."""
+        with self._lock:
+            self.ended_s = time.monotonic()
+            self._wake()
+
+    async def follow(self, send: MemoryObjectSendStream[ServerEvent], *, after: int = 0) -> None:
+        """Send every event after the first `after` ones, those to come included.
+
+        The last event of all is sent even to those who have it.
+        """
+        self._join()
+        try:
+            after = min(after, self._num_followable())
+            is_over = False
+            while not is_over:
+                events, is_over, waker = self._read(after)
+                for event in events:
+                    await send.send(event)
+                after += len(events)
+                if not events and not is_over:
+                    await waker.event.wait()
+        finally:
+            self._leave()
+
+    def _num_followable(self) -> int:
+        with self._lock:
+            return max(0, len(self._events) - (0 if self.is_running else 1))
+
+    def _read(self, after: int) -> tuple[list[ServerEvent], bool, _Waker]:
+        """The events after so many, whether they are the last, and what wakes for further ones."""
+        waker = _Waker(asyncio.get_running_loop(), asyncio.Event())
+        with self._lock:
+            self._wakers.append(waker)
+            return self._events[after:], not self.is_running, waker
+
+    def _wake(self) -> None:
+        wakers, self._wakers = self._wakers, []
+        for waker in wakers:
+            waker.wake()
+
+    def _join(self) -> None:
+        with self._lock:
+            self._num_listeners += 1
+            if self._giving_up is not None:
+                self._giving_up.cancel()
+                self._giving_up = None
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._num_listeners -= 1
+            if self._num_listeners or not self.is_running:
+                return
+            self._giving_up = threading.Timer(self._resume_s, self._give_up)
+            self._giving_up.daemon = True
+            self._giving_up.start()
+
+    def _give_up(self) -> None:
+        with self._lock:
+            if self._num_listeners == 0:
+                self._cancelled.set()
+
+
+class LiveAnswers:
+    """The answers that this process writes, and those that it has just written. Thread-safe."""
+
+    def __init__(self, *, resume_s: float) -> None:
+        self._resume_s = resume_s
+        self._lock = threading.Lock()
+        self._answers: dict[AnswerId, LiveAnswer] = {}
+        self._threads = ThreadPoolExecutor(_MAX_WORKING, thread_name_prefix="answer")
+
+    def begin(
+        self, answer_id: AnswerId, asker: str, work: Callable[[LiveAnswer], None]
+    ) -> LiveAnswer:
+        """Run `work` in a thread, as an answer that can be followed."""
+        live = LiveAnswer(asker, resume_s=self._resume_s)
+        with self._lock:
+            self._forget_ended()
+            self._answers[answer_id] = live
+        # the log's context, such as the request's id, goes with the work
+        self._threads.submit(copy_context().run, _do, work, live)
+        return live
+
+    def find(self, answer_id: AnswerId) -> LiveAnswer | None:
+        """The answer, while it is written and for a while after."""
+        with self._lock:
+            self._forget_ended()
+            return self._answers.get(answer_id)
+
+    def stop(self) -> None:
+        """End what runs; returns when all of it has ended."""
+        with self._lock:
+            running = list(self._answers.values())
+        for live in running:
+            live.cancel()
+        self._threads.shutdown()
+
+    def _forget_ended(self) -> None:
+        ended = {key: live.ended_s for key, live in self._answers.items() if live.ended_s}
+        oldest_s = time.monotonic() - self._resume_s
+        too_many = sorted(ended, key=ended.__getitem__)[: max(0, len(ended) - _MAX_ENDED)]
+        too_old = [key for key, ended_s in ended.items() if ended_s < oldest_s]
+        for key in {*too_many, *too_old}:
+            del self._answers[key]
+
+
+def _do(work: Callable[[LiveAnswer], None], live: LiveAnswer) -> None:
+    try:
+        work(live)
+    finally:
+        live.end()

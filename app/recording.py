@@ -1,0 +1,86 @@
+"""Keep what is asked: every answer is stored at its end, before anybody is told of that end."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import structlog
+
+from app.answers import Answers, EndedAnswer, StoredAnswer
+from app.asking import AskEvent, Asking, FullAnswer, PassagesFound, PlacedCitation
+from app.errors import internal_problem, problem_of
+from core.errors import CimientoError
+from core.ids import VersionId
+from core.redaction import Response, Source
+from core.tables import now
+from generation.types import Delta
+
+Problem = dict[str, object]
+Encode = Callable[[FullAnswer, Problem | None], Response]
+"""An answer in the shape of the API, with the problem that ended it."""
+
+Recorded = PassagesFound | Delta | PlacedCitation | StoredAnswer
+
+
+class Recorder:
+    """Stores the answer to one question, however it ends."""
+
+    def __init__(self, asking: Asking, answers: Answers, encode: Encode) -> None:
+        self._asking = asking
+        self._answers = answers
+        self._encode = encode
+        self._began_at: datetime = now()
+        self._sources: dict[VersionId, Source] = {}
+        self._num_events = 0
+
+    def run(self, *, cancelled: Callable[[], bool]) -> Iterator[Recorded]:
+        """Answer. The last event is the stored answer; an error is raised once it is stored.
+
+        Before passages were found nobody knows of the answer, and an error leaves none behind.
+        """
+        try:
+            for event in self._asking.run(cancelled=cancelled):
+                yield self._take(event)
+        except CimientoError as error:
+            self._keep_failed(problem_of(error))
+            raise
+        except Exception:
+            self._keep_failed(internal_problem(request_id()))
+            raise
+
+    def _take(self, event: AskEvent) -> Recorded:
+        self._num_events += 1
+        match event:
+            case PassagesFound(passages=placed):
+                for item in placed:
+                    passage = item.passage
+                    self._sources[passage.version_id] = (passage.document_id, passage.version)
+            case FullAnswer():
+                return self._keep(event, None)
+        return event
+
+    def _keep_failed(self, problem: Problem) -> None:
+        if self._num_events:
+            self._num_events += 1
+            self._keep(self._asking.cut_short("failed"), problem)
+
+    def _keep(self, full: FullAnswer, problem: Problem | None) -> StoredAnswer:
+        question = self._asking.question
+        return self._answers.keep(
+            EndedAnswer(
+                id=question.id,
+                asker=question.asker,
+                question=question.text,
+                collections=question.collections,
+                status=full.status,
+                response=self._encode(full, problem),
+                sources=self._sources,
+                num_events=self._num_events,
+                created_at=self._began_at,
+            )
+        )
+
+
+def request_id() -> str:
+    """Id under which the log has what happened to this request."""
+    found: str = structlog.contextvars.get_contextvars().get("request_id", "")
+    return found

@@ -1,0 +1,46 @@
+"""The tables of what was answered. Columns and constraints only, as in `core.tables`."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Integer, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.tables import Base, UtcDateTime
+
+
+class AnswerRow(Base):
+    """An answer that came to its end, whichever; written once, and later only redacted."""
+
+    __tablename__ = "answers"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    # Name of the caller who asked: the answer is theirs alone.
+    asker: Mapped[str] = mapped_column(String(80), index=True)
+    question: Mapped[str] = mapped_column(Text)
+    # Names of the collections that were asked about; None for all that the caller could see.
+    collections: Mapped[list[str] | None] = mapped_column(JSON)
+    status: Mapped[str] = mapped_column(String(16))
+    # The whole answer as it went over the wire, with its receipt.
+    response: Mapped[dict[str, Any]] = mapped_column(JSON)
+    # How many events told of it: the id of the last one.
+    num_events: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    redacted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class AnswerSourceRow(Base):
+    """A version whose words an answer holds.
+
+    A version with such a row cannot be deleted: whoever deletes it redacts the answers first.
+    """
+
+    __tablename__ = "answer_sources"
+
+    answer_id: Mapped[str] = mapped_column(
+        ForeignKey("answers.id", ondelete="CASCADE"), primary_key=True
+    )
+    version_id: Mapped[str] = mapped_column(
+        ForeignKey("versions.id", ondelete="RESTRICT"), primary_key=True, index=True
+    )
