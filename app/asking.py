@@ -1,15 +1,14 @@
 """A question to a full answer with its receipt: retrieve, write, place, re-check. Knows no HTTP."""
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from app.receipts import HowAsked, Made, Receipt, build_receipt
 from app.services import Services
 from core.access import Access
-from core.errors import CimientoError
-from core.ids import AnswerId, ChunkId, DocumentId, new_id
+from core.ids import AnswerId, new_id
 from core.settings import GenerationSettings
 from core.types import Box, Passage
 from generation.answer import AnswerOptions, answer
@@ -63,31 +62,6 @@ class PlacedCitation:
 
     citation: Citation
     boxes: list[Box]
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptPassage:
-    """Which text was read: its chunk, and the hash that proves it."""
-
-    chunk_id: ChunkId
-    document_id: DocumentId
-    version: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What an answer was made of, so that it can be explained and made again."""
-
-    index_generation: int
-    embedding_model: str
-    model: str
-    # empty where the model could not be asked
-    model_sha256: str
-    prompt: str
-    sampling: Sampling
-    passages: tuple[ReceiptPassage, ...]
-    left_out: tuple[ChunkId, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,22 +219,14 @@ class Asking:
         return len(self._placed) == num_before
 
     def _receipt(self, finished: Answer) -> Receipt:
-        return Receipt(
+        question = self.question
+        return build_receipt(
+            Made.of(self._services, finished.prompt),
+            HowAsked.of(question.options, top_k=question.top_k, where=question.where),
             index_generation=self._index_generation,
-            embedding_model=self._services.embedder.model,
-            model=self._services.generator.model,
-            model_sha256=self._model_sha256(),
-            prompt=finished.prompt,
-            sampling=finished.sampling,
-            passages=tuple(_receipt_passage(item.passage) for item in self._placed),
-            left_out=tuple(passage.id for passage in finished.left_out),
+            passages=[item.passage for item in self._placed],
+            answer=finished,
         )
-
-    def _model_sha256(self) -> str:
-        try:
-            return self._services.generator.model_sha256
-        except CimientoError:
-            return ""  # the model failed, and the answer with it
 
     def _elapsed_ms(self) -> float:
         return round((time.perf_counter() - self._started_s) * 1000, 1)
@@ -290,12 +256,3 @@ def place_passages(
     spans = [(passage.version_id, passage.start, passage.end) for passage in passages]
     boxes = documents.boxes(spans, access)
     return tuple(PlacedPassage(*pair) for pair in zip(passages, boxes, strict=True))
-
-
-def _receipt_passage(passage: Passage) -> ReceiptPassage:
-    return ReceiptPassage(
-        chunk_id=passage.id,
-        document_id=passage.document_id,
-        version=passage.version,
-        sha256=hashlib.sha256(passage.text.encode()).hexdigest(),
-    )

@@ -81,6 +81,12 @@ class AnswerFinishedError(CimientoError):
     code = "answer_finished"
 
 
+class AnswerNotReplayableError(CimientoError):
+    """The answer was cancelled or failed: it never became whole."""
+
+    code = "answer_not_replayable"
+
+
 class NotReadyError(CimientoError):
     """The service is starting, or a part of it is down; the message says which."""
 
@@ -142,6 +148,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     # of answers
     "answer_running": 409,
     "answer_finished": 409,
+    "answer_not_replayable": 409,
     "prompt_not_found": 422,
     "prompt_too_long": 422,
     "invalid_completion": 422,

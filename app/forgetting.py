@@ -35,6 +35,11 @@ class ForgettingGenerator:
         return self._generator.model_sha256
 
     @property
+    def runs_on(self) -> str:
+        """Device and number format of the weights."""
+        return self._generator.runs_on
+
+    @property
     def max_context(self) -> int:
         """Tokens that prompt and answer may have together."""
         return self._generator.max_context

@@ -67,10 +67,10 @@ class LiveAnswer:
         """Let the work end at the next word."""
         self._cancelled.set()
 
-    def emit(self, event: ServerEvent) -> None:
-        """Add an event, and tell those who listen."""
+    def emit(self, name: str, data: str) -> None:
+        """Add an event, numbered from 1 on, and tell those who listen."""
         with self._lock:
-            self._events.append(event)
+            self._events.append(ServerEvent(name, data, str(len(self._events) + 1)))
             self._wake()
 
     def end(self) -> None:

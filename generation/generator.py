@@ -22,6 +22,11 @@ class Generator(Protocol):
         ...
 
     @property
+    def runs_on(self) -> str:
+        """Device and number format of the weights: what else decides which text comes out."""
+        ...
+
+    @property
     def max_context(self) -> int:
         """Tokens that prompt and answer may have together."""
         ...

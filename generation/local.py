@@ -19,6 +19,7 @@ from generation.engine.errors import (
     UnsupportedModelError,
     WeightsFileError,
 )
+from generation.engine.packed_weights import dtype_of
 from generation.engine.params import SamplingParams
 from generation.engine.sequence import FinishReason
 from generation.errors import (
@@ -68,6 +69,13 @@ class LocalGenerator:
     def model_sha256(self) -> str:
         """Hash of the weights file."""
         return self._get().placed.loaded.sha256
+
+    @property
+    def runs_on(self) -> str:
+        """Such as "cpu auto float32": where, the format asked for, that of the activations."""
+        device = self._get().placed.loaded.model.device.type
+        precision = self._settings.weights
+        return f"{device} {precision} {str(dtype_of(precision)).removeprefix('torch.')}"
 
     @property
     def max_context(self) -> int:

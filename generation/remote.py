@@ -112,6 +112,11 @@ class RemoteGenerator:
         return self._get_model().sha256
 
     @property
+    def runs_on(self) -> str:
+        """Elsewhere; a server does not say on what."""
+        return "remote"
+
+    @property
     def max_context(self) -> int:
         """Tokens of prompt and answer together."""
         return self._get_model().max_context

@@ -21,6 +21,7 @@ class FakeGenerator:
     ) -> None:
         self.model = "fake-generator"
         self.model_sha256 = "f" * 64
+        self.runs_on = "nowhere"
         self.max_context = 4096
         self.reply = reply
         self.pause_s = pause_s

@@ -1,16 +1,12 @@
 """Route of questions: one JSON object, or events as the answer is written."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
-import anyio
 import anyio.to_thread
-import structlog
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from app.access import TheCaller
 from app.answers import StoredAnswer
@@ -22,17 +18,14 @@ from app.api.answer_schemas import (
     encode_answer,
 )
 from app.api.common import TheLive, TheServices, problems
+from app.api.working import respond_at_once, tell_problems
 from app.asking import Asking, PassagesFound, PlacedCitation, Question, default_options, narrow
-from app.errors import internal_problem, problem_of, problem_response
 from app.live_answers import LiveAnswer, LiveAnswers
-from app.recording import Recorded, Recorder, request_id
+from app.recording import Recorded, Recorder
 from app.services import Services
-from app.streams import EventStreamResponse, ServerEvent, run_task, wait_for_disconnect
+from app.streams import EventStreamResponse, run_task
 from core.access import Caller
-from core.errors import CimientoError
 from generation.types import Delta
-
-_log = structlog.get_logger()
 
 router = APIRouter(tags=["answers"])
 
@@ -67,7 +60,7 @@ async def answer_question(
     begin = partial(_begin, live, services, question)
     if body.stream:
         return EventStreamResponse(lambda: run_task(begin().follow))
-    return await _answer_at_once(request, begin())
+    return await respond_at_once(request, begin())
 
 
 def _question(services: Services, body: AnswerRequest, caller: Caller) -> Question:
@@ -88,28 +81,15 @@ def _question(services: Services, body: AnswerRequest, caller: Caller) -> Questi
 
 def _begin(live: LiveAnswers, services: Services, question: Question) -> LiveAnswer:
     recorder = Recorder(Asking(services, question), services.answers, encode_answer)
-    return live.begin(question.id, question.asker, partial(_write, recorder))
+    work = partial(tell_problems, partial(_write, recorder))
+    return live.begin(question.id, question.asker, work)
 
 
 def _write(recorder: Recorder, live: LiveAnswer) -> None:
-    """Answer in a thread; whatever happens, exactly one terminal event is emitted last."""
-    number = 0
-
-    def emit(name: str, data: str) -> None:
-        nonlocal number
-        number += 1
-        live.emit(ServerEvent(name, data, str(number)))
-
-    try:
-        for event in recorder.run(cancelled=live.is_cancelled):
-            if isinstance(event, PassagesFound):
-                live.passages = tuple(item.passage for item in event.passages)
-            emit(*_encode(event))
-    except CimientoError as error:
-        emit("error", json.dumps(problem_of(error)))
-    except Exception:  # noqa: BLE001 - logged in full; the caller is owed one last event
-        _log.exception("answer_crashed")
-        emit("error", json.dumps(internal_problem(request_id())))
+    for event in recorder.run(cancelled=live.is_cancelled):
+        if isinstance(event, PassagesFound):
+            live.passages = tuple(item.passage for item in event.passages)
+        live.emit(*_encode(event))
 
 
 def _encode(event: Recorded) -> tuple[str, str]:
@@ -131,33 +111,3 @@ def last_event(stored: StoredAnswer) -> tuple[str, str]:
     if stored.status == "failed":
         return "error", json.dumps(stored.response["error"])
     return "done", json.dumps(stored.response, ensure_ascii=False)
-
-
-async def _answer_at_once(request: Request, live: LiveAnswer) -> Response:
-    last: ServerEvent | None = None
-    async with _cancelled_at_exit(live), anyio.create_task_group() as tasks:
-        tasks.start_soon(_cancel_when_gone, request, tasks.cancel_scope)
-        async with run_task(live.follow) as events:
-            async for event in events:
-                last = event
-        tasks.cancel_scope.cancel()
-    if last is not None and last.name == "done":
-        return Response(last.data, media_type="application/json")
-    if last is not None and last.name == "error":
-        return problem_response(json.loads(last.data))
-    # nobody is there to read it
-    return JSONResponse(None, 499)
-
-
-@asynccontextmanager
-async def _cancelled_at_exit(live: LiveAnswer) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        # who asked without events never learned the answer's id, and cannot come back
-        live.cancel()
-
-
-async def _cancel_when_gone(request: Request, scope: anyio.CancelScope) -> None:
-    await wait_for_disconnect(request.receive)
-    scope.cancel()

@@ -1,14 +1,18 @@
 """Answers over the wire, as api.md names them. Shapes only."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from app.answers import StoredAnswer
 from app.api.fields import QuestionText, Reply, Request
 from app.api.schemas import BoxOut, CollectionNames, Filter, PassageOut, Problem
-from app.asking import FullAnswer, PassagesFound, PlacedCitation, Receipt, Status
+from app.asking import FullAnswer, PassagesFound, PlacedCitation, Status
+from app.receipts import Receipt
+from app.replaying import CauseKind, Replay
+from generation.answer import Style
 
 
 class SamplingIn(Request):
@@ -95,13 +99,22 @@ class ReceiptPassageOut(Reply):
 
 
 class ReceiptOut(Reply):
-    """What the answer was made of."""
+    """What the answer was made of. Hashes are empty where they could not be had."""
 
     index_generation: int
+    build: str
     embedding_model: str
+    reranker: str
     model: str
     model_sha256: str
+    runs_on: str = Field(description="Device and number format of the weights.")
     prompt: str
+    prompt_sha256: str
+    top_k: int
+    filter: JsonValue
+    min_confidence: float
+    style: Style
+    max_passages: int
     sampling: SamplingOut
     passages: list[ReceiptPassageOut]
     left_out: list[str] = Field(description="Chunks that did not fit into the model's window.")
@@ -109,20 +122,13 @@ class ReceiptOut(Reply):
     @classmethod
     def of(cls, receipt: Receipt) -> Self:
         """From the room's own data."""
-        sampling = receipt.sampling
+        asked = asdict(receipt.asked)
         return cls(
             index_generation=receipt.index_generation,
-            embedding_model=receipt.embedding_model,
-            model=receipt.model,
-            model_sha256=receipt.model_sha256,
-            prompt=receipt.prompt,
-            sampling=SamplingOut(
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                top_k=sampling.top_k,
-                seed=sampling.seed,
-                max_tokens=sampling.max_tokens,
-            ),
+            **asdict(receipt.made),
+            filter=asked.pop("where"),
+            sampling=SamplingOut(**asked.pop("sampling")),
+            **asked,
             passages=[
                 ReceiptPassageOut(
                     chunk_id=str(item.chunk_id),
@@ -250,6 +256,34 @@ class StoredAnswerOut(AnswerOut):
         )
 
 
-def encode_answer(full: FullAnswer, problem: dict[str, object] | None) -> dict[str, Any]:
+class CauseOut(Reply):
+    """Something that an answer was made of and that is different now."""
+
+    kind: CauseKind
+    detail: str
+
+
+class ReplayOut(Reply):
+    """The same question asked again, beside the stored answer."""
+
+    id: str
+    same: bool
+    differences: list[str] = Field(description="What of the answer is not equal.")
+    causes: list[CauseOut] = Field(description="What has changed of that which it was made of.")
+    answer: AnswerOut
+
+    @classmethod
+    def of(cls, answer_id: str, replay: Replay) -> Self:
+        """From the room's own data."""
+        return cls(
+            id=answer_id,
+            same=replay.is_same,
+            differences=list(replay.differences),
+            causes=[CauseOut(kind=each.kind, detail=each.detail) for each in replay.causes],
+            answer=AnswerOut.model_validate(replay.now),
+        )
+
+
+def encode_answer(full: FullAnswer, problem: dict[str, object] | None = None) -> dict[str, Any]:
     """An answer as it goes over the wire, and as it is kept."""
     return AnswerOut.of(full, problem).model_dump(mode="json")

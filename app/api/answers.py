@@ -5,19 +5,21 @@ from typing import Annotated
 
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectSendStream
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
 
 from app.access import TheCaller
 from app.answers import StoredAnswer, answer_not_found
 from app.api.answer import last_event
-from app.api.answer_schemas import StoredAnswerOut
+from app.api.answer_schemas import ReplayOut, StoredAnswerOut, encode_answer
 from app.api.common import TheLive, TheServices, problems
+from app.api.working import respond_at_once, tell_problems
 from app.errors import AnswerFinishedError, AnswerRunningError
 from app.live_answers import LiveAnswer, LiveAnswers
+from app.replaying import replay
 from app.services import Services
 from app.streams import EventStreamResponse, ServerEvent, run_task
 from core.access import Caller
-from core.ids import AnswerId
+from core.ids import AnswerId, new_id
 
 router = APIRouter(tags=["answers"])
 
@@ -104,6 +106,31 @@ def follow_answer(
         return EventStreamResponse(lambda: run_task(follow))
     end = partial(_send_end, services, found, AnswerId(answer_id), caller)
     return EventStreamResponse(lambda: run_task(end))
+
+
+@router.post(
+    "/v1/answers/{answer_id}/replay",
+    summary="Replay an answer",
+    response_model=ReplayOut,
+    responses=problems(404, 409, 503),
+)
+async def replay_answer(
+    answer_id: str, request: Request, services: TheServices, live: TheLive, caller: TheCaller
+) -> Response:
+    """Ask the same question again, as the receipt says, and compare.
+
+    `same` says whether the answer is equal; `differences` names what of it is not; `causes` what
+    it was made of that has changed. The new answer is not stored.
+    """
+    stored = await anyio.to_thread.run_sync(services.answers.get, AnswerId(answer_id), caller)
+    work = partial(tell_problems, partial(_replay, services, stored, caller))
+    return await respond_at_once(request, live.begin(AnswerId(new_id("rep")), caller.name, work))
+
+
+def _replay(services: Services, stored: StoredAnswer, caller: Caller, live: LiveAnswer) -> None:
+    done = replay(services, stored, caller, encode_answer, cancelled=live.is_cancelled)
+    if done is not None:
+        live.emit("done", ReplayOut.of(stored.id, done).model_dump_json())
 
 
 async def _send_last(stored: StoredAnswer, send: MemoryObjectSendStream[ServerEvent]) -> None:

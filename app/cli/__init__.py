@@ -11,6 +11,7 @@ from app.cli.jobs import jobs_app
 from app.cli.keys import keys_app
 from app.cli.map import draw_map
 from app.cli.models import models_app
+from app.cli.replay import replay
 from app.cli.search import search
 from app.cli.serve import serve
 from app.cli.sign_in import sign_in
@@ -28,7 +29,7 @@ main = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (serve, add, search, ask, generate, verify):
+for command in (serve, add, search, ask, replay, generate, verify):
     main.command()(command)
 main.command("sign-in")(sign_in)
 main.command("map")(draw_map)

@@ -1,7 +1,9 @@
 """Versioned prompt templates. Text from documents fills a place in them and is never parsed."""
 
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -44,6 +46,12 @@ class PromptTemplate:
     def reference(self) -> str:
         """`name@version`, as receipts and callers write it."""
         return f"{self.name}@{self.version}"
+
+    @property
+    def sha256(self) -> str:
+        """Hash of everything that the template says, in every language."""
+        texts = {language: asdict(each) for language, each in self.texts.items()}
+        return hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
 
     def render(
         self, question: str, passages: Sequence[Passage], language: Language

@@ -208,6 +208,9 @@ CHANGES: Final[Mapping[tuple[str, str], Ask]] = {
     ("DELETE", "/v1/documents/{document_id}/versions/{number}"): lambda c, d: c.delete(
         f"/v1/documents/{d.document()}/versions/1"
     ),
+    ("POST", "/v1/answers/{answer_id}/replay"): lambda c, d: c.post(
+        f"/v1/answers/{d.answer()}/replay"
+    ),
     ("POST", "/v1/answers/{answer_id}/cancel"): lambda c, d: c.post(
         f"/v1/answers/{d.answer()}/cancel"
     ),

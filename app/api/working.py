@@ -1,0 +1,60 @@
+"""One response for work that tells of itself in events: the last of them. Ends with its client."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+import structlog
+from fastapi import Request
+from fastapi.responses import JSONResponse, Response
+
+from app.errors import internal_problem, problem_of, problem_response
+from app.live_answers import LiveAnswer
+from app.recording import request_id
+from app.streams import ServerEvent, run_task, wait_for_disconnect
+from core.errors import CimientoError
+
+_log = structlog.get_logger()
+
+
+def tell_problems(work: Callable[[LiveAnswer], None], live: LiveAnswer) -> None:
+    """Do `work`, in its thread; what it raises becomes its last event."""
+    try:
+        work(live)
+    except CimientoError as error:
+        live.emit("error", json.dumps(problem_of(error)))
+    except Exception:  # noqa: BLE001 - logged in full; the caller is owed one last event
+        _log.exception("answer_crashed")
+        live.emit("error", json.dumps(internal_problem(request_id())))
+
+
+async def respond_at_once(request: Request, live: LiveAnswer) -> Response:
+    """Wait for the end. A client that goes away cancels the work."""
+    last: ServerEvent | None = None
+    async with _cancelled_at_exit(live), anyio.create_task_group() as tasks:
+        tasks.start_soon(_cancel_when_gone, request, tasks.cancel_scope)
+        async with run_task(live.follow) as events:
+            async for event in events:
+                last = event
+        tasks.cancel_scope.cancel()
+    if last is not None and last.name == "done":
+        return Response(last.data, media_type="application/json")
+    if last is not None and last.name == "error":
+        return problem_response(json.loads(last.data))
+    # nobody is there to read it
+    return JSONResponse(None, 499)
+
+
+@asynccontextmanager
+async def _cancelled_at_exit(live: LiveAnswer) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        # who asked without events never learned the answer's id, and cannot come back
+        live.cancel()
+
+
+async def _cancel_when_gone(request: Request, scope: anyio.CancelScope) -> None:
+    await wait_for_disconnect(request.receive)
+    scope.cancel()

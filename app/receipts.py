@@ -1,0 +1,130 @@
+"""What an answer was made of: enough to explain it, and to make it again. Makes no answer."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from app.services import Services
+from core.errors import CimientoError
+from core.ids import ChunkId, DocumentId
+from core.types import Passage
+from generation.answer import AnswerOptions, Style
+from generation.generator import Generator
+from generation.prompts import PromptNotFoundError, load_prompt
+from generation.types import Answer, Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptPassage:
+    """Which text was read: its chunk, and the hash that proves it."""
+
+    chunk_id: ChunkId
+    document_id: DocumentId
+    version: int
+    sha256: str
+
+    @classmethod
+    def of(cls, passage: Passage) -> "ReceiptPassage":
+        """The proof of a passage."""
+        digest = hashlib.sha256(passage.text.encode()).hexdigest()
+        return cls(passage.id, passage.document_id, passage.version, digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What made an answer: programs and models. Hashes are empty where they could not be had.
+
+    `runs_on` is the device and the number format of the weights.
+    """
+
+    build: str
+    embedding_model: str
+    reranker: str
+    model: str
+    model_sha256: str
+    runs_on: str
+    prompt: str
+    prompt_sha256: str
+
+    @classmethod
+    def of(cls, services: Services, prompt: str) -> "Made":
+        """What an answer with this prompt is made by now."""
+        model_sha256, runs_on = _identity(services.generator)
+        return cls(
+            build=version("cimiento"),
+            embedding_model=services.embedder.model,
+            reranker=services.settings.retrieval.reranker,
+            model=services.generator.model,
+            model_sha256=model_sha256,
+            runs_on=runs_on,
+            prompt=prompt,
+            prompt_sha256=_prompt_sha256(prompt),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HowAsked:
+    """How the answer was asked for, besides the question."""
+
+    top_k: int
+    where: object
+    min_confidence: float
+    style: Style
+    max_passages: int
+    sampling: Sampling
+
+    @classmethod
+    def of(cls, options: AnswerOptions, *, top_k: int, where: object) -> "HowAsked":
+        """As a question says it."""
+        return cls(
+            top_k=top_k,
+            where=where,
+            min_confidence=options.min_confidence,
+            style=options.style,
+            max_passages=options.max_passages,
+            sampling=options.sampling,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The whole of it. `left_out` are chunks that were found and did not fit into the prompt."""
+
+    index_generation: int
+    made: Made
+    asked: HowAsked
+    passages: tuple[ReceiptPassage, ...]
+    left_out: tuple[ChunkId, ...]
+
+
+def build_receipt(
+    made: Made,
+    asked: HowAsked,
+    *,
+    index_generation: int,
+    passages: Iterable[Passage],
+    answer: Answer,
+) -> Receipt:
+    """The receipt of a finished answer."""
+    return Receipt(
+        index_generation=index_generation,
+        made=made,
+        asked=asked,
+        passages=tuple(map(ReceiptPassage.of, passages)),
+        left_out=tuple(passage.id for passage in answer.left_out),
+    )
+
+
+def _identity(generator: Generator) -> tuple[str, str]:
+    try:
+        return generator.model_sha256, generator.runs_on
+    except CimientoError:
+        return "", ""  # the model failed, and the answer with it
+
+
+def _prompt_sha256(prompt: str) -> str:
+    try:
+        return load_prompt(prompt).sha256
+    except PromptNotFoundError:
+        return ""

@@ -1,0 +1,192 @@
+"""Ask a stored answer's question again, as its receipt says, and tell what is different and why.
+
+Nothing is stored of it. On the same build and device, over the same documents, a replay is equal.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from app.answers import StoredAnswer
+from app.asking import Asking, FullAnswer, Question
+from app.errors import AnswerNotReplayableError
+from app.services import Services
+from core.access import Access, Caller
+from core.errors import CollectionNotFoundError
+from core.redaction import Response
+from generation.answer import AnswerOptions
+from generation.prompts import PromptNotFoundError, load_prompt
+from generation.types import Sampling
+
+CauseKind = Literal[
+    "document_deleted",
+    "collection_deleted",
+    "passages",
+    "index",
+    "prompt",
+    "model",
+    "device",
+    "embedding_model",
+    "reranker",
+    "build",
+    "unexplained",
+]
+
+# What is below that is not told apart.
+_CONFIDENCE_PLACES: Final = 6
+_OF_A_CITATION: Final = ("n", "document_id", "version", "start", "end", "quote")
+# What made an answer: the kind of cause, and what to call it.
+_MADE: Final[dict[str, tuple[CauseKind, str]]] = {
+    "prompt": ("prompt", "the prompt"),
+    "prompt_sha256": ("prompt", "the text of the prompt"),
+    "model": ("model", "the model"),
+    "model_sha256": ("model", "the hash of the model's weights"),
+    "runs_on": ("device", "the device or number format"),
+    "embedding_model": ("embedding_model", "the embedding model"),
+    "reranker": ("reranker", "the reranker"),
+    "build": ("build", "the version of the service"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Something that an answer was made of and that is different now; a sentence says what."""
+
+    kind: CauseKind
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """An answer beside the same question's answer now. `differences` names what is not equal."""
+
+    before: Response
+    now: Response
+    differences: tuple[str, ...]
+    causes: tuple[Cause, ...]
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the answer is equal: its status, text, sentences, citations and confidence."""
+        return not self.differences
+
+
+def replay(
+    services: Services,
+    stored: StoredAnswer,
+    caller: Caller,
+    encode: Callable[[FullAnswer], Response],
+    *,
+    cancelled: Callable[[], bool],
+) -> Replay | None:
+    """Ask again, under what the caller may see now; None where it was cancelled.
+
+    Raises `AnswerNotReplayableError` for an answer that never became whole.
+    """
+    if stored.status in ("cancelled", "failed"):
+        raise AnswerNotReplayableError(
+            f"answer {stored.id!r} was {stored.status}: there is nothing whole to compare"
+        )
+    question, causes = _question(services, stored, caller)
+    for event in Asking(services, question).run(cancelled=cancelled):
+        if isinstance(event, FullAnswer):
+            full = event
+    if full.status == "cancelled":
+        return None
+    again = encode(full)
+    then, now = _view(stored.response), _view(again)
+    differences = tuple(name for name in then if then[name] != now[name])
+    causes += [*_withdrawn(stored.response), *_changes(stored.response, again)]
+    if differences and not causes:
+        causes.append(Cause("unexplained", "nothing that it was made of has changed"))
+    return Replay(stored.response, again, differences, tuple(causes))
+
+
+def _question(
+    services: Services, stored: StoredAnswer, caller: Caller
+) -> tuple[Question, list[Cause]]:
+    """The question as its receipt says, and what stands in the way of asking exactly that."""
+    receipt = stored.response["receipt"]
+    access, causes = _access(services, stored, caller)
+    prompt, of_prompt = _prompt(receipt["prompt"])
+    options = AnswerOptions(
+        sampling=Sampling(**receipt["sampling"]),
+        min_confidence=receipt["min_confidence"],
+        prompt=prompt,
+        style=receipt["style"],
+        max_passages=receipt["max_passages"],
+    )
+    question = Question(
+        text=stored.question,
+        asker=caller.name,
+        access=access,
+        top_k=receipt["top_k"],
+        options=options,
+        where=receipt["filter"],
+    )
+    return question, causes + of_prompt
+
+
+def _access(services: Services, stored: StoredAnswer, caller: Caller) -> tuple[Access, list[Cause]]:
+    if stored.collections is None:
+        return caller.access, []
+    ids, causes = [], []
+    for name in stored.collections:
+        try:
+            ids.append(services.collections.get(name, caller.access).id)
+        except CollectionNotFoundError:
+            detail = f"the collection {name!r} is no longer there, or not to be seen"
+            causes.append(Cause("collection_deleted", detail))
+    return caller.access.narrowed_to(ids), causes
+
+
+def _prompt(reference: str) -> tuple[str, list[Cause]]:
+    try:
+        return load_prompt(reference).reference, []
+    except PromptNotFoundError:
+        current = load_prompt(reference.partition("@")[0])
+        detail = f"the prompt {reference} is no longer there; {current.reference} was taken"
+        return current.reference, [Cause("prompt", detail)]
+
+
+def _view(response: Response) -> dict[str, Any]:
+    """What is compared, without what differs between any two runs."""
+    citations = [{key: each[key] for key in _OF_A_CITATION} for each in response["citations"]]
+    return {
+        "status": response["status"],
+        "answer": response["answer"],
+        "sentences": response["sentences"],
+        "citations": citations,
+        "confidence": round(response["confidence"], _CONFIDENCE_PLACES),
+    }
+
+
+def _withdrawn(response: Response) -> Iterator[Cause]:
+    for each in response["withdrawn"]:
+        detail = f"version {each['version']} of document {each['document_id']} was deleted"
+        yield Cause("document_deleted", detail)
+
+
+def _changes(before: Response, after: Response) -> Iterator[Cause]:
+    old, new = before["receipt"], after["receipt"]
+    for name, (kind, called) in _MADE.items():
+        if old[name] != new[name]:
+            yield Cause(kind, f"{called} was {old[name]!r} and is {new[name]!r}")
+    if _hashes(old) != _hashes(new):
+        num_gone = len(_hashes(old) - _hashes(new))
+        num_new = len(_hashes(new) - _hashes(old))
+        detail = f"of {len(_hashes(old))} passages found then {num_gone} are not found now, and "
+        yield Cause("passages", f"{detail}{num_new} others are")
+    elif _order(old) != _order(new):
+        yield Cause("passages", "the same passages were found in another order")
+    if old["index_generation"] != new["index_generation"]:
+        detail = f"the index was at generation {old['index_generation']} and is at "
+        yield Cause("index", f"{detail}{new['index_generation']}")
+
+
+def _order(receipt: Response) -> list[tuple[str, str]]:
+    return [(each["chunk_id"], each["sha256"]) for each in receipt["passages"]]
+
+
+def _hashes(receipt: Response) -> set[tuple[str, str]]:
+    return set(_order(receipt))
