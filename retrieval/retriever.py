@@ -1,6 +1,6 @@
 """A question to passages: the story of this room. Refuses nothing; an empty index gives nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -94,17 +94,23 @@ class Retriever:
             passages = self._find_distinct(asked, depth)
         if is_reranked:
             passages = self._reranking.apply(query, passages)
-        with self._database.read_scope() as session:
-            if refining.diversity:
-                passages = diversify(session, passages, diversity=refining.diversity, top_k=top_k)
-            passages = passages[:top_k]
-            if refining.merge or refining.neighbours:
-                passages = join_neighbours(session, passages, num_around=refining.neighbours)
-        return passages
+        return self._arrange(passages, top_k, refining)
 
     def generation(self) -> int:
         """The generation of the index that is current now, for the receipt."""
         return self._segments.generation()
+
+    def _arrange(
+        self, passages: Sequence[Passage], top_k: int, refining: Refining
+    ) -> list[Passage]:
+        """The `top_k` that are returned, as the caller wants them."""
+        with self._database.read_scope() as session:
+            if refining.diversity:
+                passages = diversify(session, passages, diversity=refining.diversity, top_k=top_k)
+            best = list(passages[:top_k])
+            if refining.merge or refining.neighbours:
+                return join_neighbours(session, best, num_around=refining.neighbours)
+            return best
 
     def _find_distinct(self, asked: _Asked, depth: int) -> list[Passage]:
         """As `_find_live`, without duplicates: others take their places, if need be from deeper."""
