@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Final
 
 from core.ids import ChunkId
@@ -34,12 +35,15 @@ def fuse(
     return heapq.nsmallest(top_k, hits, key=lambda hit: (-hit.score, hit.chunk_id))
 
 
-def fuse_parts(rankings: Sequence[Sequence[Hit]], *, top_k: int) -> list[Hit]:
-    """The best of what the parts of a question find; each chunk by its best score."""
-    if len(rankings) == 1:
-        return list(rankings[0])
+def take_turns(rankings: Sequence[Sequence[Hit]], *, top_k: int) -> list[Hit]:
+    """The first of each ranking, then the second of each, and so on, every chunk once.
+
+    For the parts of a question: by score one part could fill all places. A chunk that several found
+    has the best of its scores.
+    """
+    turns = [hit for turn in zip_longest(*rankings) for hit in turn if hit is not None]
     best: dict[ChunkId, Hit] = {}
-    for hit in (hit for ranking in rankings for hit in ranking):
-        if hit.chunk_id not in best or hit.score > best[hit.chunk_id].score:
-            best[hit.chunk_id] = hit
-    return heapq.nsmallest(top_k, best.values(), key=lambda hit: (-hit.score, hit.chunk_id))
+    for hit in turns:
+        before = best.get(hit.chunk_id, hit)
+        best[hit.chunk_id] = max(before, hit, key=lambda each: each.score)
+    return list(best.values())[:top_k]

@@ -12,7 +12,7 @@ from core.types import Passage
 from retrieval.allowing import Allowing
 from retrieval.diversity import diversify
 from retrieval.duplicates import drop_duplicates
-from retrieval.fusion import fuse_parts
+from retrieval.fusion import take_turns
 from retrieval.hybrid import Both, Scope, Vector, find_dense, find_lexical
 from retrieval.lexical.follower import LexicalFollower
 from retrieval.neighbours import join_neighbours
@@ -32,7 +32,7 @@ _MAX_DEPTH: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What one search looks for, and where. `parts` are a question's, or it alone."""
+    """What one search looks for, and where: a question, and the parts that it is split into."""
 
     parts: tuple[str, ...]
     access: Access
@@ -131,7 +131,7 @@ class Retriever:
             if asked.where is not None:
                 allowed = self._allowing.chunk_ids(asked.where, asked.access)
             scope = Scope(asked.access, depth + num_gone, allowed)
-            hits = fuse_parts(
+            hits = take_turns(
                 [self._find(part, asked, scope) for part in asked.parts], top_k=scope.top_k
             )
             with self._database.read_scope() as session:

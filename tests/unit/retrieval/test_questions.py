@@ -3,8 +3,10 @@
 import pytest
 
 from core.access import Access
+from core.ids import ChunkId
+from retrieval.fusion import take_turns
 from retrieval.questions import split_question
-from retrieval.types import Refining
+from retrieval.types import Hit, Refining
 from tests.library import Library
 
 
@@ -85,3 +87,14 @@ def test_what_only_a_part_finds_is_found(library: Library) -> None:
 
     assert "dogs swim" not in [each.text for each in whole]
     assert "dogs swim" in [each.text for each in split]
+
+
+def test_what_the_parts_find_takes_turns_and_counts_once_by_its_best_score() -> None:
+    whole = [Hit(ChunkId(1), 0.9), Hit(ChunkId(2), 0.8), Hit(ChunkId(3), 0.7)]
+    part = [Hit(ChunkId(4), 0.2), Hit(ChunkId(3), 0.75)]
+
+    found = take_turns([whole, part], top_k=3)
+
+    assert [(hit.chunk_id, hit.score) for hit in found] == [(1, 0.9), (4, 0.2), (2, 0.8)]
+    assert take_turns([whole, part], top_k=4)[-1].score == 0.75
+    assert take_turns([whole], top_k=9) == whole
