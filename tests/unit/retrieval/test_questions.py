@@ -80,7 +80,7 @@ def test_what_only_a_part_finds_is_found(library: Library) -> None:
 
     whole, split = (
         library.retriever().retrieve(
-            question, access=Access.to_everything(), top_k=2, refining=Refining(split=split)
+            question, access=Access.to_everything(), top_k=3, refining=Refining(split=split)
         )
         for split in (False, True)
     )

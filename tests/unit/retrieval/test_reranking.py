@@ -39,7 +39,7 @@ def test_reranker_orders_and_both_scores_are_told(library: Library) -> None:
 
 
 def test_reranker_reads_deeper_than_what_is_returned(library: Library) -> None:
-    texts = [f"river {'stone ' * number}" for number in range(8)]
+    texts = [f"river {'stone ' * number}{number}" for number in range(8)]
     library.publish(library.default_collection(), "a.txt", texts)
     reranker = Wanting("stone")
     retriever = library.retriever(reranking=Reranking(reranker, depth=5))
