@@ -14,8 +14,10 @@ from app.langchain.texts import SeeThrough, Text, Texts
 from app.services import Services
 from core.access import Access
 from core.types import Passage
-from retrieval.types import Mode
+from retrieval.types import Mode, Refining
 
+# Two texts that say the same are two texts here.
+_AS_THEY_ARE: Final = Refining(keep_duplicates=True)
 # Many passages may be of one long text: so far a search goes down for others.
 _MAX_DEPTH: Final = 1_000
 
@@ -100,7 +102,12 @@ class CimientoVectorStore(VectorStore):
         depth = k
         while True:
             found = self._services.retriever.retrieve(
-                query, access=self._access, top_k=depth, mode=mode, where=filter
+                query,
+                access=self._access,
+                top_k=depth,
+                mode=mode,
+                where=filter,
+                refining=_AS_THEY_ARE,
             )
             best: dict[str, Passage] = {}
             for passage in found:

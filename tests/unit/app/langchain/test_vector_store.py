@@ -52,6 +52,13 @@ def test_of_two_texts_with_one_id_the_later_counts(house: House) -> None:
     assert [text.page_content for text in store.get_by_ids(["x"])] == ["second"]
 
 
+def test_equal_texts_of_two_ids_are_two_texts(house: House) -> None:
+    store = open_store(house)
+    store.add_texts(["the same river"] * 2, ids=["a", "b"])
+
+    assert {text.id for text in store.similarity_search("river")} == {"a", "b"}
+
+
 def test_what_others_uploaded_is_found_but_neither_replaced_nor_deleted(house: House) -> None:
     foreign = house.add("pool.txt", POOL)
     store = open_store(house, mode=Mode.HYBRID)
