@@ -1,33 +1,44 @@
 """Answers that came to their end: keep, show, delete. One place decides whose they are to read."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from textwrap import shorten
+from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from app.errors import AnswerNotFoundError
+from app.errors import AnswerNotFoundError, ConversationNotFoundError
 from core.access import Caller
-from core.answer_tables import AnswerRow, AnswerSourceRow
+from core.answer_tables import AnswerRow, AnswerSourceRow, ConversationRow
 from core.database import Database
-from core.ids import AnswerId, CollectionId, VersionId
-from core.redaction import Response, Source, redact
+from core.ids import AnswerId, CollectionId, ConversationId, VersionId
+from core.redaction import Response, Source, redact, sources_of
 from core.tables import DocumentRow, VersionRow, now
+
+MAX_TITLE_CHARS: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a conversation an answer belongs: after `parent_id`; None for the beginning."""
+
+    conversation_id: ConversationId
+    parent_id: AnswerId | None
 
 
 @dataclass(frozen=True, slots=True)
 class EndedAnswer:
-    """An answer to be kept. `sources` are the versions whose words it holds."""
+    """An answer to be kept."""
 
     id: AnswerId
     asker: str
     question: str
     collections: tuple[str, ...] | None
+    place: Place | None
     status: str
     response: Response
-    sources: Mapping[VersionId, Source]
     num_events: int
     created_at: datetime
 
@@ -39,6 +50,7 @@ class StoredAnswer:
     id: AnswerId
     question: str
     collections: tuple[str, ...] | None
+    place: Place | None
     status: str
     response: Response
     num_events: int
@@ -56,16 +68,21 @@ class Answers:
     def keep(self, ended: EndedAnswer) -> StoredAnswer:
         """Store an answer, in one transaction, without the words of what was deleted meanwhile.
 
-        What comes back is what was stored: a caller is shown that, and nothing else.
+        What comes back is what was stored: a caller is shown that, and nothing else. Raises
+        `ConversationNotFoundError` where its conversation was deleted meanwhile.
         """
         with self._database.session_scope() as session:
-            live = _lock_live(session, ended.sources)
-            gone = {source for each, source in ended.sources.items() if each not in live}
-            response = redact(ended.response, gone)
+            if ended.place is not None:
+                _go_on(session, ended.place.conversation_id, ended.question)
+            held = sources_of(ended.response)
+            live = _lock_live(session, held)
+            response = redact(ended.response, held - live.keys())
             row = AnswerRow(
                 id=ended.id,
                 asker=ended.asker,
                 question=ended.question,
+                conversation_id=ended.place and ended.place.conversation_id,
+                parent_id=ended.place and ended.place.parent_id,
                 collections=None if ended.collections is None else list(ended.collections),
                 status=ended.status,
                 response=response,
@@ -76,18 +93,23 @@ class Answers:
             )
             session.add(row)
             session.flush()
-            session.add_all(AnswerSourceRow(answer_id=ended.id, version_id=each) for each in live)
-        return _stored(row)
+            session.add_all(
+                AnswerSourceRow(answer_id=ended.id, version_id=each) for each in live.values()
+            )
+        return stored_of(row)
 
     def get(self, answer_id: AnswerId, caller: Caller) -> StoredAnswer:
         """One answer. Raises `AnswerNotFoundError`."""
         with self._database.read_scope() as session:
-            return _stored(get_row(session, answer_id, caller))
+            return stored_of(get_row(session, answer_id, caller))
 
     def delete(self, answer_id: AnswerId, caller: Caller) -> None:
         """Forget an answer. Raises `AnswerNotFoundError`."""
         with self._database.session_scope() as session:
             row = get_row(session, answer_id, caller)
+            # what went on from it goes on from what it went on from
+            following = update(AnswerRow).where(AnswerRow.parent_id == row.id)
+            session.execute(following.values(parent_id=row.parent_id))
             session.execute(delete(AnswerRow).where(AnswerRow.id == row.id))
         self._database.overwrite_deleted()
 
@@ -111,10 +133,32 @@ def answer_not_found(answer_id: AnswerId) -> AnswerNotFoundError:
     return AnswerNotFoundError(f"there is no answer {answer_id!r}")
 
 
-def _lock_live(session: Session, version_ids: Collection[VersionId]) -> list[str]:
-    """Those of the versions that are there, which nobody can delete until this transaction ends."""
-    query = select(VersionRow.id).where(VersionRow.id.in_(version_ids)).order_by(VersionRow.id)
-    return list(session.scalars(query.with_for_update(read=True, key_share=True)))
+def _go_on(session: Session, conversation_id: ConversationId, question: str) -> None:
+    """Note that the conversation goes on; its first question becomes its title."""
+    query = select(ConversationRow).where(ConversationRow.id == conversation_id)
+    row = session.scalars(query.with_for_update()).one_or_none()
+    if row is None:
+        raise conversation_not_found(conversation_id)
+    row.updated_at = now()
+    if row.title is None:
+        row.title = shorten(" ".join(question.split()), MAX_TITLE_CHARS, placeholder="…")
+
+
+def conversation_not_found(conversation_id: ConversationId) -> ConversationNotFoundError:
+    """The same words whether it is not there or not theirs."""
+    return ConversationNotFoundError(f"there is no conversation {conversation_id!r}")
+
+
+def _lock_live(session: Session, sources: Collection[Source]) -> dict[Source, str]:
+    """The versions among these that are there; nobody deletes them before this transaction ends."""
+    query = (
+        select(VersionRow.id, VersionRow.document_id, VersionRow.number)
+        .where(VersionRow.document_id.in_({document_id for document_id, _ in sources}))
+        .order_by(VersionRow.id)
+    )
+    rows = session.execute(query.with_for_update(read=True, key_share=True))
+    found = {(row.document_id, row.number): row.id for row in rows}
+    return {source: found[source] for source in sources if source in found}
 
 
 def _collections_of(session: Session, answer_id: AnswerId) -> list[CollectionId]:
@@ -128,14 +172,19 @@ def _collections_of(session: Session, answer_id: AnswerId) -> list[CollectionId]
     return [CollectionId(each) for each in session.scalars(query)]
 
 
-def _stored(row: AnswerRow) -> StoredAnswer:
-    response: dict[str, Any] = row.response
+def stored_of(row: AnswerRow) -> StoredAnswer:
+    """The row as plain data."""
+    place = None
+    if row.conversation_id is not None:
+        parent_id = None if row.parent_id is None else AnswerId(row.parent_id)
+        place = Place(ConversationId(row.conversation_id), parent_id)
     return StoredAnswer(
         id=AnswerId(row.id),
         question=row.question,
         collections=None if row.collections is None else tuple(row.collections),
+        place=place,
         status=row.status,
-        response=response,
+        response=row.response,
         num_events=row.num_events,
         created_at=row.created_at,
         finished_at=row.finished_at,

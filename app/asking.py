@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from app.answers import Place
+from app.following_up import PastTurn, Understood, understand
 from app.receipts import HowAsked, Made, Receipt, build_receipt
 from app.services import Services
 from core.access import Access
@@ -45,6 +47,11 @@ class Question:
     collections: tuple[str, ...] | None = None
     # which documents: a filter as `retrieval.filters` has it
     where: object = None
+    # where in a conversation the answer belongs, and what was said there before
+    place: Place | None = None
+    past: tuple[PastTurn, ...] = ()
+    # what it was rewritten to, where that is known already
+    standalone: str | None = None
     id: AnswerId = field(default_factory=lambda: AnswerId(new_id("ans")))
 
 
@@ -75,10 +82,11 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class PassagesFound:
-    """The first event: what the answer will be written from."""
+    """The first event: what the answer will be written from, and to which question."""
 
     id: AnswerId
     passages: tuple[PlacedPassage, ...]
+    understood: Understood
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,8 @@ class FullAnswer:
     answer: Answer
     citations: tuple[PlacedCitation, ...]
     passages: tuple[PlacedPassage, ...]
+    place: Place | None
+    understood: Understood
     receipt: Receipt
     timings: Timings
 
@@ -109,6 +119,7 @@ class Asking:
         self._placed: tuple[PlacedPassage, ...] = ()
         self._citations: list[Citation] = []
         self._text = ""
+        self._understood = Understood(question.standalone)
         self._index_generation = 0
         self._started_s = time.perf_counter()
         self._retrieve_ms = 0.0
@@ -119,10 +130,11 @@ class Asking:
 
         No database session is held while the model writes.
         """
+        self._understand()
         passages = self._retrieve()
-        yield PassagesFound(self.question.id, self._placed)
+        yield PassagesFound(self.question.id, self._placed, self._understood)
         for event in answer(
-            self.question.text,
+            self._searched,
             passages,
             generator=self._services.generator,
             ranker=self._services.ranker,
@@ -156,11 +168,24 @@ class Asking:
         )
         return self._full(unchecked, status)
 
+    @property
+    def _searched(self) -> str:
+        return self._understood.standalone or self.question.text
+
+    def _understand(self) -> None:
+        if self._understood.standalone is None:
+            self._understood = understand(
+                self.question.text,
+                self.question.past,
+                self._services.generator,
+                max_tokens=self._services.settings.generation.history_tokens,
+            )
+
     def _retrieve(self) -> list[Passage]:
         question, retriever = self.question, self._services.retriever
         self._index_generation = retriever.generation()
         passages = retriever.retrieve(
-            question.text,
+            self._searched,
             access=question.access,
             top_k=question.top_k,
             where=question.where,
@@ -190,6 +215,8 @@ class Asking:
             answer=live,
             citations=tuple(self._place(live.citations)),
             passages=self._placed,
+            place=self.question.place,
+            understood=self._understood,
             receipt=self._receipt(live),
             timings=Timings(self._retrieve_ms, self._first_token_ms, self._elapsed_ms()),
         )
@@ -204,7 +231,7 @@ class Asking:
             return finished
         nearest = [item.passage for item in self._placed]
         refused = refuse(
-            self.question.text, nearest, prompt=finished.prompt, sampling=finished.sampling
+            self._searched, nearest, prompt=finished.prompt, sampling=finished.sampling
         )
         return replace(refused, usage=finished.usage)
 

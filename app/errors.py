@@ -68,6 +68,12 @@ class AnswerNotFoundError(CimientoError):
     code = "answer_not_found"
 
 
+class ConversationNotFoundError(CimientoError):
+    """No conversation of that id is the caller's."""
+
+    code = "conversation_not_found"
+
+
 class AnswerRunningError(CimientoError):
     """The answer is still being written."""
 
@@ -129,6 +135,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "key_not_found": 404,
     "forbidden": 403,
     "answer_not_found": 404,
+    "conversation_not_found": 404,
     # of uploads and collections
     "unsupported_media_type": 415,
     "document_too_large": 413,

@@ -12,7 +12,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
 from app.access import authenticate
-from app.api import answer, answers, collections, documents, health, jobs, maps, search, web
+from app.api import (
+    answer,
+    answers,
+    collections,
+    conversations,
+    documents,
+    health,
+    jobs,
+    maps,
+    search,
+    web,
+)
 from app.api.schemas import Problem
 from app.edge import Edge
 from app.errors import install_error_handlers
@@ -30,6 +41,7 @@ _ROUTERS: Final = (
     search.router,
     answer.router,
     answers.router,
+    conversations.router,
     health.router,
     web.router,
 )

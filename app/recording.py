@@ -9,8 +9,7 @@ from app.answers import Answers, EndedAnswer, StoredAnswer
 from app.asking import AskEvent, Asking, FullAnswer, PassagesFound, PlacedCitation
 from app.errors import internal_problem, problem_of
 from core.errors import CimientoError
-from core.ids import VersionId
-from core.redaction import Response, Source
+from core.redaction import Response
 from core.tables import now
 from generation.types import Delta
 
@@ -29,7 +28,6 @@ class Recorder:
         self._answers = answers
         self._encode = encode
         self._began_at: datetime = now()
-        self._sources: dict[VersionId, Source] = {}
         self._num_events = 0
 
     def run(self, *, cancelled: Callable[[], bool]) -> Iterator[Recorded]:
@@ -49,14 +47,7 @@ class Recorder:
 
     def _take(self, event: AskEvent) -> Recorded:
         self._num_events += 1
-        match event:
-            case PassagesFound(passages=placed):
-                for item in placed:
-                    passage = item.passage
-                    self._sources[passage.version_id] = (passage.document_id, passage.version)
-            case FullAnswer():
-                return self._keep(event, None)
-        return event
+        return self._keep(event, None) if isinstance(event, FullAnswer) else event
 
     def _keep_failed(self, problem: Problem) -> None:
         if self._num_events:
@@ -71,9 +62,9 @@ class Recorder:
                 asker=question.asker,
                 question=question.text,
                 collections=question.collections,
+                place=question.place,
                 status=full.status,
                 response=self._encode(full, problem),
-                sources=self._sources,
                 num_events=self._num_events,
                 created_at=self._began_at,
             )

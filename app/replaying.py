@@ -123,6 +123,7 @@ def _question(
         top_k=receipt["top_k"],
         options=options,
         where=receipt["filter"],
+        standalone=stored.response["standalone"],
     )
     return question, causes + of_prompt
 

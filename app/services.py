@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from app.answers import Answers
+from app.conversations import Conversations
 from app.credentials import Credentials
 from core.blobs import FolderBlobStore
 from core.database import Database
@@ -45,5 +46,6 @@ class Services:
     workers: Workers
     credentials: Credentials
     answers: Answers
+    conversations: Conversations
     # What loads in the background before the service is ready: its name, and how.
     warm_ups: Mapping[str, Callable[[], None]] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from app.answers import Answers
+from app.conversations import Conversations
 from app.credentials import Credentials
 from app.forgetting import ForgettingGenerator
 from app.services import Services
@@ -189,6 +190,7 @@ def build_services(settings: Settings, models: Models) -> Services:
         workers=build_workers(settings, database),
         credentials=Credentials.of(settings, database),
         answers=Answers(database),
+        conversations=Conversations(database),
         warm_ups=models.warm_ups,
     )
 

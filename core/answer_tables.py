@@ -9,6 +9,19 @@ from sqlalchemy.orm import Mapped, mapped_column
 from core.tables import Base, UtcDateTime
 
 
+class ConversationRow(Base):
+    """Questions that go on from one another. Whose it is, its answers are."""
+
+    __tablename__ = "conversations"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    asker: Mapped[str] = mapped_column(String(80), index=True)
+    # None until its first question gives it one.
+    title: Mapped[str | None] = mapped_column(String(120))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class AnswerRow(Base):
     """An answer that came to its end, whichever; written once, and later only redacted."""
 
@@ -18,6 +31,11 @@ class AnswerRow(Base):
     # Name of the caller who asked: the answer is theirs alone.
     asker: Mapped[str] = mapped_column(String(80), index=True)
     question: Mapped[str] = mapped_column(Text)
+    conversation_id: Mapped[str | None] = mapped_column(
+        ForeignKey("conversations.id", ondelete="CASCADE"), index=True
+    )
+    # The answer that the question goes on from. Answers with the same one are branches.
+    parent_id: Mapped[str | None] = mapped_column(String(40))
     # Names of the collections that were asked about; None for all that the caller could see.
     collections: Mapped[list[str] | None] = mapped_column(JSON)
     status: Mapped[str] = mapped_column(String(16))

@@ -22,7 +22,11 @@ Response = dict[str, Any]
 
 # What holds no word of a document. Whatever else an answer comes to hold is dropped unless this
 # module learns how to redact it.
-_WITHOUT_TEXT: Final = frozenset({"id", "status", "confidence", "timings", "usage", "error"})
+_WITHOUT_TEXT: Final = frozenset(
+    {"id", "status", "confidence", "timings", "usage", "error", "withdrawn"}
+    # the words of people; those of an earlier answer have gone before
+    | {"standalone", "borrowed"}
+)
 _ID_BATCH: Final = 200
 
 
@@ -59,7 +63,7 @@ def redact_stored(session: Session, ids: Sequence[str], gone: AbstractSet[Source
 
 def sources_of(response: Response) -> set[Source]:
     """Every version that the answer holds words of."""
-    return {_source(span) for span in (*response["passages"], *response["citations"])}
+    return quoted_sources(response) | {_source(span) for span in response.get("borrowed", [])}
 
 
 def redact(response: Response, gone: AbstractSet[Source]) -> Response:
@@ -71,9 +75,17 @@ def redact(response: Response, gone: AbstractSet[Source]) -> Response:
     named = sources_of(response) & gone
     if not named:
         return response
+    withdrawn = [{"document_id": each, "version": number} for each, number in sorted(named)]
+    marked = {**response, "withdrawn": [*response.get("withdrawn", []), *withdrawn]}
+    if any(_source(span) in gone for span in response.get("borrowed", [])):
+        # the question was rewritten with words of an earlier answer
+        marked |= {"standalone": None, "borrowed": []}
+    return marked if named.isdisjoint(quoted_sources(response)) else _without_quotes(marked, gone)
+
+
+def _without_quotes(response: Response, gone: AbstractSet[Source]) -> Response:
     citations = [span for span in response["citations"] if _source(span) not in gone]
     text, sentences = _rest(response, {span["n"] for span in citations})
-    withdrawn = [{"document_id": each, "version": number} for each, number in sorted(named)]
     return {
         **{key: value for key, value in response.items() if key in _WITHOUT_TEXT},
         "answer": text,
@@ -81,8 +93,12 @@ def redact(response: Response, gone: AbstractSet[Source]) -> Response:
         "citations": citations,
         "passages": [span for span in response["passages"] if _source(span) not in gone],
         "receipt": _receipt(response["receipt"], gone),
-        "withdrawn": [*response.get("withdrawn", []), *withdrawn],
     }
+
+
+def quoted_sources(response: Response) -> set[Source]:
+    """Every version that the answer itself holds words of, apart from its question."""
+    return {_source(span) for span in (*response["passages"], *response["citations"])}
 
 
 def _rest(response: Response, numbers: AbstractSet[int]) -> tuple[str, list[Response]]:

@@ -167,6 +167,12 @@ class GenerationSettings(_Group):
     max_passages: int = Field(
         default=4, ge=1, le=50, description="Passages the model reads for one answer."
     )
+    history_tokens: int = Field(
+        default=1024,
+        ge=0,
+        description="Most tokens of a conversation that a follow-up question is understood from; "
+        "0 takes every question alone.",
+    )
     min_confidence: float = Field(
         default=0.35, ge=0, le=1, description="Below this confidence the service refuses."
     )

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.access import TheCaller
-from app.answers import StoredAnswer
+from app.answers import Place, StoredAnswer
 from app.api.answer_schemas import (
     AnswerOut,
     AnswerRequest,
@@ -20,11 +20,13 @@ from app.api.answer_schemas import (
 from app.api.common import TheLive, TheServices, problems
 from app.api.working import respond_at_once, tell_problems
 from app.asking import Asking, PassagesFound, PlacedCitation, Question, default_options, narrow
+from app.following_up import PastTurn, past_turns
 from app.live_answers import LiveAnswer, LiveAnswers
 from app.recording import Recorded, Recorder
 from app.services import Services
 from app.streams import EventStreamResponse, run_task
 from core.access import Caller
+from core.ids import AnswerId, ConversationId
 from generation.types import Delta
 
 router = APIRouter(tags=["answers"])
@@ -68,6 +70,7 @@ def _question(services: Services, body: AnswerRequest, caller: Caller) -> Questi
     options = default_options(settings.generation)
     sampling = replace(options.sampling, **body.sampling.model_dump(exclude_none=True))
     given = body.model_dump(include={"min_confidence", "prompt"}, exclude_none=True)
+    place, past = _go_on(services, body, caller)
     return Question(
         text=body.question,
         asker=caller.name,
@@ -76,7 +79,24 @@ def _question(services: Services, body: AnswerRequest, caller: Caller) -> Questi
         top_k=body.top_k or settings.retrieval.top_k,
         options=replace(options, sampling=sampling, **given),
         where=body.filter,
+        place=place,
+        past=past,
     )
+
+
+def _go_on(
+    services: Services, body: AnswerRequest, caller: Caller
+) -> tuple[Place | None, tuple[PastTurn, ...]]:
+    """Where in its conversation the question belongs, and what was said there before."""
+    if body.conversation_id is None:
+        return None, ()
+    conversation_id = ConversationId(body.conversation_id)
+    beside = None if body.in_place_of is None else AnswerId(body.in_place_of)
+    place = services.conversations.place(conversation_id, caller, in_place_of=beside)
+    if place.parent_id is None:
+        return place, ()
+    shown = services.conversations.turns(conversation_id, caller, last=place.parent_id)
+    return place, past_turns(shown)
 
 
 def _begin(live: LiveAnswers, services: Services, question: Question) -> LiveAnswer:

@@ -4,15 +4,18 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from app.answers import StoredAnswer
 from app.api.fields import QuestionText, Reply, Request
 from app.api.schemas import BoxOut, CollectionNames, Filter, PassageOut, Problem
 from app.asking import FullAnswer, PassagesFound, PlacedCitation, Status
+from app.following_up import Understood
 from app.receipts import Receipt
 from app.replaying import CauseKind, Replay
 from generation.answer import Style
+
+Id = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class SamplingIn(Request):
@@ -36,6 +39,17 @@ class AnswerRequest(Request):
     stream: bool = False
     min_confidence: float | None = Field(default=None, ge=0, le=1)
     sampling: SamplingIn = SamplingIn()
+    conversation_id: Id | None = Field(default=None, description="The conversation it goes on.")
+    in_place_of: Id | None = Field(
+        default=None,
+        description="An answer of the conversation: this one goes on from where that one does.",
+    )
+
+    @model_validator(mode="after")
+    def _names_the_conversation(self) -> Self:
+        if self.in_place_of is not None and self.conversation_id is None:
+            raise ValueError("in_place_of needs the conversation_id of that answer")
+        return self
 
 
 class SentenceOut(Reply):
@@ -118,9 +132,11 @@ class ReceiptOut(Reply):
     sampling: SamplingOut
     passages: list[ReceiptPassageOut]
     left_out: list[str] = Field(description="Chunks that did not fit into the model's window.")
+    history: list[str] = Field(description="Answers from which the question was understood.")
+    history_left_out: int = Field(description="Older ones that did not fit.")
 
     @classmethod
-    def of(cls, receipt: Receipt) -> Self:
+    def of(cls, receipt: Receipt, understood: Understood) -> Self:
         """From the room's own data."""
         asked = asdict(receipt.asked)
         return cls(
@@ -139,6 +155,8 @@ class ReceiptOut(Reply):
                 for item in receipt.passages
             ],
             left_out=[str(chunk_id) for chunk_id in receipt.left_out],
+            history=list(understood.history),
+            history_left_out=understood.num_left_out,
         )
 
 
@@ -161,6 +179,7 @@ class PassagesEvent(Reply):
     """The data of the event `passages`."""
 
     id: str
+    standalone: str | None = Field(description="What a follow-up was rewritten to.")
     passages: list[PassageOut]
 
     @classmethod
@@ -168,12 +187,13 @@ class PassagesEvent(Reply):
         """From the room's own data."""
         return cls(
             id=found.id,
+            standalone=found.understood.standalone,
             passages=[PassageOut.of(item.passage, item.boxes) for item in found.passages],
         )
 
 
-class WithdrawnOut(Reply):
-    """A version that was deleted since, and whose words are no longer in the answer."""
+class VersionNamed(Reply):
+    """A version of a document, by ids alone."""
 
     document_id: str
     version: int
@@ -193,7 +213,14 @@ class AnswerOut(Reply):
     timings: TimingsOut
     usage: UsageOut
     error: Problem | None = Field(default=None, description="What ended an answer that failed.")
-    withdrawn: list[WithdrawnOut] = Field(
+    conversation_id: str | None = None
+    standalone: str | None = Field(
+        default=None, description="What a follow-up was rewritten to; null where it stands alone."
+    )
+    borrowed: list[VersionNamed] = Field(
+        default=[], description="Whose words `standalone` may hold, by way of earlier answers."
+    )
+    withdrawn: list[VersionNamed] = Field(
         default=[],
         description="What was deleted since: its words, and what rested on them, are out.",
     )
@@ -218,7 +245,7 @@ class AnswerOut(Reply):
             confidence=answer.confidence,
             citations=[CitationOut.of(item) for item in full.citations],
             passages=[PassageOut.of(item.passage, item.boxes) for item in full.passages],
-            receipt=ReceiptOut.of(full.receipt),
+            receipt=ReceiptOut.of(full.receipt, full.understood),
             timings=TimingsOut(
                 retrieve_ms=full.timings.retrieve_ms,
                 first_token_ms=full.timings.first_token_ms,
@@ -228,6 +255,12 @@ class AnswerOut(Reply):
                 prompt_tokens=answer.usage.prompt_tokens,
                 completion_tokens=answer.usage.completion_tokens,
             ),
+            conversation_id=full.place.conversation_id if full.place else None,
+            standalone=full.understood.standalone,
+            borrowed=[
+                VersionNamed(document_id=each, version=number)
+                for each, number in sorted(full.understood.borrowed)
+            ],
             error=None if problem is None else Problem.model_validate(problem),
         )
 

@@ -36,6 +36,7 @@ class Owner:
     document_ids: tuple[str, ...]
     job_ids: tuple[str, ...]
     answer_id: str
+    conversation_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,12 @@ class Town:
         client = self.house.client
         paths = ("/v1/collections", "/v1/documents", "/v1/jobs")
         answers = [
-            owner.client.get(f"/v1/answers/{owner.answer_id}").json()
+            owner.client.get(path).json()
             for owner in self.owners.values()
+            for path in (
+                f"/v1/answers/{owner.answer_id}",
+                f"/v1/conversations/{owner.conversation_id}",
+            )
         ]
         return json.dumps([*answers, *(client.get(path).json() for path in paths)])
 
@@ -71,13 +76,16 @@ def settle(house: House, name: str, secret: str) -> Owner:
     jobs = house.client.get("/v1/jobs", params={"collection": name}).json()["items"]
     _, key = house.services.credentials.create_key(name, collections=[name])
     client = house.new_client({"Authorization": f"Bearer {key}"})
-    asked = client.post("/v1/answer", json={"question": QUERIES[0], "min_confidence": 0})
+    conversation_id = client.post("/v1/conversations", json={"title": secret}).json()["id"]
+    body = {"question": QUERIES[0], "min_confidence": 0, "conversation_id": conversation_id}
+    asked = client.post("/v1/answer", json=body)
     return Owner(
         name,
         client,
         tuple(document_ids),
         tuple(job["id"] for job in jobs),
         asked.json()["id"],
+        conversation_id,
     )
 
 
@@ -107,6 +115,10 @@ class Draw:
     def answer(self) -> str:
         own = (self._own.answer_id,) if self._harmless else ()
         return str(self.one(self._foreign.answer_id, self._guess("ans"), *own))
+
+    def conversation(self) -> str:
+        own = (self._own.conversation_id,) if self._harmless else ()
+        return str(self.one(self._foreign.conversation_id, self._guess("cnv"), *own))
 
     def cursor(self) -> str | None:
         return self.one(None, self.document(), self.job(), "", "0", "zzzz")  # type: ignore[no-any-return]
@@ -186,6 +198,13 @@ READS: Final[Mapping[tuple[str, str], Ask]] = {
     ("GET", "/v1/answers/{answer_id}/events"): lambda c, d: c.get(
         f"/v1/answers/{d.answer()}/events"
     ),
+    ("GET", "/v1/conversations"): lambda c, d: c.get(
+        "/v1/conversations", params={"cursor": d.conversation()}
+    ),
+    ("POST", "/v1/conversations"): lambda c, _: c.post("/v1/conversations"),
+    ("GET", "/v1/conversations/{conversation_id}"): lambda c, d: c.get(
+        f"/v1/conversations/{d.conversation()}", params={"answer": d.answer()}
+    ),
     ("POST", "/v1/answer"): lambda c, d: c.post(
         "/v1/answer",
         json={**d.question(), "question": d.one(*QUERIES), "stream": d.one(*(True, False))},
@@ -215,6 +234,12 @@ CHANGES: Final[Mapping[tuple[str, str], Ask]] = {
         f"/v1/answers/{d.answer()}/cancel"
     ),
     ("DELETE", "/v1/answers/{answer_id}"): lambda c, d: c.delete(f"/v1/answers/{d.answer()}"),
+    ("PATCH", "/v1/conversations/{conversation_id}"): lambda c, d: c.patch(
+        f"/v1/conversations/{d.conversation()}", json={"title": "mine"}
+    ),
+    ("DELETE", "/v1/conversations/{conversation_id}"): lambda c, d: c.delete(
+        f"/v1/conversations/{d.conversation()}"
+    ),
     ("POST", "/v1/jobs/{job_id}/retry"): lambda c, d: c.post(f"/v1/jobs/{d.job()}/retry"),
     ("DELETE", "/v1/jobs/{job_id}"): lambda c, d: c.delete(f"/v1/jobs/{d.job()}"),
 }
@@ -255,7 +280,7 @@ def test_nothing_of_the_others_changes(
     assert town.state() == before
 
 
-@pytest.mark.parametrize("kind", ["documents", "jobs", "collections", "answers"])
+@pytest.mark.parametrize("kind", ["documents", "jobs", "collections", "answers", "conversations"])
 @pytest.mark.parametrize("caller", sorted(SECRETS))
 def test_what_is_the_others_is_as_if_it_were_not_there(town: Town, caller: str, kind: str) -> None:
     foreign = town.owners[OTHER[caller]]
@@ -264,6 +289,7 @@ def test_what_is_the_others_is_as_if_it_were_not_there(town: Town, caller: str, 
         "jobs": foreign.job_ids[0],
         "collections": foreign.name,
         "answers": foreign.answer_id,
+        "conversations": foreign.conversation_id,
     }
     client = town.owners[caller].client
     there = client.get(f"/v1/{kind}/{names[kind]}")
