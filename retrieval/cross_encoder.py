@@ -41,6 +41,7 @@ class CrossEncoder:
     """
 
     is_set = True
+    found_weight = 0.0
 
     def __init__(self, folder: Path, *, num_threads: int | None = None) -> None:
         self._folder = folder

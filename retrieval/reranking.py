@@ -33,6 +33,11 @@ class Reranker(Protocol):
         """Whether searches are reranked unless they say otherwise."""
         ...
 
+    @property
+    def found_weight(self) -> float:
+        """What the score that a passage was found with counts beside its own; 0 for nothing."""
+        ...
+
     def score(self, question: str, texts: Sequence[str]) -> list[float]:
         """How well each text answers the question: higher is better, within one call only."""
         ...
@@ -42,6 +47,7 @@ class NoReranker:
     """What stands where no reranker is set. Refuses to score."""
 
     is_set = False
+    found_weight = 0.0
 
     def score(self, question: str, texts: Sequence[str]) -> list[float]:  # noqa: ARG002 - the protocol's
         """Raises `RerankerNotSetError`, which names the setting."""
@@ -62,14 +68,19 @@ class Reranking:
     depth: int = 20
 
     def apply(self, question: str, passages: Sequence[Passage]) -> list[Passage]:
-        """The passages by the reranker's score, which becomes theirs; equals stay in their order.
+        """The passages by the reranker's score, and by the one they were found with as far as the
+        reranker lets it count; together they become theirs. Equals stay in their order.
 
         A passage is read under its place, as it was when it was embedded. Raises
         `RerankerNotSetError`, and as the reranker does.
         """
         scores = self.reranker.score(question, [_placed(passage) for passage in passages])
         scored = [
-            replace(passage, score=score, scores={**passage.scores, "rerank": score})
+            replace(
+                passage,
+                score=score + self.reranker.found_weight * passage.score,
+                scores={**passage.scores, "rerank": score},
+            )
             for passage, score in zip(passages, scores, strict=True)
         ]
         return sorted(scored, key=lambda passage: -passage.score)

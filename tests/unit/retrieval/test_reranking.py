@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from core.access import Access
+from retrieval.fusion import LEXICAL_WEIGHT
 from retrieval.reranking import NoReranker, RerankerNotSetError, Reranking
 from retrieval.types import Refining
 from tests.library import Library
@@ -17,8 +18,9 @@ class Wanting:
 
     is_set = True
 
-    def __init__(self, word: str) -> None:
+    def __init__(self, word: str, *, found_weight: float = 0.0) -> None:
         self.word = word
+        self.found_weight = found_weight
         self.texts: list[str] = []
 
     def score(self, question: str, texts: Sequence[str]) -> list[float]:
@@ -36,6 +38,21 @@ def test_reranker_orders_and_both_scores_are_told(library: Library) -> None:
     assert (first.text, first.score) == ("river stone stone", 2.0)
     assert first.scores["rerank"] == 2.0
     assert first.scores["dense"] < second.scores["dense"]
+
+
+def test_the_score_a_passage_was_found_with_counts_as_far_as_the_reranker_says(
+    library: Library,
+) -> None:
+    library.publish(library.default_collection(), "a.txt", ["river", "river stone"])
+
+    first, second = library.retriever(
+        reranking=Reranking(Wanting("stone", found_weight=100.0))
+    ).retrieve("river", access=EVERYTHING, top_k=2)
+
+    found = first.scores["dense"] + LEXICAL_WEIGHT * first.scores["lexical"]
+    assert (first.text, first.scores["rerank"]) == ("river", 0.0)
+    assert first.score == pytest.approx(100 * found)
+    assert second.score < first.score
 
 
 def test_reranker_reads_deeper_than_what_is_returned(library: Library) -> None:
