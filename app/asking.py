@@ -273,6 +273,7 @@ def default_options(settings: GenerationSettings) -> AnswerOptions:
         min_confidence=settings.min_confidence,
         style=settings.style,
         max_passages=settings.max_passages,
+        unsupported=settings.unsupported,
     )
 
 

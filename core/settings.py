@@ -164,6 +164,11 @@ class GenerationSettings(_Group):
         description="quote: answers are verbatim sentences of the documents. draft: the model "
         "writes freely, each sentence is checked, and a draft that fails gives way to the quote.",
     )
+    unsupported: Literal["end", "drop", "mark"] = Field(
+        default="end",
+        description="What becomes of a draft's sentence that the passages do not support. end: the "
+        "draft ends before it; drop: it is left out; mark: it is shown without a citation.",
+    )
     max_passages: int = Field(
         default=4, ge=1, le=50, description="Passages the model reads for one answer."
     )

@@ -1,7 +1,7 @@
 """Passages and a question to an answer: the story of this room. Shows no sentence unchecked.
 
 The model drafts freely; each sentence is held back until it is complete and checked against the
-passages. At the first sentence that they do not support, the draft ends, and if nothing of it
+passages. What they do not support ends the draft, or is left out or marked, and if nothing of it
 stands, the model quotes the best evidence instead, under constrained decoding. Where even the best
 evidence is unlikely to answer, the service refuses before it writes.
 """
@@ -14,7 +14,7 @@ from core.types import Passage
 from generation.citations import CheckedText, check_text
 from generation.confidence import evidence_confidence
 from generation.context import Budget, Context, build_context
-from generation.drafting import draft_checked, is_worth_showing
+from generation.drafting import Unsupported, draft_checked, is_worth_showing
 from generation.evidence import Evidence, EvidenceRanker
 from generation.generator import Cancelled as IsCancelled
 from generation.generator import Generator
@@ -42,13 +42,17 @@ _NUM_DRAFT_SPANS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class AnswerOptions:
-    """How to answer. `style` "quote" never drafts: every answer is a verbatim sentence."""
+    """How to answer. `style` "quote" never drafts: every answer is a verbatim sentence.
+
+    `unsupported` says what becomes of a draft's sentences that the passages do not support.
+    """
 
     sampling: Sampling
     min_confidence: float
     prompt: str = "direct"
     style: Style = "quote"
     max_passages: int = 4
+    unsupported: Unsupported = "end"
 
 
 def answer(
@@ -138,6 +142,7 @@ class _Writing:
         return draft_checked(
             self._count(pieces),
             lambda sentence: is_worth_showing(sentence, self._question, spans),
+            unsupported=self._options.unsupported,
         )
 
     def _count(self, pieces: Iterator[str]) -> Iterator[str]:

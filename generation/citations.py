@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from generation.claims import missing_claims
 from generation.evidence import Evidence
 from generation.quoting import as_read
 from generation.sentences import split_sentences
@@ -43,7 +44,11 @@ def check_text(text: str, spans: Sequence[Evidence]) -> CheckedText:
 
 
 def best_span(sentence: str, spans: Sequence[Evidence]) -> tuple[float, Evidence | None]:
-    """The span that supports a sentence best, and how well; 0 and None where none does."""
+    """The span that supports a sentence best, and how well; 0 and None where none does.
+
+    A span that lacks a number, date or name of the sentence, or differs from it in what is denied,
+    does not support it, whatever words they share. A quote of the span is supported wholly.
+    """
     # max keeps the first of equals, and spans come in order of relevance
     scored = [(_support(sentence, span.text), span) for span in spans]
     support, span = max(scored, key=lambda pair: pair[0], default=(0.0, None))
@@ -54,7 +59,9 @@ def _support(sentence: str, span: str) -> float:
     # equal, not contained: "5 km" is in "15 km", and "it is" is in almost anything
     if sentence in (span, as_read(span)):
         return 1.0
-    return lexical_support(sentence, span)
+    support = lexical_support(sentence, span)
+    # in this order, because few spans come near and the claims take longer to read
+    return support if support >= MIN_SUPPORT and not missing_claims(sentence, span) else 0.0
 
 
 def _bounds(text: str, spans: Sequence[Evidence]) -> Iterator[tuple[int, int]]:

@@ -1,27 +1,43 @@
 """Check a draft sentence by sentence while it is written. Lets nothing through unchecked."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from generation.citations import best_span
 from generation.evidence import Evidence
 from generation.sentences import split_sentences
 from generation.words import content_stems
 
+Unsupported = Literal["end", "drop", "mark"]
+
 # Stricter than for a citation: the quote that takes the draft's place is always right to the
 # letter, so a draft must earn its place.
 _MIN_DRAFT_SUPPORT: Final = 0.75
 
 
-def draft_checked(pieces: Iterable[str], is_good: Callable[[str], bool]) -> Iterator[str]:
-    """Pass a text on, a whole sentence at a time, until one is not good; the rest is dropped.
+def draft_checked(
+    pieces: Iterable[str], is_good: Callable[[str], bool], *, unsupported: Unsupported = "end"
+) -> Iterator[str]:
+    """Pass a text on, a whole sentence at a time; what is not good goes by `unsupported`.
 
+    "end": the draft ends there, and nothing more is read. "drop": such sentences are left out.
+    "mark": they are shown, for the caller to mark, where any sentence is good; else nothing is.
     White space between sentences is kept, before the first and after the last it is dropped.
     """
-    for index, sentence in enumerate(_whole_sentences(pieces)):
-        if not is_good(sentence.strip()):
+    held: list[str] = []
+    stands = False
+    for sentence in _whole_sentences(pieces):
+        if is_good(sentence.strip()):
+            held.append(sentence)
+            whole = "".join(held)
+            yield whole if stands else whole.lstrip()
+            held, stands = [], True
+        elif unsupported == "end":
             return
-        yield sentence if index else sentence.lstrip()
+        elif unsupported == "mark" and stands:
+            yield sentence
+        elif unsupported == "mark":
+            held.append(sentence)
 
 
 def is_worth_showing(sentence: str, question: str, spans: Sequence[Evidence]) -> bool:

@@ -33,7 +33,7 @@ _FUNCTION_TEXT: Final = """
     tambien tan tanto te tener tiene tienen todo todos tu tus un una unas uno unos usted y
     ya yo
 """
-_FUNCTION_WORDS: Final = frozenset(_FUNCTION_TEXT.split())
+FUNCTION_WORDS: Final = frozenset(_FUNCTION_TEXT.split())
 
 
 def fold(text: str) -> str:
@@ -50,7 +50,7 @@ def stems(text: str) -> list[str]:
 
 def content_stems(text: str) -> list[str]:
     """The stems of the words that carry meaning, in order."""
-    return [_stem(word) for word in _TOKEN.findall(fold(text)) if word not in _FUNCTION_WORDS]
+    return [_stem(word) for word in _TOKEN.findall(fold(text)) if word not in FUNCTION_WORDS]
 
 
 def bigrams(words: Sequence[str]) -> list[tuple[str, str]]:
@@ -58,19 +58,17 @@ def bigrams(words: Sequence[str]) -> list[tuple[str, str]]:
     return list(pairwise(words))
 
 
-def numbers(text: str) -> set[str]:
-    """The numbers of the text: 1.000 is 1,000 and 1.5 is 1,5, but 1.5 is not 15."""
-    return {stem for stem in stems(text) if stem[0].isdigit()}
-
-
 def _stem(word: str) -> str:
     if word[0].isdigit():
-        return _plain_number(word)
+        return plain_number(word)
     return word[:_STEM_CHARS]
 
 
-def _plain_number(number: str) -> str:
-    # 1.234 can only be guessed at: it counts as a thousand, not as a decimal
+def plain_number(number: str) -> str:
+    """A number in digits, without marks between thousands and with a point before decimals.
+
+    1.234 can only be guessed at: it counts as a thousand, not as a decimal.
+    """
     grouped = _GROUPED.fullmatch(number)
     if grouped is None:
         return number.replace(",", ".")

@@ -78,6 +78,24 @@ def test_a_good_sentence_after_a_bad_one_is_dropped() -> None:
     assert list(draft_checked([text], _is_short)) == ["Short one."]
 
 
+@pytest.mark.parametrize(
+    ("text", "dropped", "marked"),
+    [
+        ("Good. This one is far too long to show. Fine.", "Good. Fine.", None),
+        ("This one is far too long to show. Good.", "Good.", None),
+        ("Good. This one is far too long to show.", "Good.", None),
+        ("This one is far too long to show. So is this one, at least as long.", "", ""),
+    ],
+)
+def test_bad_sentences_are_left_out_or_shown_beside_good_ones(
+    text: str, dropped: str, marked: str | None
+) -> None:
+    for pieces in ([text], list(text)):
+        assert "".join(draft_checked(pieces, _is_short, unsupported="drop")) == dropped
+        shown = "".join(draft_checked(pieces, _is_short, unsupported="mark"))
+        assert shown == (text if marked is None else marked)
+
+
 def test_nothing_is_read_after_the_first_bad_sentence() -> None:
     read: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Support: 1 for what a span says, 0 for a wrong number and for saying nothing."""
+"""Support: 1 for what a span says, 0 for saying nothing."""
 
 import pytest
 from hypothesis import given
@@ -38,11 +38,6 @@ def test_words_in_another_order_are_supported_less() -> None:
 
 def test_a_sentence_out_of_the_span_is_supported_wholly() -> None:
     assert lexical_support("The bridge was opened in 1932", SPAN) == 1.0
-
-
-@pytest.mark.parametrize("wrong", ["1933", "932", "19.32", "15 million", "2 1932"])
-def test_one_wrong_number_leaves_no_support(wrong: str) -> None:
-    assert lexical_support(f"The bridge was opened {wrong} by the mayor", SPAN) == 0.0
 
 
 @pytest.mark.parametrize("amount", ["1.5", "1,5"])
