@@ -34,12 +34,13 @@ class NewDocument:
 
 @dataclass(frozen=True, slots=True)
 class NewChunk:
-    """A chunk of a document; it counts as a text of its own."""
+    """A chunk of a document. Without a `start` of its own it counts as a text of its own."""
 
     id: int
     document: NewDocument
     ordinal: int
     text: str
+    start: int = 0
 
 
 def publish(
@@ -113,8 +114,8 @@ def _chunk_rows(
             "document_id": chunk.document.id,
             "collection_id": chunk.document.collection_id,
             "ordinal": chunk.ordinal,
-            "start": 0,
-            "end": len(chunk.text),
+            "start": chunk.start,
+            "end": chunk.start + len(chunk.text),
             "heading": "",
             "text": chunk.text,
             "vector": vector.astype("<f2").tobytes(),

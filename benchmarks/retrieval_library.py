@@ -24,12 +24,13 @@ from retrieval.segments import SegmentReader
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A text of the set: its name there, the document it stands in, its language."""
+    """A text of the set: its name there, the document it stands in, its language, its offset."""
 
     name: str
     title: str
     text: str
     language: str
+    start: int = 0
 
     @property
     def embedded(self) -> str:
@@ -75,5 +76,5 @@ def _chunks(paragraphs: Sequence[Paragraph], owner: CollectionId) -> Iterator[Ne
     for number, item in enumerate(paragraphs, start=1):
         new = NewDocument(new_id("doc"), item.title, owner, item.language)
         document = documents.setdefault(item.title, new)
-        yield NewChunk(number, document, ordinals[item.title], item.text)
+        yield NewChunk(number, document, ordinals[item.title], item.text, item.start)
         ordinals[item.title] += 1
