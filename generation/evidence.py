@@ -8,6 +8,7 @@ from typing import Final
 
 from core.embedding import Embedder
 from core.types import Passage
+from generation.instructions import find_instructions
 from generation.sentences import split_sentences
 from generation.words import content_stems, stems
 
@@ -54,8 +55,8 @@ class EvidenceRanker:
         self._embedder = embedder
 
     def rank(self, question: str, passages: Sequence[Passage]) -> list[Evidence]:
-        """Every sentence of the passages, best first."""
-        found = find_sentences(passages)
+        """Every sentence of the passages, best first; none that tells a machine what to answer."""
+        found = _without_instructions(question, find_sentences(passages))
         if not found:
             return []
         query = self._embedder.embed_queries([question])[0]  # (D,)
@@ -84,6 +85,28 @@ def find_sentences(passages: Sequence[Passage]) -> list[Evidence]:
             found.setdefault(place, Evidence(passage, place[1], place[2], text))
     fragments = _fragments(found)
     return [evidence for place, evidence in found.items() if place not in fragments]
+
+
+def _without_instructions(question: str, found: Sequence[Evidence]) -> list[Evidence]:
+    # whatever it says, it was written to be obeyed: quoted, it would pass for an answer
+    told: dict[tuple[str, int], list[tuple[int, int]]] = {}
+    for item in found:
+        passage = item.passage
+        place = (passage.version_id, passage.start)
+        if place not in told:
+            told[place] = [
+                (passage.start + start, passage.start + end)
+                for start, end in find_instructions(passage.text, question)
+            ]
+    spans = [(version, *span) for (version, _), inside in told.items() for span in inside]
+    return [
+        item
+        for item in found
+        if not any(
+            version == item.passage.version_id and start < item.end and item.start < end
+            for version, start, end in spans
+        )
+    ]
 
 
 def _fragments(places: Collection[tuple[str, int, int]]) -> set[tuple[str, int, int]]:
