@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from app.answers import Answers
 from app.conversations import Conversations
 from app.credentials import Credentials
+from app.feedback import Feedback
 from core.blobs import FolderBlobStore
 from core.database import Database
 from core.embedding import Embedder
@@ -47,5 +48,6 @@ class Services:
     credentials: Credentials
     answers: Answers
     conversations: Conversations
+    feedback: Feedback
     # What loads in the background before the service is ready: its name, and how.
     warm_ups: Mapping[str, Callable[[], None]] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from typing import Final
 from app.answers import Answers
 from app.conversations import Conversations
 from app.credentials import Credentials
+from app.feedback import Feedback
 from app.forgetting import ForgettingGenerator
 from app.services import Services
 from core.blobs import FolderBlobStore
@@ -191,6 +192,7 @@ def build_services(settings: Settings, models: Models) -> Services:
         credentials=Credentials.of(settings, database),
         answers=Answers(database),
         conversations=Conversations(database),
+        feedback=Feedback(database),
         warm_ups=models.warm_ups,
     )
 

@@ -62,3 +62,20 @@ class AnswerSourceRow(Base):
     version_id: Mapped[str] = mapped_column(
         ForeignKey("versions.id", ondelete="RESTRICT"), primary_key=True, index=True
     )
+
+
+class FeedbackRow(Base):
+    """What the asker thinks of an answer; the latest word counts."""
+
+    __tablename__ = "feedback"
+
+    answer_id: Mapped[str] = mapped_column(
+        ForeignKey("answers.id", ondelete="CASCADE"), primary_key=True
+    )
+    rating: Mapped[str] = mapped_column(String(8))
+    # May repeat what the answer's documents say: redacted with the answer.
+    correction: Mapped[str | None] = mapped_column(Text)
+    comment: Mapped[str | None] = mapped_column(Text)
+    # Number of the citation that does not show what it is cited for.
+    wrong_citation: Mapped[int | None] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Select, delete, select, update
 from sqlalchemy.orm import Session
 
-from core.answer_tables import AnswerRow, AnswerSourceRow
+from core.answer_tables import AnswerRow, AnswerSourceRow, FeedbackRow
 from core.tables import VersionRow, now
 
 Source = tuple[str, int]
@@ -59,6 +59,9 @@ def redact_stored(session: Session, ids: Sequence[str], gone: AbstractSet[Source
     ]
     if redacted:
         session.execute(update(AnswerRow), redacted)
+        # what people wrote about it may repeat it
+        of_answers = update(FeedbackRow).where(FeedbackRow.answer_id.in_(ids))
+        session.execute(of_answers.values(correction=None, comment=None))
 
 
 def sources_of(response: Response) -> set[Source]:

@@ -10,6 +10,7 @@ from app.answers import StoredAnswer
 from app.api.fields import QuestionText, Reply, Request
 from app.api.schemas import BoxOut, CollectionNames, Filter, PassageOut, Problem
 from app.asking import FullAnswer, PassagesFound, PlacedCitation, Status
+from app.feedback import GivenFeedback, Rating
 from app.following_up import Understood
 from app.receipts import Receipt
 from app.replaying import CauseKind, Replay
@@ -265,6 +266,32 @@ class AnswerOut(Reply):
         )
 
 
+class FeedbackIn(Request):
+    """What the asker thinks of an answer."""
+
+    rating: Rating
+    correction: QuestionText | None = Field(default=None, description="The right answer.")
+    comment: QuestionText | None = None
+    wrong_citation: int | None = Field(
+        default=None, ge=1, description="Number of a citation that does not show its sentence."
+    )
+
+
+class FeedbackOut(Reply):
+    """What was said of an answer last; words that may repeat a deleted document are gone."""
+
+    rating: Rating
+    correction: str | None
+    comment: str | None
+    wrong_citation: int | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, given: GivenFeedback) -> Self:
+        """From the room's own data."""
+        return cls(**asdict(given.opinion), created_at=given.created_at)
+
+
 class StoredAnswerOut(AnswerOut):
     """An answer that came to its end, and what was asked."""
 
@@ -273,9 +300,10 @@ class StoredAnswerOut(AnswerOut):
     created_at: datetime
     finished_at: datetime
     redacted_at: datetime | None
+    feedback: FeedbackOut | None = None
 
     @classmethod
-    def of_stored(cls, stored: StoredAnswer) -> Self:
+    def of_stored(cls, stored: StoredAnswer, given: GivenFeedback | None = None) -> Self:
         """From the room's own data."""
         return cls.model_validate(
             {
@@ -285,6 +313,7 @@ class StoredAnswerOut(AnswerOut):
                 "created_at": stored.created_at,
                 "finished_at": stored.finished_at,
                 "redacted_at": stored.redacted_at,
+                "feedback": None if given is None else FeedbackOut.of(given),
             }
         )
 

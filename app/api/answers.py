@@ -10,10 +10,17 @@ from fastapi import APIRouter, Header, Request, Response
 from app.access import TheCaller
 from app.answers import StoredAnswer, answer_not_found
 from app.api.answer import last_event
-from app.api.answer_schemas import ReplayOut, StoredAnswerOut, encode_answer
+from app.api.answer_schemas import (
+    FeedbackIn,
+    FeedbackOut,
+    ReplayOut,
+    StoredAnswerOut,
+    encode_answer,
+)
 from app.api.common import TheLive, TheServices, problems
 from app.api.working import respond_at_once, tell_problems
 from app.errors import AnswerFinishedError, AnswerRunningError
+from app.feedback import Opinion
 from app.live_answers import LiveAnswer, LiveAnswers
 from app.replaying import replay
 from app.services import Services
@@ -38,7 +45,8 @@ def get_answer(
     collection that the answer quotes from.
     """
     _refuse_running(live, AnswerId(answer_id), caller)
-    return StoredAnswerOut.of_stored(services.answers.get(AnswerId(answer_id), caller))
+    stored = services.answers.get(AnswerId(answer_id), caller)
+    return StoredAnswerOut.of_stored(stored, services.feedback.find(stored.id))
 
 
 @router.delete(
@@ -106,6 +114,18 @@ def follow_answer(
         return EventStreamResponse(lambda: run_task(follow))
     end = partial(_send_end, services, found, AnswerId(answer_id), caller)
     return EventStreamResponse(lambda: run_task(end))
+
+
+@router.post(
+    "/v1/answers/{answer_id}/feedback", summary="Judge an answer", responses=problems(404, 409)
+)
+def judge_answer(
+    answer_id: str, body: FeedbackIn, services: TheServices, live: TheLive, caller: TheCaller
+) -> FeedbackOut:
+    """Say whether it is good, and what would be. What is said later takes the place of it."""
+    _refuse_running(live, AnswerId(answer_id), caller)
+    opinion = Opinion(**body.model_dump())
+    return FeedbackOut.of(services.feedback.give(AnswerId(answer_id), caller, opinion))
 
 
 @router.post(

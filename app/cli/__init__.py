@@ -5,6 +5,7 @@ import typer
 from app.cli.add import add
 from app.cli.ask import ask
 from app.cli.db import db_app
+from app.cli.feedback import feedback_app
 from app.cli.generate import generate
 from app.cli.index import index_app
 from app.cli.jobs import jobs_app
@@ -33,5 +34,14 @@ for command in (serve, add, search, ask, replay, generate, verify):
     main.command()(command)
 main.command("sign-in")(sign_in)
 main.command("map")(draw_map)
-for group in (models_app, db_app, keys_app, jobs_app, worker_app, train_app, index_app):
+for group in (
+    models_app,
+    db_app,
+    keys_app,
+    jobs_app,
+    worker_app,
+    train_app,
+    index_app,
+    feedback_app,
+):
     main.add_typer(group)

@@ -73,7 +73,7 @@ def test_a_wrong_method_names_the_right_ones(still_house: House) -> None:
         ({"question": "why", "stream": "yes"}, "stream"),
         ({"question": "why", "sampling": {"temperature": -1}}, "sampling.temperature"),
         ({"question": "why", "sampling": {"n": 2}}, "sampling.n"),
-        ({"question": "why", "conversation_id": "c"}, "conversation_id"),
+        ({"question": "why", "conversation_id": ""}, "conversation_id"),
         ({"question": "why", "prompt": "../../etc/passwd"}, "prompt"),
     ],
 )
@@ -155,8 +155,7 @@ def test_openapi_announces_problems_and_needs_no_key(still_house: House) -> None
 
 def test_no_route_of_a_later_issue_is_there(still_house: House) -> None:
     paths = still_house.stranger.get("/openapi.json").json()["paths"]
-    for later in ("/v1/conversations", "/metrics", "/v1/answers/{id}"):
-        assert later not in paths
+    assert "/metrics" not in paths
 
 
 def test_pages_from_another_host_are_never_loaded(still_house: House) -> None:

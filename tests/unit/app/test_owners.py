@@ -230,6 +230,9 @@ CHANGES: Final[Mapping[tuple[str, str], Ask]] = {
     ("POST", "/v1/answers/{answer_id}/replay"): lambda c, d: c.post(
         f"/v1/answers/{d.answer()}/replay"
     ),
+    ("POST", "/v1/answers/{answer_id}/feedback"): lambda c, d: c.post(
+        f"/v1/answers/{d.answer()}/feedback", json={"rating": d.one("up", "down")}
+    ),
     ("POST", "/v1/answers/{answer_id}/cancel"): lambda c, d: c.post(
         f"/v1/answers/{d.answer()}/cancel"
     ),

@@ -1,0 +1,203 @@
+"""What askers think of their answers: keep it, and hand it on to evaluation and training."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, cast
+
+from sqlalchemy import select
+
+from app.answers import get_row
+from app.errors import FieldFault, InvalidRequestError
+from core.access import Caller
+from core.answer_tables import AnswerRow, FeedbackRow
+from core.database import Database
+from core.ids import AnswerId
+from core.redaction import Response
+from core.tables import now
+from generation.language import question_language
+
+Rating = Literal["up", "down"]
+ExportFormat = Literal["evaluation", "training", "full"]
+Line = dict[str, Any]
+
+_AT_A_TIME: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What the asker says. `wrong_citation`: the number of one that does not show its sentence."""
+
+    rating: Rating
+    correction: str | None = None
+    comment: str | None = None
+    wrong_citation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenFeedback:
+    """An opinion, the answer that it is about, and when it was given."""
+
+    answer_id: AnswerId
+    opinion: Opinion
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """An answer and the opinion on it, to be exported."""
+
+    answer_id: str
+    question: str
+    status: str
+    response: Response
+    is_redacted: bool
+    given: GivenFeedback
+
+    @property
+    def searched(self) -> str:
+        """The question as it stands alone."""
+        standalone: str | None = self.response["standalone"]
+        return standalone or self.question
+
+
+class Feedback:
+    """Every query on feedback. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def give(self, answer_id: AnswerId, caller: Caller, opinion: Opinion) -> GivenFeedback:
+        """Keep an opinion in place of an earlier one on the same answer.
+
+        Raises `AnswerNotFoundError`, and `InvalidRequestError` for a citation that there is not.
+        """
+        with self._database.session_scope() as session:
+            response = get_row(session, answer_id, caller).response
+            numbers = {each["n"] for each in response["citations"]}
+            if opinion.wrong_citation is not None and opinion.wrong_citation not in numbers:
+                fault = FieldFault("wrong_citation", "the answer has no citation of this number")
+                raise InvalidRequestError(f"{fault.field}: {fault.message}", fault)
+            row = FeedbackRow(
+                answer_id=answer_id,
+                rating=opinion.rating,
+                correction=opinion.correction,
+                comment=opinion.comment,
+                wrong_citation=opinion.wrong_citation,
+                created_at=now(),
+            )
+            session.merge(row)
+        return _given(row)
+
+    def find(self, answer_id: AnswerId) -> GivenFeedback | None:
+        """What was said of an answer; the caller has made sure that it is theirs to read."""
+        with self._database.read_scope() as session:
+            row = session.get(FeedbackRow, answer_id)
+        return None if row is None else _given(row)
+
+    def export(self, form: ExportFormat) -> Iterator[Line]:
+        """One object for every answer that was judged and is of use in this form; oldest first.
+
+        Of an answer that rested on what was deleted since, nothing goes to evaluation or training.
+        """
+        for judged in self._judged():
+            line = _FORMS[form](judged)
+            if line is not None:
+                yield line
+
+    def _judged(self) -> Iterator[_Judged]:
+        last = ""
+        while True:
+            query = (
+                select(AnswerRow, FeedbackRow)
+                .join(FeedbackRow, FeedbackRow.answer_id == AnswerRow.id)
+                .where(AnswerRow.id > last)
+                .order_by(AnswerRow.id)
+                .limit(_AT_A_TIME)
+            )
+            with self._database.read_scope() as session:
+                rows = session.execute(query).all()
+            if not rows:
+                return
+            for answer, feedback in rows:
+                yield _Judged(
+                    answer_id=answer.id,
+                    question=answer.question,
+                    status=answer.status,
+                    response=answer.response,
+                    is_redacted=answer.redacted_at is not None,
+                    given=_given(feedback),
+                )
+            last = rows[-1][0].id
+
+
+def _full(judged: _Judged) -> Line:
+    opinion, response = judged.given.opinion, judged.response
+    return {
+        "answer_id": judged.answer_id,
+        "question": judged.question,
+        "standalone": response["standalone"],
+        "status": judged.status,
+        "answer": response["answer"],
+        "citations": response["citations"],
+        "withdrawn": response["withdrawn"],
+        "rating": opinion.rating,
+        "correction": opinion.correction,
+        "comment": opinion.comment,
+        "wrong_citation": opinion.wrong_citation,
+        "created_at": judged.given.created_at.isoformat(),
+    }
+
+
+def _for_evaluation(judged: _Judged) -> Line | None:
+    """A question with its gold: the correction, else what a good answer cited, else a refusal."""
+    opinion = judged.given.opinion
+    line: Line = {"question": judged.searched, "lang": question_language(judged.searched)}
+    if judged.is_redacted:
+        return None
+    if opinion.correction:
+        return {**line, "answers": [opinion.correction], "answerable": True}
+    if opinion.rating == "down":
+        return None  # what would have been right is not known
+    if judged.status == "refused":
+        return {**line, "answerable": False}
+    cited = _good_citations(judged)
+    if not cited:
+        return None
+    documents = list(dict.fromkeys(each["document_id"] for each in cited))
+    quote = cited[0]["quote"]
+    return {**line, "gold_doc_ids": documents, "gold_quote": quote, "answerable": True}
+
+
+def _for_training(judged: _Judged) -> Line | None:
+    """A question, the passages that were found, and what is to be answered from them."""
+    gold = _for_evaluation(judged)
+    if gold is None:
+        return None
+    answers = gold.get("answers") or [each["quote"] for each in _good_citations(judged)]
+    return {
+        "id": judged.answer_id,
+        "lang": gold["lang"],
+        "question": gold["question"],
+        "context": "\n\n".join(each["text"] for each in judged.response["passages"]),
+        "answers": answers if gold["answerable"] else [],
+        "answerable": gold["answerable"],
+        "source": "feedback",
+    }
+
+
+def _good_citations(judged: _Judged) -> list[Response]:
+    wrong = judged.given.opinion.wrong_citation
+    return [each for each in judged.response["citations"] if each["n"] != wrong]
+
+
+_FORMS: Final[Mapping[ExportFormat, Callable[[_Judged], Line | None]]] = {
+    "evaluation": _for_evaluation,
+    "training": _for_training,
+    "full": _full,
+}
+
+
+def _given(row: FeedbackRow) -> GivenFeedback:
+    opinion = Opinion(cast(Rating, row.rating), row.correction, row.comment, row.wrong_citation)
+    return GivenFeedback(AnswerId(row.answer_id), opinion, row.created_at)
