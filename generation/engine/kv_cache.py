@@ -5,6 +5,7 @@ attention reads them as a slice; else it gathers them first. The scheduler's poo
 gathering is the exception. Shapes: S slots in all, Hkv key/value heads, D = head_dim.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from generation.engine.attention import LayerAttention, attend
 from generation.engine.config import ModelConfig
 from generation.engine.errors import ContextOverflowError
+from generation.engine.memory import empty_bytes
 
 Slots = slice | Tensor
 
@@ -42,8 +44,14 @@ class KVCache:
         shape = (config.num_kv_heads, num_pages * page_size, config.head_dim)
         layers = range(config.num_layers)
         # a tensor for each layer: one stacked tensor was slower, eager and compiled
-        self.keys = [torch.empty(shape, dtype=dtype, device=device) for _ in layers]
-        self.values = [torch.empty(shape, dtype=dtype, device=device) for _ in layers]
+        size = math.prod(shape) * dtype.itemsize
+        if device is None or device.type == "cpu":
+            parts = iter(torch.split(empty_bytes(2 * config.num_layers * size), size))
+            self.keys = [next(parts).view(dtype).view(shape) for _ in layers]
+            self.values = [next(parts).view(dtype).view(shape) for _ in layers]
+        else:
+            self.keys = [torch.empty(shape, dtype=dtype, device=device) for _ in layers]
+            self.values = [torch.empty(shape, dtype=dtype, device=device) for _ in layers]
         self.num_pages = num_pages
         self.page_size = page_size
 

@@ -21,6 +21,7 @@ from generation.engine.config import ModelConfig
 from generation.engine.ggml_levels import has_levels, read_levels
 from generation.engine.gguf_file import GgufFile
 from generation.engine.layouts import FileTensor, Recipe, apply_change
+from generation.engine.memory import copy_together
 from generation.engine.model import Linear, Transformer
 from generation.engine.native.blocked import (
     Blocked,
@@ -52,7 +53,7 @@ from generation.engine.weights import (
 
 Precision = Literal["auto", "float32", "bfloat16", "int8", "int4"]
 
-_FORMAT: Final = 2  # of the cache; raised when what is kept or how it is packed changes
+_FORMAT: Final = 3  # of the cache; raised when what is kept or how it is packed changes
 _MAX_CACHED: Final = 4
 _UNQUANTISED: Final = ("F32", "F16", "BF16")
 _UNPACKED: Final = ("float32", "bfloat16")
@@ -93,6 +94,7 @@ def build_model(
         weights = load_weights(source, config, precision, library=library)
         if cache is not None and weights.packed:
             _save_cached(cache, weights)
+            weights = _load_cached(cache, library) or weights  # as it will lie every other time
     model = assemble(config, weights.dense)
     for name, packed in weights.packed.items():
         parent, _, child = name.removesuffix(".weight").rpartition(".")
@@ -211,13 +213,11 @@ def _load_cached(path: Path, library: Library | None) -> Weights | None:
                 return None
             names = [name.removeprefix("dense.") for name in file.keys() if name[:6] == "dense."]  # noqa: SIM118
             dense = {name: file.get_tensor(f"dense.{name}") for name in names}
+            parts = [f"{part}.{name}" for name in kinds for part in ("levels", "scales")]
+            # out of the mapped file: the kernels fault on memory that is not aligned
+            copies = iter(copy_together([file.get_tensor(part) for part in parts]))
             packed: dict[str, Packed] = {
-                # copied out of the mapped file: the kernels fault on memory that is not aligned
-                name: forms[kind](
-                    file.get_tensor(f"levels.{name}").clone(),
-                    file.get_tensor(f"scales.{name}").clone(),
-                )
-                for name, kind in kinds.items()
+                name: forms[kind](next(copies), next(copies)) for name, kind in kinds.items()
             }
     except (OSError, SafetensorError, KeyError, ValueError):
         return None

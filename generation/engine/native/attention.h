@@ -70,78 +70,130 @@ inline vf load_cached(const T *p) {
 }
 
 // A query as `dot` takes it: rounded where keys are bfloat16 and the processor multiplies such.
-template <typename T>
+template <typename T, int D>
 struct Query {
     const float *x;
-    uint16_t rounded[MAX_HEAD];
+    uint16_t rounded[D];
 
-    Query(const float *q, int D) : x(q) {
+    void set(const float *q) {
+        x = q;
 #ifdef __AVX512BF16__
         if (sizeof(T) == 2)
             for (int i = 0; i < D; i += LANES) store_bfloat16(rounded + i, load(q + i));
-#else
-        (void)D;
 #endif
+    }
+
+    // Sixteen parts of q k.
+    vf dot(const T *k) const {
+        vf total = {};
+        int i = 0;
+#ifdef __AVX512BF16__
+        if (sizeof(T) == 2)
+            for (; i + 2 * LANES <= D; i += 2 * LANES)
+                total = _mm512_dpbf16_ps(total, (__m512bh)_mm512_loadu_si512(rounded + i),
+                                         (__m512bh)_mm512_loadu_si512(k + i));
+#endif
+        for (; i < D; i += LANES) total += load(x + i) * load_cached(k + i);
+        return total;
     }
 };
 
-// Sixteen parts of q k.
+// Ask for memory before it is needed: pages lie apart, and nobody else knows which is next.
 template <typename T>
-inline vf dot(const Query<T> &q, const T *k, int D) {
-    vf total = {};
-    int i = 0;
-#ifdef __AVX512BF16__
-    if (sizeof(T) == 2)
-        for (; i + 2 * LANES <= D; i += 2 * LANES)
-            total = _mm512_dpbf16_ps(total, (__m512bh)_mm512_loadu_si512(q.rounded + i),
-                                     (__m512bh)_mm512_loadu_si512(k + i));
-#endif
-    for (; i < D; i += LANES) total += load(q.x + i) * load_cached(k + i);
-    return total;
+inline void prefetch(const T *p, int num) {
+    constexpr int LINE = 64 / sizeof(T);
+    for (int i = 0; i < num; i += LINE) __builtin_prefetch(p + i);
 }
 
-// One query's softmax as it goes: its weighted sum of values so far is in the caller's hands.
-struct Running {
-    float best = HIDDEN, weight = 0.0f;
+// Where a stretch of a sequence lies, and of which head.
+template <typename T>
+struct Stretch {
+    const T *keys, *values;
+    int row, begin, end;
 };
 
-// The queries of one key/value head over the tokens [begin, end): softmax as it goes (Milakov and
-// Gimelshein 2018), sixteen tokens at a time. q (G, D); out (G, D + 16): a sum of values, its
-// greatest score, its weight.
-template <typename T>
-void attend_part(const Model &m, const Batch &b, const T *keys, const T *values, int row,
-                 const float *q, int begin, int end, float *out) {
-    const int D = m.head_dim, G = m.num_heads / m.num_kv_heads, DV = D / LANES;
+// Q queries of one key/value head over the tokens [begin, end): softmax as it goes (Milakov and
+// Gimelshein 2018), sixteen tokens at a time. q (Q, D); out (Q, D + 16): a sum of values, its
+// greatest score, its weight. Sizes are known when compiled, so that sums stay in registers, and a
+// value that is read serves every query.
+template <typename T, int D, int Q>
+void attend_stretch(const Model &m, const Batch &b, const Stretch<T> &s, const float *q,
+                    float *out) {
+    constexpr int DV = D / LANES;
     const vi lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    for (int g = 0; g < G; g++, q += D, out += D + LANES) {
-        const Query<T> query(q, D);
-        Running running;
-        vf sums[MAX_HEAD / LANES] = {};
-        for (int start = begin / LANES * LANES; start < end; start += LANES) {
-            const int from = std::max(start, begin), to = std::min(start + LANES, end);
-            // one page holds all sixteen: its size is a multiple
-            const int64_t at = (slot_of(m, b, row, from) - (from - start)) * D;
-            vf dots[LANES] = {};
-            for (int t = from; t < to; t++)
-                dots[t - start] = dot(query, keys + at + (t - start) * D, D);
-            const vi seen = (lanes >= from - start) & (lanes < to - start);
-            const vf scores = seen ? sum_each(dots) * m.score_scale : splat(HIDDEN);
-            const float best = std::max(running.best, most(scores));
-            if (best > running.best) {
-                const float fade = std::exp(running.best - best);
-                running.best = best, running.weight *= fade;
-                for (int i = 0; i < DV; i++) sums[i] *= fade;
-            }
-            const vf chances = exponential(scores - best);
-            running.weight += sum(chances);
-            for (int t = from; t < to; t++) {
-                const vf chance = splat(chances[t - start]);
-                const T *v = values + at + (t - start) * D;
-                for (int i = 0; i < DV; i++) sums[i] += load_cached(v + i * LANES) * chance;
-            }
+    Query<T, D> queries[Q];
+    float best[Q], chances[Q][LANES];
+    vf weights[Q] = {}, sums[Q][DV] = {};
+    for (int i = 0; i < Q; i++) queries[i].set(q + i * D), best[i] = HIDDEN;
+    for (int start = s.begin / LANES * LANES; start < s.end; start += LANES) {
+        const int from = std::max(start, s.begin), to = std::min(start + LANES, s.end);
+        // one page holds all sixteen: its size is a multiple
+        const int64_t at = (slot_of(m, b, s.row, from) - (from - start)) * D;
+        const T *keys = s.keys + at, *values = s.values + at;
+        if (start + LANES < s.end) {
+            const int64_t next = slot_of(m, b, s.row, start + LANES) * D;
+            prefetch(s.keys + next, LANES * D), prefetch(s.values + next, LANES * D);
         }
-        for (int i = 0; i < DV; i++) store(out + i * LANES, sums[i]);
-        out[D] = running.best, out[D + 1] = running.weight;
+        vf dots[Q][LANES];
+        for (int t = from - start; t < to - start; t++)
+            for (int i = 0; i < Q; i++) dots[i][t] = queries[i].dot(keys + t * D);
+        const vi seen = (lanes >= from - start) & (lanes < to - start);
+        for (int i = 0; i < Q; i++) {
+            const vf scores = seen ? sum_each(dots[i]) * m.score_scale : splat(HIDDEN);
+            const float now = std::max(best[i], most(scores));
+            if (now > best[i]) {
+                const float fade = std::exp(best[i] - now);
+                best[i] = now, weights[i] *= fade;
+                for (int d = 0; d < DV; d++) sums[i][d] *= fade;
+            }
+            const vf chance = exponential(scores - now);
+            weights[i] += seen ? chance : vf{};
+            store(chances[i], chance);
+        }
+        for (int t = from - start; t < to - start; t++)
+            for (int d = 0; d < DV; d++) {
+                const vf value = load_cached(values + t * D + d * LANES);
+                for (int i = 0; i < Q; i++) sums[i][d] += value * chances[i][t];
+            }
+    }
+    for (int i = 0; i < Q; i++, out += D + LANES) {
+        for (int d = 0; d < DV; d++) store(out + d * LANES, sums[i][d]);
+        out[D] = best[i], out[D + 1] = sum(weights[i]);
+    }
+}
+
+// All G queries of the head, as many together as registers hold their sums.
+template <typename T, int D>
+void attend_group(const Model &m, const Batch &b, const Stretch<T> &s, const float *q, float *out) {
+    constexpr int MOST = std::max(1, std::min(4, 16 * LANES / D));
+    const int G = m.num_heads / m.num_kv_heads;
+    for (int g = 0, num; g < G; g += num, q += num * D, out += num * (D + LANES)) {
+        num = std::min(G - g, MOST);
+        if constexpr (MOST >= 4)
+            if (num == 4) attend_stretch<T, D, 4>(m, b, s, q, out);
+        if constexpr (MOST >= 3)
+            if (num == 3) attend_stretch<T, D, 3>(m, b, s, q, out);
+        if constexpr (MOST >= 2)
+            if (num == 2) attend_stretch<T, D, 2>(m, b, s, q, out);
+        if (num == 1) attend_stretch<T, D, 1>(m, b, s, q, out);
+    }
+}
+
+template <typename T>
+using AttendGroup = void (*)(const Model &, const Batch &, const Stretch<T> &, const float *,
+                             float *);
+
+// runner.py knows the sizes as well: a model with another is PyTorch's.
+template <typename T>
+AttendGroup<T> attend_group_for(int D) {
+    switch (D) {
+        case 16: return attend_group<T, 16>;
+        case 32: return attend_group<T, 32>;
+        case 64: return attend_group<T, 64>;
+        case 80: return attend_group<T, 80>;
+        case 96: return attend_group<T, 96>;
+        case 128: return attend_group<T, 128>;
+        default: return attend_group<T, 256>;
     }
 }
 
@@ -151,6 +203,7 @@ void attend(const Model &m, const Layer &l, const Batch &b, const float *qkv, fl
             int parts, int thread, int num) {
     const int D = m.head_dim, G = m.num_heads / m.num_kv_heads;
     const int num_tasks = b.num_rows * m.num_kv_heads * parts;
+    const AttendGroup<T> attend_its = attend_group_for<T>(D);
     for (int task = thread; task < num_tasks; task += num) {
         const int part = task % parts, head = task / parts % m.num_kv_heads;
         const int row = task / parts / m.num_kv_heads;
@@ -158,12 +211,15 @@ void attend(const Model &m, const Layer &l, const Batch &b, const float *qkv, fl
         const int first = l.window && end > l.window ? end - static_cast<int>(l.window) : 0;
         int from, to;
         share((end - first + LANES - 1) / LANES, part, parts, from, to);
-        const T *keys = static_cast<const T *>(l.keys) + head * m.num_slots * D;
-        const T *values = static_cast<const T *>(l.values) + head * m.num_slots * D;
-        attend_part(m, b, keys, values, row,
-                    qkv + int64_t(row) * qkv_size(m) + head * G * D, first + from * LANES,
-                    std::min(end, first + to * LANES),
-                    partial + int64_t(task) * G * (D + LANES));
+        const Stretch<T> stretch = {
+            static_cast<const T *>(l.keys) + head * m.num_slots * D,
+            static_cast<const T *>(l.values) + head * m.num_slots * D,
+            row,
+            first + from * LANES,
+            std::min(end, first + to * LANES),
+        };
+        attend_its(m, b, stretch, qkv + int64_t(row) * qkv_size(m) + head * G * D,
+                   partial + int64_t(task) * G * (D + LANES));
     }
 }
 

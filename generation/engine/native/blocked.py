@@ -19,6 +19,7 @@ BLOCK: Final = 32
 # beyond this many rows the dense product is quicker (benchmarks/LOG.md)
 MAX_ROWS: Final = 16
 INT4, INT8, BFLOAT16, FLOAT32 = range(4)
+_TOGETHER: Final = 4  # inputs of one output that lie side by side, in four bits
 
 Kind = Literal["blocked4", "blocked8"]
 
@@ -31,7 +32,7 @@ class Blocked:
 
     kind: Kind
     library: Library
-    levels: Tensor  # blocked4 (N / 32, K / 2, 32) uint8, blocked8 (N / 32, K, 32) int8
+    levels: Tensor  # blocked4 (N / 32, K / 4, 64) uint8, blocked8 (N / 32, K, 32) int8
     scales: Tensor  # blocked4 (N / 32, K / 32, 2, 32) float16: scale and low; blocked8 (N,) float32
 
     @property
@@ -47,7 +48,7 @@ class Blocked:
         kind = INT4 if self.kind == "blocked4" else INT8
         num_out, num_in = self.levels.shape[0] * BLOCK, self.levels.shape[1]
         if kind == INT4:
-            num_in *= 2  # two in each run of bytes
+            num_in *= _TOGETHER
         return Matrix(address(self.levels), address(self.scales), bias, kind, num_out, num_in)
 
     def parts(self) -> tuple[str, Tensor, Tensor]:
@@ -63,10 +64,10 @@ def block_levels(weight: Levels, library: Library) -> Blocked:
     num_out, num_in = weight.levels.shape
     halves = weight.levels.view(-1, 2, BLOCK // 2, num_in)  # (N / 32, 2, 16, K)
     packed = halves[:, 0] | (halves[:, 1] << 4)  # (N / 32, 16, K)
-    pairs = packed.view(-1, BLOCK // 2, num_in // 2, 2)  # (N / 32, 16, K / 2, 2)
+    fours = packed.view(-1, BLOCK // 2, num_in // _TOGETHER, _TOGETHER)  # (N / 32, 16, K / 4, 4)
     both = torch.stack((weight.scale, weight.low), dim=-1)  # (N, K / 32, 2)
     scales = both.view(num_out // BLOCK, BLOCK, -1, 2).permute(0, 2, 3, 1)  # (., K / 32, 2, 32)
-    levels = pairs.transpose(1, 2).reshape(-1, num_in // 2, BLOCK)
+    levels = fours.transpose(1, 2).reshape(-1, num_in // _TOGETHER, _TOGETHER * BLOCK // 2)
     return Blocked("blocked4", library, levels, scales.to(torch.float16).contiguous())
 
 
@@ -80,7 +81,7 @@ def multiply(library: Library, matrix: Matrix, x: Tensor) -> Tensor:
     x = x.contiguous()
     num_rows, num_threads = x.shape[0], torch.get_num_threads()
     out = torch.empty(num_rows, matrix.num_out)
-    own = num_rows * (matrix.num_in // GROUP_SIZE + matrix.num_in // 2)
+    own = num_rows * (2 * (matrix.num_in // GROUP_SIZE) + matrix.num_in // 4)
     memory = torch.empty(num_threads * own)
     library.run_product(
         ctypes.byref(matrix),

@@ -15,73 +15,38 @@ constexpr int MAX_TOGETHER = 8;  // rows that a weight, once unpacked, is multip
 
 enum Kind : int32_t { INT4 = 0, INT8 = 1, BFLOAT16 = 2, FLOAT32 = 3 };
 
-// Rows (R, K) as the products of one thread take them.
+// Rows (R, K) as the products of one thread take them. With INT4 they are rounded to signed bytes,
+// by groups of inputs, so that the sums of a group are exact, and the same on every machine.
 struct Rows {
     const float *x;
-    const float *sums;      // (R, K / 32) of each group; INT4 only
-    const uint32_t *pairs;  // (R, K / 2), two bfloat16 each; INT4 with AVX512-BF16 only
+    const int8_t *levels;  // (R, K), -127 to 127; INT4 only, as what follows
+    const float *scales;   // (R, K / 32): x is about levels * scale
+    const float *sums;     // (R, K / 32): of the rounded x of a group
 };
 
 inline Rows skip_rows(const Rows &rows, int num, int K) {
-    const int64_t n = num;
-    return {rows.x + n * K, rows.sums + n * (K / GROUP), rows.pairs + n * (K / 2)};
+    const int64_t n = num, groups = n * (K / GROUP);
+    return {rows.x + n * K, rows.levels + n * K, rows.scales + groups, rows.sums + groups};
 }
 
-#ifndef __AVX512BF16__
-// The level in four bits of each lane, as a number.
-inline vf to_number(vi lanes) {
-#ifdef __AVX512F__
-    // a shuffle reads the last four bits of a lane alone, so it is mask and conversion at once
-    return __builtin_shuffle(vf{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, lanes);
-#else
-    return __builtin_convertvector(lanes & 15, vf);
-#endif
-}
-#endif
-
-// One group of 32 inputs, of a block of 32 outputs, for R rows, added to `total`. A byte holds an
-// output of the first sixteen and one of the last; neighbours are the same output's next input.
+// One group of 32 inputs, of a block of 32 outputs, for R rows: levels times levels, in `part`.
 // Few rows leave the units idle while a sum waits for itself: U sums then.
 template <int R, int U>
-inline void add_group(const uint8_t *&w, const Rows &rows, int K, int begin, vf (&total)[R][2]) {
-    vf part[U][R][2] = {};
-    for (int k = begin; k < begin + GROUP; k += 2 * U) {
-        for (int u = 0; u < U; u++, w += BLOCK) {
-#ifdef __AVX512BF16__
-            // 0 to 15 in bfloat16, twice: a shuffle of words reads five bits, the fifth is not ours
-            const words32 levels = {0,      0x3f80, 0x4000, 0x4040, 0x4080, 0x40a0, 0x40c0, 0x40e0,
-                                    0x4100, 0x4110, 0x4120, 0x4130, 0x4140, 0x4150, 0x4160, 0x4170,
-                                    0,      0x3f80, 0x4000, 0x4040, 0x4080, 0x40a0, 0x40c0, 0x40e0,
-                                    0x4100, 0x4110, 0x4120, 0x4130, 0x4140, 0x4150, 0x4160, 0x4170};
-            const __m512i both =
-                _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(w)));
-            const auto table = reinterpret_cast<__m512i>(levels);
-            const auto first = (__m512bh)_mm512_permutexvar_epi16(both, table);
-            const auto last =
-                (__m512bh)_mm512_permutexvar_epi16(_mm512_srli_epi16(both, 4), table);
+inline void multiply_group(const uint8_t *w, const int8_t *x, int K, vi (&part)[U][R][2]) {
+    constexpr int SIZE = 4 * LANES;  // bytes that hold four inputs of 32 outputs
+    const vi mask = vi{} + 0x0f0f0f0f;
+    for (int k = 0; k < GROUP / 4; k += U) {
+        for (int u = 0; u < U; u++) {
+            const vi both = load_integers(w + (k + u) * SIZE);
+            const vi first = both & mask, last = both >> 4 & mask;
             for (int r = 0; r < R; r++) {
-                const auto pair =
-                    (__m512bh)_mm512_set1_epi32(rows.pairs[r * (K / 2) + k / 2 + u]);
-                part[u][r][0] = _mm512_dpbf16_ps(part[u][r][0], first, pair);
-                part[u][r][1] = _mm512_dpbf16_ps(part[u][r][1], last, pair);
+                int32_t inputs;
+                std::memcpy(&inputs, x + int64_t(r) * K + 4 * (k + u), sizeof inputs);
+                part[u][r][0] = add_products(part[u][r][0], first, inputs);
+                part[u][r][1] = add_products(part[u][r][1], last, inputs);
             }
-#else
-            const vi both = load_words(w);
-            const vf first[2] = {to_number(both), to_number(both >> 8)};
-            const vf last[2] = {to_number(both >> 4), to_number(both >> 12)};
-            for (int r = 0; r < R; r++) {
-                for (int i = 0; i < 2; i++) {
-                    const vf value = splat(rows.x[r * K + k + 2 * u + i]);
-                    part[u][r][0] += first[i] * value;
-                    part[u][r][1] += last[i] * value;
-                }
-            }
-#endif
         }
     }
-    for (int r = 0; r < R; r++)
-        for (int half = 0; half < 2; half++)
-            for (int u = 0; u < U; u++) total[r][half] += part[u][r][half];
 }
 
 // One block of 32 outputs for R rows; out has a row every `stride`.
@@ -92,14 +57,19 @@ void multiply_int4(const Matrix &m, int block, const Rows &rows, float *out, int
     const uint16_t *s =
         static_cast<const uint16_t *>(m.scales) + int64_t(block) * num_groups * 2 * BLOCK;
     vf total[R][2] = {};
-    for (int g = 0; g < num_groups; g++, s += 2 * BLOCK) {
-        vf group[R][2] = {};
-        add_group<R, U>(w, rows, K, g * GROUP, group);
+    for (int g = 0; g < num_groups; g++, s += 2 * BLOCK, w += GROUP * BLOCK / 2) {
+        vi part[U][R][2] = {};
+        multiply_group<R, U>(w, rows.levels + g * GROUP, K, part);
         for (int half = 0; half < 2; half++) {
             const vf scale = load_float16(s + half * LANES);
             const vf low = load_float16(s + BLOCK + half * LANES);
-            for (int r = 0; r < R; r++)
-                total[r][half] += group[r][half] * scale + low * rows.sums[r * num_groups + g];
+            for (int r = 0; r < R; r++) {
+                vi group = part[0][r][half];
+                for (int u = 1; u < U; u++) group += part[u][r][half];
+                const int at = r * num_groups + g;
+                total[r][half] += to_floats(group) * (scale * rows.scales[at]);
+                total[r][half] += low * rows.sums[at];
+            }
         }
     }
     for (int r = 0; r < R; r++)
@@ -189,24 +159,24 @@ void multiply(const Matrix &m, int block, int num_rows, const Rows &rows, float 
 }
 
 // Floats of memory that `prepare` needs for a row of K inputs.
-inline int64_t prepared_size(int K) { return K / GROUP + K / 2; }
+inline int64_t prepared_size(int K) { return 2 * (K / GROUP) + K / 4; }
 
 // x (R, K) as products with `m` take it. What was rounded is what is summed: a group's `low` counts
 // for the very numbers that its levels are multiplied with.
 Rows prepare(const Matrix &m, int num_rows, const float *x, float *memory) {
-    const int64_t size = int64_t(num_rows) * m.num_in;
-    float *sums = memory;
-    uint32_t *pairs = reinterpret_cast<uint32_t *>(memory + size / GROUP);
-    const Rows rows = {x, sums, pairs};
+    const int64_t size = int64_t(num_rows) * m.num_in, num_groups = size / GROUP;
+    float *scales = memory, *sums = memory + num_groups;
+    int8_t *levels = reinterpret_cast<int8_t *>(memory + 2 * num_groups);
+    const Rows rows = {x, levels, scales, sums};
     if (m.kind != INT4) return rows;
-    for (int64_t at = 0; at < size; at += GROUP) {
-        vf first = load(x + at), last = load(x + at + LANES);
-#ifdef __AVX512BF16__
-        uint16_t *words = reinterpret_cast<uint16_t *>(pairs) + at;
-        store_bfloat16(words, first), store_bfloat16(words + LANES, last);
-        first = load_bfloat16(words), last = load_bfloat16(words + LANES);
-#endif
-        sums[at / GROUP] = sum(first + last);
+    for (int64_t g = 0; g < num_groups; g++) {
+        const vf first = load(x + g * GROUP), last = load(x + g * GROUP + LANES);
+        const float widest = most(greater(greater(first, -first), greater(last, -last)));
+        const float inverse = widest > 0 ? 127.0f / widest : 0.0f;
+        const vi a = to_nearest(first * inverse), b = to_nearest(last * inverse);
+        store_bytes(levels + g * GROUP, a), store_bytes(levels + g * GROUP + LANES, b);
+        scales[g] = widest / 127.0f;
+        sums[g] = sum(to_floats(a + b)) * scales[g];
     }
     return rows;
 }

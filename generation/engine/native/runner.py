@@ -27,7 +27,8 @@ from generation.engine.runner import Chunk, Runner
 
 _LANES: Final = 16
 _MAX_GROUPED: Final = 16
-_MAX_HEAD: Final = 256
+# of a head: attention.h has each of them compiled
+_HEAD_SIZES: Final = (16, 32, 64, 80, 96, 128, 256)
 _ACTIVATIONS: Final = {"silu": 0, "gelu_tanh": 1}
 
 
@@ -41,8 +42,7 @@ def can_run(model: Transformer, *, page_size: int) -> bool:
         and config.positions == "rope"
         and config.activation in _ACTIVATIONS
         and all(size % BLOCK == 0 for size in sizes)
-        and config.head_dim % _LANES == 0
-        and config.head_dim <= _MAX_HEAD
+        and config.head_dim in _HEAD_SIZES
         and config.num_heads // config.num_kv_heads <= _MAX_GROUPED
         and page_size % _LANES == 0
         and model.dtype in (torch.float32, torch.bfloat16)

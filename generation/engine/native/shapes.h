@@ -8,7 +8,7 @@ extern "C" {
 
 // The layouts that library.py declares; both are checked against `layout_sizes` when loaded.
 struct Matrix {
-    // INT4 (N / 32, K / 2, 16, 2): outputs i and 16 + i of a block in one byte, inputs by two;
+    // INT4 (N / 32, K / 4, 16, 4): outputs i and 16 + i of a block in one byte, inputs by four;
     // INT8 (N / 32, K, 32); BFLOAT16 and FLOAT32 (N, K)
     const void *weights;
     // INT4 (N / 32, K / 32, 2, 32) float16: scale and low; INT8 (N,) float32; else null

@@ -169,7 +169,7 @@ void run_step(const Model *m, const Batch *b, float *hidden, float *memory, int3
     }
 }
 
-// x (R, K) -> out (R, N); memory: R * (K / 32 + K / 2) floats for each thread.
+// x (R, K) -> out (R, N); memory: `prepared_size` floats a row and thread.
 void run_product(const Matrix *m, int32_t num_rows, const float *x, float *out, float *memory,
                  int32_t num_threads) {
 #pragma omp parallel num_threads(num_threads)

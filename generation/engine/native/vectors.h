@@ -2,7 +2,7 @@
 
 #pragma once
 
-#ifdef __AVX512F__
+#if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -19,7 +19,6 @@ typedef int32_t vi __attribute__((vector_size(64)));
 typedef uint32_t vu __attribute__((vector_size(64)));
 typedef int8_t chars16 __attribute__((vector_size(16)));
 typedef uint16_t words16 __attribute__((vector_size(32)));
-typedef uint16_t words32 __attribute__((vector_size(64)));
 typedef int16_t shorts16 __attribute__((vector_size(32)));
 typedef _Float16 halves16 __attribute__((vector_size(32)));
 
@@ -38,6 +37,44 @@ inline vi load_words(const void *p) {
     words16 w;
     std::memcpy(&w, p, sizeof w);
     return __builtin_convertvector(w, vi);
+}
+
+inline vi load_integers(const void *p) {
+    vi v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+}
+
+inline vf to_floats(vi v) { return __builtin_convertvector(v, vf); }
+
+// Of numbers below 2^22: 1.5 * 2^23 leaves no bit for a fraction.
+inline vi to_nearest(vf v) { return __builtin_convertvector(v + 12582912.0f - 12582912.0f, vi); }
+
+inline void store_bytes(int8_t *p, vi v) {
+    const chars16 c = __builtin_convertvector(__builtin_convertvector(v, shorts16), chars16);
+    std::memcpy(p, &c, sizeof c);
+}
+
+// Sixteen sums of four products, added to `total`: of a lane's bytes, 0 to 15 each, with the four
+// signed bytes of `inputs`.
+inline vi add_products(vi total, vi levels, int32_t inputs) {
+#if defined(__AVX512VNNI__)
+    return (vi)_mm512_dpbusd_epi32((__m512i)total, (__m512i)levels, _mm512_set1_epi32(inputs));
+#elif defined(__AVX2__)
+    __m256i sums[2], bytes[2];
+    std::memcpy(sums, &total, sizeof total), std::memcpy(bytes, &levels, sizeof levels);
+    for (int half = 0; half < 2; half++) {
+        const __m256i pairs = _mm256_maddubs_epi16(bytes[half], _mm256_set1_epi32(inputs));
+        sums[half] =
+            _mm256_add_epi32(sums[half], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    }
+    std::memcpy(&total, sums, sizeof total);
+    return total;
+#else
+    for (int i = 0; i < 32; i += 8)
+        total += (levels >> i & 255) * static_cast<int32_t>(static_cast<int8_t>(inputs >> i));
+    return total;
+#endif
 }
 
 inline vf load_bfloat16(const uint16_t *p) {
@@ -110,10 +147,16 @@ inline vf sum_each(vf (&v)[LANES]) {
 }
 #endif
 
+inline vf greater(vf a, vf b) { return a > b ? a : b; }
+
 inline float most(vf v) {
-    float best = v[0];
-    for (int i = 1; i < LANES; i++) best = v[i] > best ? v[i] : best;
-    return best;
+    const vi by8 = {8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7};
+    const vi by4 = {4, 5, 6, 7, 0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15};
+    const vi by2 = {2, 3, 0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    v = greater(v, __builtin_shuffle(v, by8));
+    v = greater(v, __builtin_shuffle(v, by4));
+    v = greater(v, __builtin_shuffle(v, by2));
+    return v[0] > v[1] ? v[0] : v[1];
 }
 
 // e^x: x = n ln 2 + r, a polynomial in r (as in Cephes' expf), n into the exponent's bits.
