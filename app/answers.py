@@ -17,7 +17,7 @@ from core.ids import AnswerId, CollectionId, ConversationId, VersionId
 from core.redaction import Response, Source, redact, sources_of
 from core.tables import DocumentRow, VersionRow, now
 
-MAX_TITLE_CHARS: Final = 80
+_MAX_TITLE_CHARS: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +104,20 @@ class Answers:
             return stored_of(get_row(session, answer_id, caller))
 
     def delete(self, answer_id: AnswerId, caller: Caller) -> None:
-        """Forget an answer. Raises `AnswerNotFoundError`."""
+        """Forget an answer, with its question and the title that this gave.
+
+        Raises `AnswerNotFoundError`.
+        """
         with self._database.session_scope() as session:
             row = get_row(session, answer_id, caller)
             # what went on from it goes on from what it went on from
             following = update(AnswerRow).where(AnswerRow.parent_id == row.id)
             session.execute(following.values(parent_id=row.parent_id))
+            of_it = update(ConversationRow).where(
+                ConversationRow.id == row.conversation_id,
+                ConversationRow.title == _title(row.question),
+            )
+            session.execute(of_it.values(title=None))
             session.execute(delete(AnswerRow).where(AnswerRow.id == row.id))
         self._database.overwrite_deleted()
 
@@ -141,7 +149,13 @@ def _go_on(session: Session, conversation_id: ConversationId, question: str) -> 
         raise conversation_not_found(conversation_id)
     row.updated_at = now()
     if row.title is None:
-        row.title = shorten(" ".join(question.split()), MAX_TITLE_CHARS, placeholder="…")
+        row.title = _title(question)
+
+
+def _title(question: str) -> str:
+    # a word longer than a title cannot be shortened at a space
+    short = shorten(question, _MAX_TITLE_CHARS, placeholder="…")
+    return short if short != "…" else f"{question.strip()[: _MAX_TITLE_CHARS - 1]}…"
 
 
 def conversation_not_found(conversation_id: ConversationId) -> ConversationNotFoundError:

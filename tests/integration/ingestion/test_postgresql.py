@@ -1,12 +1,19 @@
-"""Truth and queue on PostgreSQL: the same work, taken over and published once."""
+"""Truth and queue on PostgreSQL: work taken over and published once, answers redacted."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
 
+from app.answers import Answers, EndedAnswer, Place
+from app.conversations import Conversations
+from core.access import Caller
 from core.generation import read_generation
+from core.ids import AnswerId
+from core.tables import now
+from core.verify import check_answers
 from ingestion.workflow import IngestionQueue
 from tests.integration.ingestion.waiting import until
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of
@@ -56,3 +63,38 @@ def test_work_is_taken_over_and_published_once(house: House) -> None:
     assert house.searchable_text() == ""
     assert read_generation(house.database) > generation
     assert house.orphans() == NO_ORPHANS
+
+
+def test_an_answer_is_stored_and_redacted_with_its_document(house: House) -> None:
+    accepted = house.add("a.md", b"# A\n" + b"Old words of a text. " * 100)
+    caller = Caller("key:tests", EVERYTHING)
+    conversation = Conversations(house.database).create(caller, title=None)
+    span = {"document_id": accepted.document_id, "version": 1}
+    response = {
+        "answer": "Old words.",
+        "sentences": [{"start": 0, "end": 10, "support": 1.0, "citations": [1]}],
+        "citations": [{**span, "n": 1, "quote": "Old words"}],
+        "passages": [{**span, "text": "Old words of a text."}],
+        "receipt": {"passages": [{**span, "sha256": "00"}]},
+    }
+    ended = EndedAnswer(
+        id=AnswerId("ans_1"),
+        asker=caller.name,
+        question="Which words?",
+        collections=None,
+        place=Place(conversation.id, None),
+        status="answered",
+        response=response,
+        num_events=3,
+        created_at=now(),
+    )
+    answers = Answers(house.database)
+    assert answers.keep(ended).response == response
+    house.documents.delete(accepted.document_id, EVERYTHING)
+    stored = answers.get(ended.id, caller)
+    assert (stored.response["answer"], stored.response["passages"]) == ("", [])
+    assert check_answers(house.database, repair=False).findings == ()
+    assert Conversations(house.database).get(conversation.id, caller).title == "Which words?"
+    # one that is kept after the deletion holds none of it either
+    late = answers.keep(replace(ended, id=AnswerId("ans_2")))
+    assert late.response["citations"] == []

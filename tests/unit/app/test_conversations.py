@@ -113,6 +113,17 @@ def test_what_went_on_from_a_deleted_answer_goes_on_from_the_one_before(house: H
     assert [turn["id"] for turn in turns] == [ids[0], ids[2]]
 
 
+def test_a_deleted_answer_takes_the_title_of_its_question_with_it(house: House) -> None:
+    conversation_id = begin(house)
+    first = ask(house, conversation_id, "Where is the zebrawood kept?")["id"]
+    assert show(house, conversation_id)["title"] == "Where is the zebrawood kept?"
+    house.client.delete(f"/v1/answers/{first}")
+    assert files_that_say(house.services.settings.data_dir, "zebrawood") == []
+    ask(house, conversation_id, "x" * 200)
+    title = show(house, conversation_id)["title"]
+    assert (title, len(title)) == ("x" * 79 + "…", 80)
+
+
 def test_conversations_are_listed_newest_first_page_by_page(house: House) -> None:
     ids = [begin(house, title=f"number {n}") for n in range(3)]
     listed = house.client.get("/v1/conversations").json()
