@@ -47,16 +47,20 @@ class Added:
         return self.job is not None and self.job.is_open
 
 
-def find_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files themselves, and every file below the folders; hidden ones are left out."""
+def find_files(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """The files themselves, and every file below the folders; hidden ones are left out.
+
+    With what to call each: a file by its name, one below a folder by its way from there, so that
+    two of one name are two documents.
+    """
     for path in paths:
         if not path.is_dir():
-            yield path
+            yield path, path.name
             continue
         for inner in sorted(path.rglob("*")):
-            hidden = any(part.startswith(".") for part in inner.relative_to(path).parts)
-            if inner.is_file() and not hidden:
-                yield inner
+            way = inner.relative_to(path)
+            if inner.is_file() and not any(part.startswith(".") for part in way.parts):
+                yield inner, way.as_posix()
 
 
 def upload(
@@ -70,7 +74,7 @@ def upload(
 ) -> Added:
     """Store one file and queue the work on it. A file that is refused is an outcome, no error.
 
-    `name` is by default the file's own; `origin` marks what comes from a synchronised folder.
+    `name` is by default the file's own, and may be its way below a folder; `origin` marks what comes from a synchronised folder.
     """
     wanted = Upload(
         collection_id,
@@ -79,6 +83,7 @@ def upload(
         origin=origin,
         uploader=_UPLOADER,
         password=password,
+        is_path=name is not None,
     )
     try:
         accepted = _accept(services, path, wanted)

@@ -97,7 +97,8 @@ def _find_or_add(session: Session, upload: Upload) -> DocumentRow:
 def _name_of(upload: Upload) -> str:
     if upload.parent_id is not None:
         return upload.name
-    return clean_name(upload.name) if upload.origin is None else clean_relative_path(upload.name)
+    is_path = upload.is_path or upload.origin is not None
+    return clean_relative_path(upload.name) if is_path else clean_name(upload.name)
 
 
 def _newest_and_current(

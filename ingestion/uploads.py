@@ -45,6 +45,8 @@ class Upload:
     # The synchronised folder it comes from. The name is then a path relative to that folder, and a
     # document that came from anywhere else is left as it is.
     origin: str | None = None
+    # The name is a path below some folder, as it always is with an origin.
+    is_path: bool = False
     # Whoever sends it, by any name: what one sends to a collection waits behind itself only.
     uploader: str = ""
     # The version that it was attached to. The name then begins with that of its document.

@@ -90,7 +90,8 @@ def _add(
             receiving(services),
         ):
             uploaded = [
-                upload(services, path, target, password=password) for path in find_files(paths)
+                upload(services, path, target, name=name, password=password)
+                for path, name in find_files(paths)
             ]
             # a folder may hold anything; a file that was named should be readable
             passed_over = [item for item in uploaded if item.path not in paths and is_foreign(item)]

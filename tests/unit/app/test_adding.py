@@ -38,12 +38,26 @@ def refuse_to_work() -> IngestionWorker:
 
 
 def test_hidden_files_are_left_out(folder: Path) -> None:
-    names = [path.name for path in find_files([folder, folder / ".hidden"])]
-    assert names == ["empty.txt", "program.bin", "pool.txt", ".hidden"]
+    names = [name for _, name in find_files([folder, folder / ".hidden"])]
+    assert names == ["inner/empty.txt", "inner/program.bin", "pool.txt", ".hidden"]
+
+
+def test_two_files_of_one_name_are_two_documents(house: House, folder: Path) -> None:
+    (folder / "inner" / "pool.txt").write_text(POOL + " Another one.")
+    default = house.services.collections.get("default", Access.to_everything()).id
+    added = [
+        upload(house.services, path, default, name=name)
+        for path, name in find_files([folder])
+        if path.name == "pool.txt"
+    ]
+    house.ingest()
+    names = {item["name"] for item in house.client.get("/v1/documents").json()["items"]}
+    assert len(added) == 2
+    assert names == {"pool.txt", "inner/pool.txt"}
 
 
 def test_every_file_has_its_own_outcome(house: House, folder: Path) -> None:
-    outcomes = {path.name: add(house, path) for path in find_files([folder])}
+    outcomes = {path.name: add(house, path) for path, _ in find_files([folder])}
     assert outcomes["pool.txt"].state == "queued"
     assert outcomes["empty.txt"].state == "failed"
     assert is_foreign(outcomes["program.bin"])
