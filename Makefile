@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 TORCH_VERSION := 2.13.0
 LOCK := requirements/runtime.txt
 OCR_LOCK := requirements/ocr.txt
+RERANK_LOCK := requirements/rerank.txt
 DEV_LOCK := requirements/dev.txt
 SOURCES := app core generation ingestion retrieval migrations
 
@@ -18,8 +19,9 @@ help: ## Show the commands
 serve: setup ## Start Cimiento; installs and pulls on the first run
 	@$(BIN)/cimiento serve
 
-# `make serve OCR=1` installs what reads pictures and scanned pages too: 290 MB, once.
-setup: $(VENV)/.installed $(if $(OCR),$(VENV)/.installed-ocr) ## Make .venv, install pinned dependencies, pull the model files
+# `make serve OCR=1` installs what reads pictures and scanned pages too: 290 MB, once. RERANK=1
+# installs what a cross-encoder from a folder needs.
+setup: $(VENV)/.installed $(if $(OCR),$(VENV)/.installed-ocr) $(if $(RERANK),$(VENV)/.installed-rerank) ## Make .venv, install pinned dependencies, pull the model files
 	@$(BIN)/cimiento models pull
 
 # torch first, alone and pinned: the machine's own index supplies the right build. Everything else,
@@ -41,6 +43,10 @@ $(VENV)/.installed: $(VENV)/.torch $(LOCK) pyproject.toml
 
 $(VENV)/.installed-ocr: $(VENV)/.installed $(OCR_LOCK)
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $(OCR_LOCK)
+	@touch $@
+
+$(VENV)/.installed-rerank: $(VENV)/.installed $(RERANK_LOCK)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $(RERANK_LOCK)
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed $(DEV_LOCK)
@@ -73,7 +79,9 @@ lock: ## Resolve the dependencies again (needs uv)
 		--no-header --quiet --output-file $(LOCK)
 	uv pip compile pyproject.toml --extra ocr --constraint $(LOCK) --python-version 3.11 \
 		--generate-hashes --no-emit-package torch --no-header --quiet --output-file $(OCR_LOCK)
-	uv pip compile pyproject.toml --extra dev --extra ocr --constraint $(OCR_LOCK) --python-version 3.11 \
+	uv pip compile pyproject.toml --extra rerank --constraint $(LOCK) --python-version 3.11 \
+		--generate-hashes --no-emit-package torch --no-header --quiet --output-file $(RERANK_LOCK)
+	uv pip compile pyproject.toml --extra dev --extra ocr --extra rerank --constraint $(OCR_LOCK) --python-version 3.11 \
 		--generate-hashes --no-emit-package torch --no-header --quiet --output-file $(DEV_LOCK)
 
 clean: ## Remove what was built; documents and models stay

@@ -74,7 +74,8 @@ def upload(
 ) -> Added:
     """Store one file and queue the work on it. A file that is refused is an outcome, no error.
 
-    `name` is by default the file's own, and may be its way below a folder; `origin` marks what comes from a synchronised folder.
+    `name` is by default the file's own, and may be its way below a folder; `origin` marks what
+    comes from a synchronised folder.
     """
     wanted = Upload(
         collection_id,

@@ -1,0 +1,1 @@
+"""The faces for langchain-core, against its own standard suites."""
