@@ -54,8 +54,10 @@ EXPLETIVE: Final = re.compile(
     re.IGNORECASE,
 )
 # What points at something that was said.
+# "that" joins clauses more often than it points
 EN_OBJECT: Final = re.compile(
-    r"\b(?:it|they|them|this|that|these|those|he|she|him|her)\b(?!\s+\w+\s+(?:that|who)\b)",
+    r"\b(?:it|they|them|this|these|those|he|she|him|her)\b"
+    r"|(?<=\bdoes )that\b|(?<=\bdid )that\b|(?<=\bis )that\b|(?<=\bwas )that\b|\bthat(?=\W*$)",
     re.IGNORECASE,
 )
 EN_POSSESSIVE: Final = re.compile(r"\b(?:its|their|his|her)\b(?=\s+\w)", re.IGNORECASE)
@@ -79,3 +81,13 @@ ES_NOUN: Final = re.compile(
     r"\b(?:el|la|los|las|un|una|unos|unas|del|al)\s+\w{3,}(?!\w)|\b(?:de|en|con|para|por|a)\s+\w{4,}",
     re.IGNORECASE,
 )
+# A thing that a question names itself, and a word that hangs on one.
+NOUN: Final = re.compile(
+    r"\b(?:the|an?|my|our|your|every|each|el|la|los|las|una?|mi|nuestr[oa]|cada)\s+\w{3,}",
+    re.IGNORECASE,
+)
+AFTER_PREPOSITION: Final = re.compile(
+    r"\b(?:of|for|about|with|to|in|on|from|by|de|en|con|para|por|sobre|a)\s+$", re.IGNORECASE
+)
+# What a bare question was joined to before.
+JOINED: Final = re.compile(r"^[^()]*\? \((?P<inner>.*)\)$", re.DOTALL)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from generation.follow_up_patterns import (
+    AFTER_PREPOSITION,
     BARE,
     EN_DETERMINER,
     EN_OBJECT,
@@ -23,6 +24,8 @@ from generation.follow_up_patterns import (
     ES_PRONOUN,
     ES_THERE,
     EXPLETIVE,
+    JOINED,
+    NOUN,
     OPENERS,
     QUESTION_WORD,
 )
@@ -112,8 +115,9 @@ def _close(text: str, language: Language) -> str:
 
 
 def _join_bare(rest: str, previous: str, language: Language) -> str:
-    """The question word, with the question that it goes on from."""
-    return f"{_close(rest, language)} ({_strip(previous)})"
+    """The question word, with the question that it goes on from; "why" twice is not nested."""
+    joined = JOINED.match(previous)
+    return f"{_close(rest, language)} ({_strip(joined['inner'] if joined else previous)})"
 
 
 def _is_fragment(rest: str, language: Language) -> bool:
@@ -147,18 +151,29 @@ def _resolve(rest: str, turns: Sequence[Turn], language: Language) -> Rewritten 
 def _points_en(rest: str) -> bool:
     if EXPLETIVE.search(rest) and not EN_POSSESSIVE.search(rest):
         return False
-    patterns = (EN_OBJECT, EN_POSSESSIVE, EN_THERE)
-    return any(pattern.search(rest) for pattern in patterns)
+    return any(_points_outside(rest, each) for each in (EN_OBJECT, EN_POSSESSIVE, EN_THERE))
 
 
 def _points_es(rest: str) -> bool:
-    patterns = (ES_POSSESSIVE, ES_PRONOUN, ES_CLITIC, ES_THERE)
-    if any(pattern.search(rest) for pattern in patterns):
+    if any(_points_outside(rest, each) for each in (ES_POSSESSIVE, ES_PRONOUN, ES_THERE)):
         return True
-    # a subject left out: no noun phrase, no name, and hardly a word of its own
+    # a subject or object left out: no noun phrase, no name, and hardly a word of its own
     if ES_NOUN.search(rest) or find_name(rest):
         return False
-    return len(content_stems(rest)) <= _MAX_WITHOUT_SUBJECT
+    is_short = len(content_stems(rest)) <= _MAX_WITHOUT_SUBJECT
+    return is_short or ES_CLITIC.search(rest) is not None
+
+
+def _points_outside(rest: str, pattern: re.Pattern[str]) -> bool:
+    """Whether what is pointed at was not said in this very question.
+
+    "Can a tenant end their lease" says whose; "the price of it" does not say of what.
+    """
+    found = pattern.search(rest)
+    if found is None:
+        return False
+    before = rest[: found.start()]
+    return NOUN.search(before) is None or AFTER_PREPOSITION.search(before) is not None
 
 
 def _antecedent(rest: str, last: Turn, language: Language) -> Phrase | None:
@@ -174,9 +189,9 @@ def _antecedent(rest: str, last: Turn, language: Language) -> Phrase | None:
 
 def _insert_en(rest: str, phrase: str) -> str:
     if EN_POSSESSIVE.search(rest):
-        return EN_POSSESSIVE.sub(_possessive(phrase), rest, count=1)
+        return EN_POSSESSIVE.sub(lambda _: _possessive(phrase), rest, count=1)
     if EN_THERE.search(rest):
-        return EN_THERE.sub(f"at {phrase}", rest, count=1)
+        return EN_THERE.sub(lambda _: f"at {phrase}", rest, count=1)
     if EN_DETERMINER.search(rest):
         return f"{rest} ({phrase})"
     return EN_OBJECT.sub(lambda _: phrase, rest, count=1)

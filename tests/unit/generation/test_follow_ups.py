@@ -83,6 +83,19 @@ def test_what_is_pointed_at_may_have_been_said_two_turns_before() -> None:
     assert stand_alone("When does it open?", turns) == Rewritten("When does the city archive open?")
 
 
+def test_asking_why_again_goes_on_from_the_same_question() -> None:
+    turns = [Turn("Where is the archive?"), Turn("Why? (Where is the archive)")]
+    assert stand_alone("Since when?", turns) == Rewritten("Since when? (Where is the archive)")
+
+
+@pytest.mark.parametrize("follow_up", ["What are its hours?", "Who works there?", "Who owns it?"])
+def test_a_backslash_in_a_question_is_text(follow_up: str) -> None:
+    turns = [Turn(r"Where is the \d\g archive?")]
+    rewritten = stand_alone(follow_up, turns)
+    assert rewritten is not None
+    assert r"\d\g archive" in rewritten.text
+
+
 def test_a_first_question_stands_alone() -> None:
     assert stand_alone("And in Spain?", []) is None
 
