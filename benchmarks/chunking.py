@@ -28,8 +28,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.chunking_strategies import STRATEGIES, Corpus, Model, Piece
-from benchmarks.confidence import CachedEmbedder, load_embedder
 from benchmarks.report import build_manifest, report
+from benchmarks.vector_cache import CachedEmbedder, load_embedder
 from core.models import ModelStore
 from core.settings import load_settings
 from core.tokens import FolderTokens

@@ -1,246 +1,271 @@
 """Fit and judge the confidence that decides refusals. Reports what it costs in false refusals.
 
-Questions of XQuAD (English, Spanish, and Spanish over English text) are asked twice: over a corpus
-that holds their paragraph, and over the same corpus without the articles they come from. Confidence
-is right when it is high where the quote holds the gold answer and low where it does not.
+Every question that has an answer is asked twice: of a library that holds its article, and of what
+is left when the article is taken away. Questions without an answer are near misses: the article
+that they nearly are about is there. Passages are found by the service's own hybrid retrieval over
+chunks of its own size. A question's confidence comes from weights that were fitted on other
+articles (five folds), and is right when it is high where the quote holds the gold answer.
+
+The threshold is where at most 15 % of the near-miss sets' questions are refused although their gold
+is in the context. Intervals are bootstrapped over articles: questions on one are alike.
 """
 
 import argparse
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from app.evaluation.statistics import Interval, Rows, bootstrap
+from benchmarks.answer_sets import NAMES, SEED, Question, TextSet, load_text_set
 from benchmarks.report import build_manifest, report
-from benchmarks.text_sets import build_passage, read_rows
-from core.embedding import Embedder, EmbedderSpec
-from core.local_embedder import LocalEmbedder
-from core.models import ModelStore, get_spec
-from core.settings import Settings, load_settings
-from generation.confidence import evidence_confidence, features
+from benchmarks.retrieval_library import open_library
+from benchmarks.vector_cache import StoredEmbedder, load_embedder
+from core.access import Access
+from core.embedding import Embedder
+from core.settings import load_settings
+from core.types import Passage
+from generation.calibrating import (
+    Booleans,
+    Case,
+    Floats,
+    cross_validate,
+    fit_weights,
+    risk_coverage,
+)
 from generation.evidence import EvidenceRanker
+from generation.question_fit import fit_question
 from generation.quoting import choose_quotes, quotation
-from generation.words import fold
 
-_SEED: Final = 20_261_123
-_NUM_PASSAGES: Final = 4
-_NUM_DISTRACTORS: Final = 600
-_NUM_FOLDS: Final = 5
-# words can match inside one language only, so the two are fitted apart
-_GROUPS: Final = {"same": ("en", "es"), "across": ("es_en",)}
-_THRESHOLDS: Final = (0.3, 0.35, 0.4, 0.5)
+NUM_PASSAGES: Final = 8
+# of these, as by default
+NUM_READ: Final = 4
+# deep enough for eight passages of other articles
+_DEPTH: Final = 50
+_QUICK_QUESTIONS: Final = 40
+_QUICK_OTHERS: Final = 60
+_NUM_RESAMPLES: Final = 1_000
+_MAX_FALSE_REFUSALS: Final = 0.15
+# similarities differ by language, and words can match inside one only: these are fitted apart
+_GROUPS: Final = {
+    "en": ("xquad_en", "clapnq"),
+    "es": ("xquad_es", "squad_es"),
+    "across": ("xquad_es_en",),
+}
+NEAR_MISSES: Final = ("squad_es", "clapnq")
 
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question, its gold answers and the paragraph that holds them."""
-
-    text: str
-    answers: tuple[str, ...]
-    gold_id: str
-    language: str
+Figures = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One question over one corpus: what the ranker saw, and whether its best was right."""
+class Asked:
+    """One question over one library: what confidence sees, and what is true."""
 
-    features: tuple[float, ...]
-    confidence: float
-    is_right: bool
-    has_gold: bool
-    language: str
-
-
-class CachedEmbedder:
-    """Embeds every text once: the same sentences come up for many questions."""
-
-    def __init__(self, inner: Embedder) -> None:
-        self.model = inner.model
-        self.num_dimensions = inner.num_dimensions
-        self.tokens = inner.tokens
-        self._inner = inner
-        self._vectors: dict[str, npt.NDArray[np.float32]] = {}
-
-    def embed_queries(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Embed N questions -> (N, D)."""
-        return self._inner.embed_queries(texts)
-
-    def embed_passages(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Embed N passages -> (N, D), each text once in this process."""
-        new = sorted({text for text in texts if text not in self._vectors}, key=len)
-        for text, vector in zip(new, self._inner.embed_passages(new), strict=True):
-            self._vectors[text] = vector
-        return np.stack([self._vectors[text] for text in texts])
+    set_name: str
+    case: Case
+    retrieval_score: float
+    is_answerable: bool
+    gold_is_read: bool
+    article_is_gone: bool
 
 
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with xquad/ and squad_en/")
-    parser.add_argument("--quick", action="store_true", help="50 questions a language")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the text sets")
+    parser.add_argument("--cache", type=Path, required=True, help="folder for vectors")
+    parser.add_argument("--quick", action="store_true", help="few questions over few paragraphs")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
-    embedder = CachedEmbedder(load_embedder(load_settings()))
-    cases = collect_cases(options.data, embedder, limit=50 if options.quick else None)
-    figures = judge(cases)
-    settings: dict[str, str | int | float] = {
-        "n": len(cases),
-        "seed": _SEED,
-    }
+    embedder = StoredEmbedder(load_embedder(load_settings()), options.cache / "vectors.db")
+    asked: list[Asked] = []
+    for name in NAMES:
+        limits = (_QUICK_QUESTIONS, _QUICK_OTHERS) if options.quick else (None, None)
+        text_set = load_text_set(
+            options.data, name, embedder.tokens, limit=limits[0], num_others=limits[1]
+        )
+        print(f"{name}: {len(text_set.questions)} questions, {len(text_set.chunks)} chunks")
+        asked += ask_all(text_set, embedder)
+    embedder.close()
+    figures = judge(asked)
+    settings: dict[str, str | int | float] = {"n": len(asked), "seed": SEED}
     report(figures, build_manifest("confidence", settings), json_path=options.json)
 
 
-def collect_cases(data: Path, embedder: Embedder, *, limit: int | None) -> list[Case]:
-    """Ask every question with and without its articles in the corpus."""
-    rng = np.random.default_rng(_SEED)
-    cases: list[Case] = []
-    english = _english(data, rng)
-    for language, corpus, questions in (english, _spanish(data), _across(data, english[1])):
-        ids = list(corpus)
-        vectors = embedder.embed_passages([corpus[name] for name in ids])  # (N, D)
-        chosen = [questions[index] for index in rng.permutation(len(questions))[:limit]]
-        queries = embedder.embed_queries([question.text for question in chosen])  # (Q, D)
-        ranker = EvidenceRanker(embedder)
-        for question, scores in zip(chosen, queries @ vectors.T, strict=True):
-            order = [ids[index] for index in np.argsort(-scores)]
-            article = _article(question.gold_id)
-            for has_gold in (True, False):
-                kept = [name for name in order if has_gold or _article(name) != article]
-                passages = [build_passage(name, corpus[name]) for name in kept[:_NUM_PASSAGES]]
-                evidence = ranker.rank(question.text, passages)
-                quote = fold(quotation(choose_quotes(evidence))) if evidence else ""
-                is_right = any(fold(answer) in quote for answer in question.answers)
-                chance = evidence_confidence(question.text, evidence)
-                cases.append(Case(features(evidence), chance, is_right, has_gold, language))
-    return cases
+def ask_all(text_set: TextSet, embedder: Embedder) -> list[Asked]:
+    """Ask every question with its article, and those that have an answer without it too."""
+    ranker = EvidenceRanker(embedder)
+    embedder.embed_queries([question.text for question in text_set.questions])
+    asked: list[Asked] = []
+    with open_library(text_set.chunks, embedder) as library:
+        for question in text_set.questions:
+            found = library.retriever.retrieve(
+                question.text, access=Access.to_everything(), top_k=_DEPTH
+            )
+            asked += _ask(text_set.name, question, found, ranker, article_is_gone=False)
+            if question.is_answerable:
+                others = [item for item in found if item.document_name != question.gold.article]
+                asked += _ask(text_set.name, question, others, ranker, article_is_gone=True)
+    return asked
 
 
-def load_embedder(settings: Settings) -> Embedder:
-    """The embedding model that the service would use."""
-    traits = get_spec(settings.models.embedding).embedding
-    assert traits is not None, f"{settings.models.embedding} does not embed"
-    spec = EmbedderSpec(
-        settings.models.embedding, traits.dimensions, traits.query_prefix, traits.passage_prefix
-    )
-    return LocalEmbedder(ModelStore(settings.models_dir).get(spec.model), spec)
-
-
-def judge(cases: Sequence[Case]) -> dict[str, float]:
-    """Fit each group with cross-validation, and report it beside the built-in weights."""
-    figures: dict[str, float] = {}
-    for group, languages in _GROUPS.items():
-        chosen = [case for case in cases if case.language in languages]
-        inputs = np.array([case.features for case in chosen])  # (N, F)
-        right = np.array([case.is_right for case in chosen], dtype=float)  # (N,)
-        names = ("intercept", "similarity", "coverage", "lead")
-        for name, weight in zip(names, fit_logistic(inputs, right), strict=True):
-            figures[f"{group}_fitted_{name}"] = float(weight)
-        figures |= _rates(chosen, _cross_validate(inputs, right), f"{group}_crossval")
-    for language in sorted({case.language for case in cases}):
-        chosen = [case for case in cases if case.language == language]
-        figures |= _rates(chosen, np.array([case.confidence for case in chosen]), language)
-    return figures
-
-
-def fit_logistic(inputs: Floats, labels: Floats, *, ridge: float = 1e-3) -> Floats:
-    """Weights (1 + F,), intercept first, by Newton's method with a small ridge."""
-    design = np.column_stack([np.ones(len(inputs)), inputs])  # (N, 1 + F)
-    weights = np.zeros(design.shape[1])
-    for _ in range(50):
-        chances = 1 / (1 + np.exp(-design @ weights))
-        gradient = design.T @ (labels - chances) - ridge * weights
-        curvature = (design * (chances * (1 - chances))[:, None]).T @ design
-        step = np.linalg.solve(curvature + ridge * np.eye(len(weights)), gradient)
-        weights += step
-        if np.abs(step).max() < 1e-8:
-            break
-    return weights
-
-
-def _predict(weights: Floats, inputs: Floats) -> Floats:
-    chances: Floats = 1 / (1 + np.exp(-(weights[0] + inputs @ weights[1:])))
-    return chances
-
-
-def _cross_validate(inputs: Floats, labels: Floats) -> Floats:
-    # a question's two cases lie side by side and must be in one fold
-    folds = (np.arange(len(labels)) // 2) % _NUM_FOLDS
-    chances = np.zeros(len(labels))
-    for fold_index in range(_NUM_FOLDS):
-        held_out = folds == fold_index
-        weights = fit_logistic(inputs[~held_out], labels[~held_out])
-        chances[held_out] = _predict(weights, inputs[held_out])
-    return chances
-
-
-def _rates(cases: Sequence[Case], chances: Floats, name: str) -> dict[str, float]:
-    right = np.array([case.is_right for case in cases])
-    has_gold = np.array([case.has_gold for case in cases])
-    figures = {
-        f"{name}_auc": _auc(chances, right),
-        f"{name}_brier": float(np.mean((chances - right) ** 2)),
-    }
-    for threshold in _THRESHOLDS:
-        refused = chances < threshold
-        hits = int((refused & ~has_gold).sum())
-        precision = hits / max(1, int(refused.sum()))
-        recall = hits / max(1, int((~has_gold).sum()))
-        label = f"{name}_at_{threshold}"
-        figures[f"{label}_refusal_f1"] = 2 * precision * recall / max(1e-9, precision + recall)
-        figures[f"{label}_false_refusals"] = float(refused[has_gold].mean())
-        figures[f"{label}_right_when_answered"] = float(right[~refused].mean())
-    return figures
-
-
-def _auc(chances: Floats, right: npt.NDArray[np.bool_]) -> float:
-    ranks = np.argsort(np.argsort(chances)) + 1.0
-    num_right, num_wrong = int(right.sum()), int((~right).sum())
-    return float((ranks[right].sum() - num_right * (num_right + 1) / 2) / (num_right * num_wrong))
-
-
-def _english(data: Path, rng: np.random.Generator) -> tuple[str, dict[str, str], list[Question]]:
-    whole = {row["_id"]: row["text"] for row in read_rows(data / "squad_en/corpus.jsonl")}
-    questions = _questions(data, "en", "en_over_squad_en")
-    kept = {question.gold_id for question in questions}
-    others = sorted(whole.keys() - kept)
-    kept |= {others[index] for index in rng.permutation(len(others))[:_NUM_DISTRACTORS]}
-    return "en", {name: whole[name] for name in sorted(kept)}, questions
-
-
-def _spanish(data: Path) -> tuple[str, dict[str, str], list[Question]]:
-    corpus = {row["_id"]: row["text"] for row in read_rows(data / "xquad/corpus.es.jsonl")}
-    return "es", corpus, _questions(data, "es", "es_over_xquad_es")
-
-
-def _across(data: Path, corpus: dict[str, str]) -> tuple[str, dict[str, str], list[Question]]:
-    """Spanish questions over English paragraphs; the answers are those of the English twins."""
-    spanish = _questions(data, "es", "es_question_over_squad_en")
-    english = _questions(data, "en", "en_over_squad_en")
-    pairs = zip(spanish, english, strict=True)
-    questions = [Question(es.text, en.answers, en.gold_id, "es") for es, en in pairs]
-    return "es_en", corpus, questions
-
-
-def _questions(data: Path, language: str, qrels: str) -> list[Question]:
-    lines = (data / f"xquad/qrels.{qrels}.tsv").read_text(encoding="utf-8").splitlines()[1:]
-    gold = dict(line.split("\t")[:2] for line in lines)
-    rows = read_rows(data / f"xquad/queries.{language}.jsonl")
+def _ask(
+    set_name: str,
+    question: Question,
+    found: Sequence[Passage],
+    ranker: EvidenceRanker,
+    *,
+    article_is_gone: bool,
+) -> list[Asked]:
+    passages = found[:NUM_PASSAGES]
+    evidence = ranker.rank(question.text, passages[:NUM_READ])
+    if not evidence:
+        return []
+    quote = quotation(choose_quotes(evidence))
+    can_be_right = question.is_answerable and not article_is_gone
     return [
-        Question(row["text"].strip(), tuple(row["answers"]), gold[row["_id"]], language)
-        for row in rows
+        Asked(
+            set_name,
+            Case(
+                fit_question(question.text, passages, evidence),
+                is_right=can_be_right and question.gold.is_held_by(quote),
+                # XQuAD and both languages of one article share a fold
+                group=question.gold.article.casefold(),
+            ),
+            retrieval_score=passages[0].score,
+            is_answerable=can_be_right,
+            gold_is_read=can_be_right and question.gold.is_in(passages[:NUM_READ]),
+            article_is_gone=article_is_gone,
+        )
     ]
 
 
-def _article(paragraph_id: str) -> str:
-    # "Nikola_Tesla#3" and "xquad-es-12-4"
-    return re.sub(r"(#|-)\d+$", "", paragraph_id)
+def judge(asked: Sequence[Asked]) -> Figures:
+    """Fit each group, and report its weights and what cross-validation says of each set.
+
+    One threshold serves all: chances mean the same in every language.
+    """
+    figures: Figures = {}
+    for group, names in _GROUPS.items():
+        weights = fit_weights([item.case for item in asked if item.set_name in names])
+        figures[f"{group}_intercept"] = weights.intercept
+        figures |= {f"{group}_{name}": value for name, value in weights.by_field.items()}
+    chances = chances_of_others(asked)
+    threshold = _threshold(asked, chances)
+    figures["threshold"] = threshold
+    figures |= judge_near_misses(asked)
+    for name in {item.set_name: None for item in asked}:
+        mask = np.array([item.set_name == name for item in asked])
+        these = [item for item, is_in in zip(asked, mask, strict=True) if is_in]
+        figures |= _judge_set(name, these, chances[mask], threshold)
+    return figures
+
+
+def chances_of_others(asked: Sequence[Asked]) -> Floats:
+    """The chance of each question by weights of its group that never saw its article -> (N,)."""
+    chances = np.zeros(len(asked))
+    for names in _GROUPS.values():
+        rows = [row for row, item in enumerate(asked) if item.set_name in names]
+        if rows:
+            chances[rows] = cross_validate([asked[row].case for row in rows], seed=SEED)
+    return chances
+
+
+def judge_near_misses(asked: Sequence[Asked]) -> Figures:
+    """Refusals on the near-miss sets together, at the threshold."""
+    chances = chances_of_others(asked)
+    seen = _Seen.of(asked, chances)
+    refused = chances < _threshold(asked, chances)
+    near = np.array([item.set_name in NEAR_MISSES for item in asked]) & ~seen.gone
+    rows = np.flatnonzero(near)
+    groups = [asked[row].case.group for row in rows.tolist()]
+
+    def f1(picked: Rows) -> float:
+        return refusal_f1(refused[rows[picked]], ~seen.answerable[rows[picked]])
+
+    def gain(picked: Rows) -> float:
+        return seen.gain_of_confidence(rows[picked])
+
+    figures: Figures = {"false_refusal_rate": float(refused[near & seen.gold_is_read].mean())}
+    for label, statistic in (("refusal_f1", f1), ("refusal_risk_area_gain", gain)):
+        interval = bootstrap(statistic, groups, seed=SEED, num_resamples=_NUM_RESAMPLES)
+        figures |= with_interval(label, interval)
+    return figures
+
+
+def _threshold(asked: Sequence[Asked], chances: Floats) -> float:
+    """Where at most the allowed share of what could be answered is refused, near misses first."""
+    judged = [item.set_name in NEAR_MISSES for item in asked]
+    is_near = np.array(judged if any(judged) else [True] * len(asked))
+    is_read = np.array([item.gold_is_read for item in asked])
+    return float(np.quantile(chances[is_near & is_read], _MAX_FALSE_REFUSALS))
+
+
+def _judge_set(name: str, asked: Sequence[Asked], chances: Floats, threshold: float) -> Figures:
+    seen = _Seen.of(asked, chances)
+    refused = seen.chances < threshold
+    figures: Figures = {f"{name}_n": float(len(asked))}
+    kinds = {"near_miss": ~seen.gone, "gone": seen.gone | seen.answerable}
+    for kind, mask in kinds.items():
+        rows = np.flatnonzero(mask)
+        if seen.answerable[rows].all():
+            continue
+        groups = [asked[row].case.group for row in rows.tolist()]
+
+        def f1(picked: Rows, rows: Rows = rows) -> float:
+            return refusal_f1(refused[rows[picked]], ~seen.answerable[rows[picked]])
+
+        def gain(picked: Rows, rows: Rows = rows) -> float:
+            return seen.gain_of_confidence(rows[picked])
+
+        for label, statistic in (("refusal_f1", f1), ("risk_area_gain", gain)):
+            interval = bootstrap(statistic, groups, seed=SEED, num_resamples=_NUM_RESAMPLES)
+            figures |= with_interval(f"{name}_{kind}_{label}", interval)
+    figures[f"{name}_false_refusals"] = float(refused[seen.gold_is_read].mean())
+    figures[f"{name}_right_when_answered"] = float(seen.right[~refused].mean())
+    return figures
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The questions of a set as columns."""
+
+    answerable: Booleans
+    gone: Booleans
+    gold_is_read: Booleans
+    right: Booleans
+    scores: Floats
+    chances: Floats
+
+    @classmethod
+    def of(cls, asked: Sequence[Asked], chances: Floats) -> "_Seen":
+        return cls(
+            answerable=np.array([item.is_answerable for item in asked]),
+            gone=np.array([item.article_is_gone for item in asked]),
+            gold_is_read=np.array([item.gold_is_read for item in asked]),
+            right=np.array([item.case.is_right for item in asked]),
+            scores=np.array([item.retrieval_score for item in asked]),
+            chances=chances,
+        )
+
+    def gain_of_confidence(self, rows: Rows) -> float:
+        """How much smaller the area below the curve of risk is than by the retrieval score."""
+        right = self.right[rows]
+        by_score = risk_coverage(self.scores[rows], right).area
+        return by_score - risk_coverage(self.chances[rows], right).area
+
+
+def refusal_f1(refused: Booleans, should_be: Booleans) -> float:
+    """F1 of refusals against what should be refused."""
+    hits = int((refused & should_be).sum())
+    return 2 * hits / max(1, int(refused.sum()) + int(should_be.sum()))
+
+
+def with_interval(name: str, interval: Interval) -> Figures:
+    """A figure and its bounds under names of their own."""
+    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
 if __name__ == "__main__":

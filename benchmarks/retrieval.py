@@ -19,11 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from app.wiring import build_local_generator, build_reranker
-from benchmarks.confidence import load_embedder
 from benchmarks.report import build_manifest, report
 from benchmarks.retrieval_library import OpenLibrary, Paragraph, open_library
 from benchmarks.text_sets import read_rows
-from benchmarks.vector_cache import StoredEmbedder
+from benchmarks.vector_cache import StoredEmbedder, load_embedder
 from core.access import Access
 from core.settings import load_settings
 from core.types import Passage

@@ -1,4 +1,4 @@
-"""Vectors of texts that were embedded before, in one file, by model and text. Computes nothing."""
+"""The service's embedder for benchmarks, and vectors of texts that were embedded before."""
 
 import hashlib
 import sqlite3
@@ -8,9 +8,44 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from core.embedding import Embedder
+from core.embedding import Embedder, EmbedderSpec
+from core.local_embedder import LocalEmbedder
+from core.models import ModelStore, get_spec
+from core.settings import Settings
 
 _PIECE = 256
+
+
+def load_embedder(settings: Settings) -> Embedder:
+    """The embedding model that the service would use."""
+    traits = get_spec(settings.models.embedding).embedding
+    assert traits is not None, f"{settings.models.embedding} does not embed"
+    spec = EmbedderSpec(
+        settings.models.embedding, traits.dimensions, traits.query_prefix, traits.passage_prefix
+    )
+    return LocalEmbedder(ModelStore(settings.models_dir).get(spec.model), spec)
+
+
+class CachedEmbedder:
+    """Embeds every text once: the same sentences come up for many questions."""
+
+    def __init__(self, inner: Embedder) -> None:
+        self.model = inner.model
+        self.num_dimensions = inner.num_dimensions
+        self.tokens = inner.tokens
+        self._inner = inner
+        self._vectors: dict[str, npt.NDArray[np.float32]] = {}
+
+    def embed_queries(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Embed N questions -> (N, D)."""
+        return self._inner.embed_queries(texts)
+
+    def embed_passages(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Embed N passages -> (N, D), each text once in this process."""
+        new = sorted({text for text in texts if text not in self._vectors}, key=len)
+        for text, vector in zip(new, self._inner.embed_passages(new), strict=True):
+            self._vectors[text] = vector
+        return np.stack([self._vectors[text] for text in texts])
 
 
 class StoredEmbedder:

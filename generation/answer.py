@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from core.types import Passage
 from generation.citations import CheckedText, check_text
-from generation.confidence import evidence_confidence
+from generation.confidence import BUILT_IN, Calibration
 from generation.context import Budget, Context, build_context
 from generation.drafting import Unsupported, draft_checked, is_worth_showing
 from generation.evidence import Evidence, EvidenceRanker
@@ -53,6 +53,7 @@ class AnswerOptions:
     style: Style = "quote"
     max_passages: int = 4
     unsupported: Unsupported = "end"
+    calibration: Calibration = BUILT_IN
 
 
 def answer(
@@ -70,7 +71,7 @@ def answer(
     """
     writing = _Writing(question, generator, options, cancelled)
     evidence = ranker.rank(question, passages[: options.max_passages])
-    confidence = evidence_confidence(question, evidence)
+    confidence = options.calibration.confidence(question, passages, evidence)
     if not evidence or confidence < options.min_confidence:
         yield Finished(writing.refusal(passages, confidence))
         return

@@ -29,6 +29,7 @@ _OPENERS_TEXT: Final = """
     tanto varias varios
 """
 _OPENERS: Final = frozenset(_OPENERS_TEXT.split())
+_ROMAN: Final = re.compile(r"[IVX]{1,5}")
 _ORDINARY_ENDINGS: Final = ("ly", "ing", "ed", "mente", "ando", "iendo", "ado", "ada", "ido", "ida")
 
 
@@ -80,6 +81,9 @@ def names(text: str) -> Iterator[str]:
     found = list(_WORD.finditer(text))
     for place, match in enumerate(found):
         word = match.group()
+        if place and _is_ordinal(found[place - 1], match):
+            yield word
+            continue
         if len(word) < 2 or not word[0].isupper() or fold(word) in FUNCTION_WORDS:
             continue
         if _OPENING.search(text[max(0, match.start() - 8) : match.start()]):
@@ -87,6 +91,14 @@ def names(text: str) -> Iterator[str]:
             if not following[:1].isupper() and _is_ordinary(word):
                 continue
         yield word
+
+
+def _is_ordinal(before: re.Match[str], match: re.Match[str]) -> bool:
+    """Whether a word numbers the name before it: "Isabel I" is not "Isabel II"."""
+    name = before.group()
+    is_name = name[0].isupper() and fold(name) not in FUNCTION_WORDS and not _is_ordinary(name)
+    is_next = match.start() - before.end() == 1
+    return is_next and is_name and _ROMAN.fullmatch(match.group()) is not None
 
 
 def _is_ordinary(word: str) -> bool:

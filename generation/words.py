@@ -48,6 +48,11 @@ def stems(text: str) -> list[str]:
     return [_stem(word) for word in _TOKEN.findall(fold(text))]
 
 
+def whole_words(text: str) -> list[str]:
+    """Every word of the text, folded and not cut; no numbers."""
+    return [word for word in _TOKEN.findall(fold(text)) if not word[0].isdigit()]
+
+
 def content_stems(text: str) -> list[str]:
     """The stems of the words that carry meaning, in order."""
     return [_stem(word) for word in _TOKEN.findall(fold(text)) if word not in FUNCTION_WORDS]

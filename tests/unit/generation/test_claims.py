@@ -140,3 +140,19 @@ def test_a_quote_is_never_held_back(text: str) -> None:
     if read:
         span = Evidence(make_passage(text), 0, len(text), text)
         assert check_text(read, [span]).num_supported == 1
+
+
+@pytest.mark.parametrize(
+    ("sentence", "span"),
+    [
+        ("Queen Isabel I opened it.", "Queen Isabel II opened it."),
+        ("La abrió la reina Isabel I.", "La abrió la reina Isabel II."),
+        ("The George V Bridge is shut.", "The George IV Bridge is shut."),
+    ],
+)
+def test_another_number_of_the_same_name_is_another_name(sentence: str, span: str) -> None:
+    assert [missing.kind for missing in missing_claims(sentence, span)] == ["name"]
+
+
+def test_the_word_for_oneself_is_no_number_of_a_name() -> None:
+    assert missing_claims("Then I left.", "Then he left.") == []
