@@ -10,6 +10,7 @@ from core.errors import CimientoError
 from core.ids import ChunkId, DocumentId
 from core.types import Passage
 from generation.answer import AnswerOptions, Style
+from generation.drafting import Unsupported
 from generation.generator import Generator
 from generation.prompts import PromptNotFoundError, load_prompt
 from generation.types import Answer, Sampling
@@ -70,7 +71,9 @@ class HowAsked:
     top_k: int
     where: object
     min_confidence: float
+    calibration: str
     style: Style
+    unsupported: Unsupported
     max_passages: int
     sampling: Sampling
 
@@ -81,7 +84,9 @@ class HowAsked:
             top_k=top_k,
             where=where,
             min_confidence=options.min_confidence,
+            calibration=options.calibration.name,
             style=options.style,
+            unsupported=options.unsupported,
             max_passages=options.max_passages,
             sampling=options.sampling,
         )

@@ -4,7 +4,7 @@ Nothing is stored of it. On the same build and device, over the same documents, 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from app.answers import StoredAnswer
@@ -28,6 +28,7 @@ CauseKind = Literal[
     "device",
     "embedding_model",
     "reranker",
+    "calibration",
     "build",
     "unexplained",
 ]
@@ -44,6 +45,7 @@ _MADE: Final[dict[str, tuple[CauseKind, str]]] = {
     "runs_on": ("device", "the device or number format"),
     "embedding_model": ("embedding_model", "the embedding model"),
     "reranker": ("reranker", "the reranker"),
+    "calibration": ("calibration", "the calibration of the confidence"),
     "build": ("build", "the version of the service"),
 }
 
@@ -114,14 +116,16 @@ def _question(
         min_confidence=receipt["min_confidence"],
         prompt=prompt,
         style=receipt["style"],
+        unsupported=receipt["unsupported"],
         max_passages=receipt["max_passages"],
     )
+    calibrated = services.calibrations.applied(options, access)
     question = Question(
         text=stored.question,
         asker=caller.name,
         access=access,
         top_k=receipt["top_k"],
-        options=options,
+        options=replace(calibrated, min_confidence=options.min_confidence),
         where=receipt["filter"],
         standalone=stored.response["standalone"],
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from app.answers import Answers
+from app.calibrations import Calibrations
 from app.conversations import Conversations
 from app.credentials import Credentials
 from app.feedback import Feedback
@@ -49,5 +50,6 @@ class Services:
     answers: Answers
     conversations: Conversations
     feedback: Feedback
+    calibrations: Calibrations
     # What loads in the background before the service is ready: its name, and how.
     warm_ups: Mapping[str, Callable[[], None]] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from app.answers import Answers
+from app.calibrations import Calibrations
 from app.conversations import Conversations
 from app.credentials import Credentials
 from app.feedback import Feedback
@@ -193,6 +194,7 @@ def build_services(settings: Settings, models: Models) -> Services:
         answers=Answers(database),
         conversations=Conversations(database),
         feedback=Feedback(database),
+        calibrations=Calibrations(database, models.embedder.model),
         warm_ups=models.warm_ups,
     )
 

@@ -67,14 +67,15 @@ async def answer_question(
 
 def _question(services: Services, body: AnswerRequest, caller: Caller) -> Question:
     settings = services.settings
-    options = default_options(settings.generation)
+    access = narrow(services.collections, caller.access, body.collections)
+    options = services.calibrations.applied(default_options(settings.generation), access)
     sampling = replace(options.sampling, **body.sampling.model_dump(exclude_none=True))
     given = body.model_dump(include={"min_confidence", "prompt"}, exclude_none=True)
     place, past = _go_on(services, body, caller)
     return Question(
         text=body.question,
         asker=caller.name,
-        access=narrow(services.collections, caller.access, body.collections),
+        access=access,
         collections=None if body.collections is None else tuple(body.collections),
         top_k=body.top_k or settings.retrieval.top_k,
         options=replace(options, sampling=sampling, **given),

@@ -15,6 +15,7 @@ from app.following_up import Understood
 from app.receipts import Receipt
 from app.replaying import CauseKind, Replay
 from generation.answer import Style
+from generation.drafting import Unsupported
 
 Id = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -128,7 +129,11 @@ class ReceiptOut(Reply):
     top_k: int
     filter: JsonValue
     min_confidence: float
+    calibration: str = Field(
+        description="What `confidence` was fitted to: `built-in`, or questions."
+    )
     style: Style
+    unsupported: Unsupported
     max_passages: int
     sampling: SamplingOut
     passages: list[ReceiptPassageOut]

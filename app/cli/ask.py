@@ -39,13 +39,15 @@ def ask(
 
     owner = Caller.owner()
     with errors_to_exit(), open_services(settings, upgrade=False) as services:
+        access = narrow(services.collections, owner.access, collections)
+        options = default_options(settings.generation)
         asked = Question(
             text=question.strip(),
             asker=owner.name,
-            access=narrow(services.collections, owner.access, collections),
+            access=access,
             collections=None if collections is None else tuple(collections),
             top_k=top_k or settings.retrieval.top_k,
-            options=default_options(settings.generation),
+            options=services.calibrations.applied(options, access),
             where=condition,
         )
         written = ""
