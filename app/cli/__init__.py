@@ -4,7 +4,9 @@ import typer
 
 from app.cli.add import add
 from app.cli.ask import ask
+from app.cli.calibrate import calibrate
 from app.cli.db import db_app
+from app.cli.evaluate import eval_app
 from app.cli.feedback import feedback_app
 from app.cli.generate import generate
 from app.cli.index import index_app
@@ -30,7 +32,7 @@ main = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (serve, add, search, ask, replay, generate, verify):
+for command in (serve, add, search, ask, replay, generate, verify, calibrate):
     main.command()(command)
 main.command("sign-in")(sign_in)
 main.command("map")(draw_map)
@@ -43,5 +45,6 @@ for group in (
     train_app,
     index_app,
     feedback_app,
+    eval_app,
 ):
     main.add_typer(group)
