@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from generation.engine.attention import LayerAttention, attend
@@ -99,14 +100,7 @@ class PagedContext:
 
     def __init__(self, cache: KVCache, spans: Sequence[Span]) -> None:
         self._cache = cache
-        self._parts: list[tuple[int, Slots, Slots]] = [
-            (
-                span.end - span.start,
-                cache.slots(span.pages, span.start, span.end),
-                cache.slots(span.pages, 0, span.end),
-            )
-            for span in spans
-        ]
+        self._parts = [_Part.of(cache, span) for span in spans]
 
     def attend(self, layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """q (N, H, D); k, v (N, Hkv, D) -> (N, H * D); keeps k and v."""
@@ -114,15 +108,48 @@ class PagedContext:
         k, v = k.transpose(0, 1), v.transpose(0, 1)  # (Hkv, N, D)
         outs: list[Tensor] = []
         at = 0
-        for num_new, new, seen in self._parts:
-            to = at + num_new
-            keys[:, new] = k[:, at:to]
-            values[:, new] = v[:, at:to]
-            outs.append(attend(q[at:to], keys[:, seen], values[:, seen], layer))  # (T, H * D)
+        for part in self._parts:
+            to = at + part.num_new
+            new_q, new_k, new_v = q[at:to], k[:, at:to], v[:, at:to]
+            if part.num_spare:
+                new_q = F.pad(new_q, (0, 0, 0, 0, 0, part.num_spare))
+                new_k, new_v = (F.pad(t, (0, 0, 0, part.num_spare)) for t in (new_k, new_v))
+            keys[:, part.new] = new_k
+            values[:, part.new] = new_v
+            out = attend(new_q, keys[:, part.seen], values[:, part.seen], layer)  # (T, H * D)
+            outs.append(out[: part.num_new])
             at = to
         if at < q.shape[0]:
             outs.append(q.new_zeros(q.shape[0] - at, outs[0].shape[1]))
         return torch.cat(outs) if len(outs) > 1 else outs[0]  # (N, H * D)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One sequence's rows of the batch: where they are kept, and what they see.
+
+    num_spare: rows of zeros added behind the last token, up to the end of its page, which no real
+        token looks at and the next ones overwrite. PyTorch keeps a kernel for each number of rows
+        and of tokens that are seen, and prompts come in all.
+    """
+
+    num_new: int
+    new: Slots
+    seen: Slots
+    num_spare: int
+
+    @classmethod
+    def of(cls, cache: KVCache, span: Span) -> "_Part":
+        cache.refuse_overflow(span.pages, span.end)
+        num_new = span.end - span.start
+        num_spare = -span.end % cache.page_size if num_new > 1 else 0
+        end = span.end + num_spare
+        return cls(
+            num_new,
+            cache.slots(span.pages, span.start, end),
+            cache.slots(span.pages, 0, end),
+            num_spare,
+        )
 
 
 def _join_neighbours(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
