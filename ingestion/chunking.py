@@ -169,7 +169,7 @@ class _Cutter:
         if earliest == block.start:
             return self._skip_space(earliest)
         match = _SENTENCE.search(self._text, earliest, begin)
-        return match.end() if match else begin
+        return self._skip_space(match.end()) if match else begin
 
     def _header(self, begin: int) -> tuple[int, int] | None:
         """The header of the table that goes on at `begin`."""

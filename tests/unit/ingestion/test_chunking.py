@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingestion.chunking import ChunkSize, chunk, embedding_text
@@ -56,6 +56,7 @@ def _count(text: str, start: int, end: int) -> int:
 
 @settings(deadline=None)  # the machine may be busy
 @given(documents(), sizes())
+@example(ParsedDocument("``.``。 a", page_starts=(0,)), ChunkSize(max_tokens=2, overlap_tokens=1))
 def test_every_chunk_is_a_slice_within_its_limits(parsed: ParsedDocument, size: ChunkSize) -> None:
     for span in chunk(parsed, TOKENS, size):
         text = parsed.text[span.start : span.end]
