@@ -7,7 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from generation.engine.model import Linear, Transformer
-from generation.engine.native.blocked import Blocked, block_int8, block_levels, can_block
+from generation.engine.native.blocked import (
+    MAX_ROWS,
+    Blocked,
+    block_int8,
+    block_levels,
+    can_block,
+)
 from generation.engine.native.library import Library
 from generation.engine.packing import (
     GROUP_SIZE,
@@ -26,6 +32,13 @@ def unpack_levels(weight: Levels) -> Tensor:
     return (groups * scale[..., None] + low[..., None]).flatten(1)
 
 
+def round_rows(x: Tensor) -> Tensor:
+    """x (R, K) as products in four bits take it: by groups of 32, in 255 levels."""
+    groups = x.view(-1, GROUP_SIZE)
+    scale = groups.abs().amax(dim=1, keepdim=True) / 127
+    return ((groups / scale).round() * scale).view_as(x)
+
+
 def pack_four(weight: Tensor, library: Library) -> tuple[Blocked, Tensor]:
     levels = quantise_levels(weight)
     return block_levels(levels, library), unpack_levels(levels)
@@ -38,7 +51,10 @@ def pack_eight(weight: Tensor, library: Library) -> tuple[Blocked, Tensor]:
 
 
 def build_pair(library: Library, *, bits: int, **changes: Any) -> tuple[Transformer, Transformer]:
-    """A model with packed matrices, and one that computes with their very numbers densely."""
+    """A model with packed matrices, and one that computes with their very numbers densely.
+
+    Both round what goes into a product in four bits, in steps of few rows.
+    """
     dense = tiny_transformer(**{"tie_embeddings": False, **changes})
     _draw_vectors(dense)
     packed = copy.deepcopy(dense)
@@ -48,12 +64,19 @@ def build_pair(library: Library, *, bits: int, **changes: Any) -> tuple[Transfor
             continue
         form, exact = pack(module.weight, library)
         module.weight = nn.Parameter(exact, requires_grad=False)
+        if bits == 4:
+            module.register_forward_pre_hook(_round_few)
         twin = packed.get_submodule(name)
         assert isinstance(twin, Linear)
         twin.weight = module.weight
         parent, _, child = name.rpartition(".")
         setattr(packed.get_submodule(parent), child, PackedLinear(twin, form))
     return packed, dense
+
+
+def _round_few(_product: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+    (x,) = inputs
+    return (round_rows(x) if x.shape[0] <= MAX_ROWS else x,)
 
 
 def _draw_vectors(model: Transformer) -> None:

@@ -7,15 +7,7 @@ from torch import Tensor
 
 from generation.engine.native.blocked import Blocked, can_block, multiply
 from generation.engine.native.library import Library
-from generation.engine.packing import GROUP_SIZE
-from tests.unit.generation.engine.native.models import pack_eight, pack_four
-
-
-def round_rows(x: Tensor) -> Tensor:
-    """x (R, K) as products in four bits take it: by groups of 32, in 255 levels."""
-    groups = x.view(-1, GROUP_SIZE)
-    scale = groups.abs().amax(dim=1, keepdim=True) / 127
-    return ((groups / scale).round() * scale).view_as(x)
+from tests.unit.generation.engine.native.models import pack_eight, pack_four, round_rows
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:

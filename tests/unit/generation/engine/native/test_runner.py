@@ -25,6 +25,9 @@ SWITCHES: Final[dict[str, dict[str, Any]]] = {
     "llama": {},
     "llama, tied": {"tie_embeddings": True},
     "llama, one group": {"num_kv_heads": 4},
+    "llama, three to a head": {"num_heads": 6, "num_kv_heads": 2, "head_dim": 32},
+    "llama, five to a head": {"num_heads": 5, "num_kv_heads": 1, "head_dim": 32},
+    "llama, wide heads": {"num_heads": 3, "num_kv_heads": 1, "head_dim": 96},
     "llama, biased": {"qkv_bias": True, "out_bias": True, "ff_bias": True},
     "llama, linear": {"rope_scaling": RopeScaling(kind="linear", factor=4.0)},
     "smollm3": {"unrotated_layers": frozenset({1})},
@@ -97,14 +100,13 @@ def test_the_step_says_what_pytorch_says(
 
 @pytest.mark.parametrize("family", ["llama", "gemma3"])
 def test_four_bits_round_what_they_multiply_and_nothing_else(library: Library, family: str) -> None:
-    """Inputs of products, to 255 levels, which random weights show more than real ones."""
     packed, dense = build_pair(library, bits=4, **SWITCHES[family])
     found = logits_of(new(NativeRunner, packed), one_text())
     expected = logits_of(new(Runner, dense), one_text())
-    assert (found - expected).norm() <= 0.1 * expected.norm()
+    assert (found - expected).norm() <= 0.02 * expected.norm()
 
 
-@pytest.mark.parametrize("head_dim", [16, 32, 64])
+@pytest.mark.parametrize("head_dim", [16, 32, 64, 80, 96, 128, 256])
 def test_a_cache_in_bfloat16_loses_no_more_than_with_pytorch(
     library: Library, head_dim: int
 ) -> None:
