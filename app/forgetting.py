@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from core.database import Database
+from core.generation import read_last_deletion
 from generation.generator import Cancelled, Generator
 from generation.types import Message, Sampling
-from ingestion.purge import last_deletion
 
 
 class ForgettingGenerator:
@@ -87,8 +87,7 @@ class ForgettingGenerator:
                 self._generator.forget_prefixes()
 
     def _catch_up(self) -> int:
-        with self._database.read_scope() as session:
-            deletion = last_deletion(session)
+        deletion = read_last_deletion(self._database)
         with self._lock:
             is_news = self._seen is None or deletion > self._seen
             if is_news:

@@ -1,13 +1,18 @@
 """The lock of those who receive uploads. Whoever enters removes what a crash left behind."""
 
-import fcntl
-import os
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from app.services import Services
+from core.errors import AlreadyRunningError
+from core.locks import file_lock
 from ingestion.sweep import sweep_blobs
+
+_LOCK: Final = "receive.lock"
+_DOING: Final = "receives uploads"
 
 
 @contextmanager
@@ -18,27 +23,18 @@ def receiving(services: Services) -> Iterator[None]:
     any time: a service that died between a deletion's commit and their removal left them, and a
     worker that lives on sweeps only when it starts.
     """
-    data_dir = services.settings.data_dir
-    data_dir.mkdir(parents=True, exist_ok=True)
-    handle = os.open(data_dir / "receive.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        with suppress(BlockingIOError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            services.blobs.sweep_incoming()
-        fcntl.flock(handle, fcntl.LOCK_SH)
+    lock = services.settings.data_dir / _LOCK
+    with suppress(AlreadyRunningError), file_lock(lock, doing=_DOING, wait_s=0.0):
+        services.blobs.sweep_incoming()
+    with file_lock(lock, doing=_DOING, wait_s=math.inf, shared=True):
         sweep_blobs(services.store)
         yield
-    finally:
-        os.close(handle)
 
 
 def is_receiving(data_dir: Path) -> bool:
     """Whether anybody receives uploads at this moment."""
     try:
-        with (data_dir / "receive.lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
+        with file_lock(data_dir / _LOCK, doing=_DOING, wait_s=0.0):
+            return False
+    except AlreadyRunningError:
         return True
-    return False

@@ -103,11 +103,6 @@ def remove_chunks(session: Session, scope: Select[str]) -> int:
     return num_chunks
 
 
-def last_deletion(session: Session) -> int:
-    """The generation of the index that last took chunks out; 0 where none has."""
-    return session.scalars(select(ManifestRow.last_deletion)).one() or 0
-
-
 def next_generation(session: Session) -> int:
     """Move the index manifest one generation on, so that every reader looks again."""
     session.execute(update(ManifestRow).values(generation=ManifestRow.generation + 1))
