@@ -64,7 +64,12 @@ def _read(tokens: list[str]) -> Iterator[str]:
     for token in tokens:
         if token[0].isdigit():
             yield from number.end()
-            number.begin(plain_number(token))
+            digits = plain_number(token)
+            # a date, a version or a code never grows, so the words after it are another number
+            if len(digits) > _MAX_DIGITS or digits.count(".") > 1:
+                yield _as_written(digits)
+            else:
+                number.begin(digits)
         elif token in _FACTORS:
             number.multiply(_FACTORS[token])
         elif token in _VALUES:
@@ -74,6 +79,11 @@ def _read(tokens: list[str]) -> Iterator[str]:
         elif token not in _JOINTS:
             yield from number.end()
     yield from number.end()
+
+
+def _as_written(digits: str) -> str:
+    # 3.10 may be a version, which is not 3.1
+    return digits if "." in digits else digits.lstrip("0") or "0"
 
 
 class _Number:
@@ -87,8 +97,7 @@ class _Number:
 
     def begin(self, digits: str) -> None:
         self._digits = digits
-        if len(digits) <= _MAX_DIGITS and digits.count(".") <= 1:
-            self._part = Decimal(digits)
+        self._part = Decimal(digits)
 
     def can_add(self, value: int) -> bool:
         if self._part is None:
@@ -103,8 +112,6 @@ class _Number:
         self._grows = True
 
     def multiply(self, factor: int) -> None:
-        if self._digits and self._part is None:
-            return
         part = Decimal(1) if self._part is None else self._part
         self._digits, self._grows = "", True
         if factor == 100:
@@ -117,8 +124,7 @@ class _Number:
 
     def end(self) -> Iterator[str]:
         if self._digits:
-            # as it stands: 3.10 may be a version, which is not 3.1
-            yield self._digits if "." in self._digits else self._digits.lstrip("0") or "0"
+            yield _as_written(self._digits)
         elif self._part is not None or self._whole:
             yield f"{(self._whole + (self._part or 0)).normalize():f}"
         self._whole, self._part, self._digits, self._grows = Decimal(0), None, "", False

@@ -134,6 +134,15 @@ def test_a_falsified_sentence_gets_no_citation_though_nearly_all_its_words_are_t
     assert check_text(falsified, [span]).num_supported == 0
 
 
+def test_a_number_word_after_a_date_in_digits_is_told_where_it_is_another() -> None:
+    span = "El 10.12.2024 nueve personas cruzaron el puente."
+    falsified = span.replace("nueve", "cinco")
+
+    assert [missing.kind for missing in missing_claims(falsified, span)] == ["number"]
+    evidence = Evidence(make_passage(span), 0, len(span), span)
+    assert check_text(falsified, [evidence]).num_supported == 0
+
+
 @given(odd_texts())
 def test_a_quote_is_never_held_back(text: str) -> None:
     read = as_read(text)

@@ -67,6 +67,9 @@ def test_a_long_number_is_not_cut_to_a_stem() -> None:
         ("a hundred people", {"100"}),
         ("03/05", {"3", "5"}),
         ("version 1.2.3", {"1.2.3"}),
+        ("10.12.2024 five", {"10.12.2024", "5"}),
+        ("version 1.2.3 two users", {"1.2.3", "2"}),
+        ("1.2.3 million", {"1.2.3", "1000000"}),
         ("one of us, uno de nosotros", set()),
     ],
 )
