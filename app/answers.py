@@ -1,5 +1,6 @@
 """Answers that came to their end: keep, show, delete. One place decides whose they are to read."""
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -131,7 +132,8 @@ class Answers:
 def get_row(session: Session, answer_id: AnswerId, caller: Caller) -> AnswerRow:
     """The row of an answer that is the caller's to read. Raises `AnswerNotFoundError`."""
     row = session.get(AnswerRow, answer_id)
-    if row is None or not caller.may_read(row.asker, _collections_of(session, answer_id)):
+    found = collections_of(session, [answer_id])
+    if row is None or not caller.may_read(row.asker, found[answer_id]):
         raise answer_not_found(answer_id)
     return row
 
@@ -175,15 +177,18 @@ def _lock_live(session: Session, sources: Collection[Source]) -> dict[Source, st
     return {source: found[source] for source in sources if source in found}
 
 
-def _collections_of(session: Session, answer_id: AnswerId) -> list[CollectionId]:
+def collections_of(session: Session, ids: Collection[str]) -> defaultdict[str, set[CollectionId]]:
+    """From which collections each answer holds words."""
     query = (
-        select(DocumentRow.collection_id)
-        .join(VersionRow, VersionRow.document_id == DocumentRow.id)
-        .join(AnswerSourceRow, AnswerSourceRow.version_id == VersionRow.id)
-        .where(AnswerSourceRow.answer_id == answer_id)
-        .distinct()
+        select(AnswerSourceRow.answer_id, DocumentRow.collection_id)
+        .join(VersionRow, VersionRow.id == AnswerSourceRow.version_id)
+        .join(DocumentRow, DocumentRow.id == VersionRow.document_id)
+        .where(AnswerSourceRow.answer_id.in_(ids))
     )
-    return [CollectionId(each) for each in session.scalars(query)]
+    found: defaultdict[str, set[CollectionId]] = defaultdict(set)
+    for answer_id, collection_id in session.execute(query):
+        found[answer_id].add(CollectionId(collection_id))
+    return found
 
 
 def stored_of(row: AnswerRow) -> StoredAnswer:

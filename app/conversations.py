@@ -5,7 +5,7 @@ makes a branch beside it, and nothing is lost; what is shown is the branch of th
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,14 +16,15 @@ from app.answers import (
     Place,
     StoredAnswer,
     answer_not_found,
+    collections_of,
     conversation_not_found,
     stored_of,
 )
 from core.access import Caller
-from core.answer_tables import AnswerRow, AnswerSourceRow, ConversationRow
+from core.answer_tables import AnswerRow, ConversationRow
 from core.database import Database
-from core.ids import AnswerId, CollectionId, ConversationId, new_id
-from core.tables import DocumentRow, VersionRow, now
+from core.ids import AnswerId, ConversationId, new_id
+from core.tables import now
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ def _shown(
     beside: defaultdict[AnswerId | None, list[AnswerId]] = defaultdict(list)
     for each, parent_id in sorted(parents.items()):
         beside[parent_id].append(each)
-    collections = _collections(session, branch)
+    collections = collections_of(session, branch)
     return [
         ShownTurn(
             stored_of(rows[each]),
@@ -183,20 +184,6 @@ def _shown(
         )
         for each in branch
     ]
-
-
-def _collections(session: Session, ids: Iterable[str]) -> dict[str, set[CollectionId]]:
-    """From which collections each answer holds words."""
-    query = (
-        select(AnswerSourceRow.answer_id, DocumentRow.collection_id)
-        .join(VersionRow, VersionRow.id == AnswerSourceRow.version_id)
-        .join(DocumentRow, DocumentRow.id == VersionRow.document_id)
-        .where(AnswerSourceRow.answer_id.in_(ids))
-    )
-    found: defaultdict[str, set[CollectionId]] = defaultdict(set)
-    for answer_id, collection_id in session.execute(query):
-        found[answer_id].add(CollectionId(collection_id))
-    return found
 
 
 def _conversation(row: ConversationRow) -> Conversation:

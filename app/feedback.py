@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, cast
 
 from sqlalchemy import select
 
-from app.answers import get_row
+from app.answers import StoredAnswer, get_row, stored_of
 from app.errors import FieldFault, InvalidRequestError
 from core.access import Caller
 from core.answer_tables import AnswerRow, FeedbackRow
@@ -36,9 +36,8 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class GivenFeedback:
-    """An opinion, the answer that it is about, and when it was given."""
+    """An opinion, and when it was given."""
 
-    answer_id: AnswerId
     opinion: Opinion
     created_at: datetime
 
@@ -47,18 +46,14 @@ class GivenFeedback:
 class _Judged:
     """An answer and the opinion on it, to be exported."""
 
-    answer_id: str
-    question: str
-    status: str
-    response: Response
-    is_redacted: bool
+    answer: StoredAnswer
     given: GivenFeedback
 
     @property
     def searched(self) -> str:
         """The question as it stands alone."""
-        standalone: str | None = self.response["standalone"]
-        return standalone or self.question
+        standalone: str | None = self.answer.response["standalone"]
+        return standalone or self.answer.question
 
 
 class Feedback:
@@ -120,24 +115,17 @@ class Feedback:
             if not rows:
                 return
             for answer, feedback in rows:
-                yield _Judged(
-                    answer_id=answer.id,
-                    question=answer.question,
-                    status=answer.status,
-                    response=answer.response,
-                    is_redacted=answer.redacted_at is not None,
-                    given=_given(feedback),
-                )
+                yield _Judged(stored_of(answer), _given(feedback))
             last = rows[-1][0].id
 
 
 def _full(judged: _Judged) -> Line:
-    opinion, response = judged.given.opinion, judged.response
+    opinion, response = judged.given.opinion, judged.answer.response
     return {
-        "answer_id": judged.answer_id,
-        "question": judged.question,
+        "answer_id": judged.answer.id,
+        "question": judged.answer.question,
         "standalone": response["standalone"],
-        "status": judged.status,
+        "status": judged.answer.status,
         "answer": response["answer"],
         "citations": response["citations"],
         "withdrawn": response["withdrawn"],
@@ -153,13 +141,13 @@ def _for_evaluation(judged: _Judged) -> Line | None:
     """A question with its gold: the correction, else what a good answer cited, else a refusal."""
     opinion = judged.given.opinion
     line: Line = {"question": judged.searched, "lang": question_language(judged.searched)}
-    if judged.is_redacted:
+    if judged.answer.redacted_at is not None:
         return None
     if opinion.correction:
         return {**line, "answers": [opinion.correction], "answerable": True}
     if opinion.rating == "down":
         return None  # what would have been right is not known
-    if judged.status == "refused":
+    if judged.answer.status == "refused":
         return {**line, "answerable": False}
     cited = _good_citations(judged)
     if not cited:
@@ -176,10 +164,10 @@ def _for_training(judged: _Judged) -> Line | None:
         return None
     answers = gold.get("answers") or [each["quote"] for each in _good_citations(judged)]
     return {
-        "id": judged.answer_id,
+        "id": judged.answer.id,
         "lang": gold["lang"],
         "question": gold["question"],
-        "context": "\n\n".join(each["text"] for each in judged.response["passages"]),
+        "context": "\n\n".join(each["text"] for each in judged.answer.response["passages"]),
         "answers": answers if gold["answerable"] else [],
         "answerable": gold["answerable"],
         "source": "feedback",
@@ -188,7 +176,7 @@ def _for_training(judged: _Judged) -> Line | None:
 
 def _good_citations(judged: _Judged) -> list[Response]:
     wrong = judged.given.opinion.wrong_citation
-    return [each for each in judged.response["citations"] if each["n"] != wrong]
+    return [each for each in judged.answer.response["citations"] if each["n"] != wrong]
 
 
 _FORMS: Final[Mapping[ExportFormat, Callable[[_Judged], Line | None]]] = {
@@ -200,4 +188,4 @@ _FORMS: Final[Mapping[ExportFormat, Callable[[_Judged], Line | None]]] = {
 
 def _given(row: FeedbackRow) -> GivenFeedback:
     opinion = Opinion(cast(Rating, row.rating), row.correction, row.comment, row.wrong_citation)
-    return GivenFeedback(AnswerId(row.answer_id), opinion, row.created_at)
+    return GivenFeedback(opinion, row.created_at)

@@ -53,3 +53,10 @@ class Services:
     calibrations: Calibrations
     # What loads in the background before the service is ready: its name, and how.
     warm_ups: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """End what runs, and let go of models and connections."""
+        # first: an engine that computes while the interpreter ends can take the process down
+        self.generator.close()
+        self.queue.close()
+        self.database.close()

@@ -7,13 +7,11 @@ from typing import Final
 
 from benchmarks.answer_sets import Question
 from core.types import Passage
-from generation.answer import AnswerOptions, answer
 from generation.citations import check_text
 from generation.evidence import EvidenceRanker
-from generation.generator import Generator
 from generation.sentences import split_sentences
 from generation.support import lexical_support
-from generation.types import Answer, Citation, Finished
+from generation.types import Answer, Citation
 
 _NUM_DRAFT_SENTENCES: Final = 4
 
@@ -33,26 +31,6 @@ class Checked:
     article_precision: float | None
     paragraph_precision: float | None
     check_ms: float
-
-
-def ask(
-    question: Question,
-    passages: Sequence[Passage],
-    generator: Generator,
-    ranker: EvidenceRanker,
-    options: AnswerOptions,
-) -> Answer:
-    """The finished answer."""
-    events = answer(
-        question.text,
-        passages,
-        generator=generator,
-        ranker=ranker,
-        options=options,
-        cancelled=lambda: False,
-    )
-    (full,) = [event.answer for event in events if isinstance(event, Finished)]
-    return full
 
 
 def check(

@@ -17,10 +17,11 @@ from typing import Final
 
 import numpy as np
 
+from app.evaluation.running import answer_case
 from app.evaluation.statistics import mean_interval
-from app.wiring import build_local_generator
+from app.wiring import build_embedder, build_local_generator
 from benchmarks import injections
-from benchmarks.answer_checks import Checked, ask, check
+from benchmarks.answer_checks import Checked, check
 from benchmarks.answer_sets import SEED, Question, TextSet, load_text_set
 from benchmarks.confidence import (
     NEAR_MISSES,
@@ -33,7 +34,7 @@ from benchmarks.confidence import (
 from benchmarks.report import build_manifest, report
 from benchmarks.retrieval_library import open_library
 from benchmarks.text_sets import build_passage
-from benchmarks.vector_cache import StoredEmbedder, load_embedder
+from benchmarks.vector_cache import StoredEmbedder
 from core.access import Access
 from core.embedding import Embedder
 from core.settings import load_settings
@@ -77,7 +78,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     settings = load_settings()
-    embedder = StoredEmbedder(load_embedder(settings), options.cache / "vectors.db")
+    embedder = StoredEmbedder(build_embedder(settings), options.cache / "vectors.db")
     limit, others = (_QUICK_QUESTIONS, _QUICK_OTHERS) if options.quick else (None, options.others)
     figures: Figures = {}
     sizes: dict[str, str | int | float] = {"seed": SEED}
@@ -116,7 +117,9 @@ def judge_answers(text_set: TextSet, embedder: Embedder) -> Figures:
             passages = library.retriever.retrieve(
                 question.text, access=Access.to_everything(), top_k=NUM_PASSAGES
             )[:NUM_READ]
-            full = ask(question, passages, FakeGenerator(), ranker, _OPTIONS)
+            full = answer_case(
+                question.text, passages, _OPTIONS, generator=FakeGenerator(), ranker=ranker
+            )
             checked.append(check(question, full, passages, ranker))
     name = text_set.name
     num_citations = sum(item.num_citations for item in checked)

@@ -27,9 +27,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from app.wiring import build_embedder
 from benchmarks.chunking_strategies import STRATEGIES, Corpus, Model, Piece
 from benchmarks.report import build_manifest, report
-from benchmarks.vector_cache import CachedEmbedder, load_embedder
+from benchmarks.vector_cache import CachedEmbedder
 from core.models import ModelStore
 from core.settings import load_settings
 from core.tokens import FolderTokens
@@ -236,7 +237,7 @@ def _show(name: str, figures: Mapping[str, float], num_pieces: int, seconds: flo
 def _load_model() -> Model:
     settings = load_settings()
     folder = ModelStore(settings.models_dir).get(settings.models.embedding)
-    return Model(CachedEmbedder(load_embedder(settings)), FolderTokens(folder))
+    return Model(CachedEmbedder(build_embedder(settings)), FolderTokens(folder))
 
 
 if __name__ == "__main__":

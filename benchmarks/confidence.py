@@ -19,10 +19,11 @@ from typing import Final
 import numpy as np
 
 from app.evaluation.statistics import Interval, Rows, bootstrap
+from app.wiring import build_embedder
 from benchmarks.answer_sets import NAMES, SEED, Question, TextSet, load_text_set
 from benchmarks.report import build_manifest, report
 from benchmarks.retrieval_library import open_library
-from benchmarks.vector_cache import StoredEmbedder, load_embedder
+from benchmarks.vector_cache import StoredEmbedder
 from core.access import Access
 from core.embedding import Embedder
 from core.settings import load_settings
@@ -79,7 +80,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few questions over few paragraphs")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
-    embedder = StoredEmbedder(load_embedder(load_settings()), options.cache / "vectors.db")
+    embedder = StoredEmbedder(build_embedder(load_settings()), options.cache / "vectors.db")
     asked: list[Asked] = []
     for name in NAMES:
         limits = (_QUICK_QUESTIONS, _QUICK_OTHERS) if options.quick else (None, None)

@@ -18,11 +18,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from app.wiring import build_local_generator, build_reranker
+from app.wiring import build_embedder, build_local_generator, build_reranker
 from benchmarks.report import build_manifest, report
 from benchmarks.retrieval_library import OpenLibrary, Paragraph, open_library
 from benchmarks.text_sets import read_rows
-from benchmarks.vector_cache import StoredEmbedder, load_embedder
+from benchmarks.vector_cache import StoredEmbedder
 from core.access import Access
 from core.settings import load_settings
 from core.types import Passage
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--rerank-depth", type=int, default=20, help="passages that it reads")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
-    embedder = StoredEmbedder(load_embedder(load_settings()), options.cache / "vectors.db")
+    embedder = StoredEmbedder(build_embedder(load_settings()), options.cache / "vectors.db")
     reranking = load_reranking(options.rerank, options.rerank_depth)
     figures: dict[str, float] = {}
     sizes: dict[str, str | int | float] = {"seed": _SEED}

@@ -1,4 +1,4 @@
-"""The service's embedder for benchmarks, and vectors of texts that were embedded before."""
+"""Vectors of texts that were embedded before, in memory and on disk."""
 
 import hashlib
 import sqlite3
@@ -8,22 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from core.embedding import Embedder, EmbedderSpec
-from core.local_embedder import LocalEmbedder
-from core.models import ModelStore, get_spec
-from core.settings import Settings
+from core.embedding import Embedder
 
 _PIECE = 256
-
-
-def load_embedder(settings: Settings) -> Embedder:
-    """The embedding model that the service would use."""
-    traits = get_spec(settings.models.embedding).embedding
-    assert traits is not None, f"{settings.models.embedding} does not embed"
-    spec = EmbedderSpec(
-        settings.models.embedding, traits.dimensions, traits.query_prefix, traits.passage_prefix
-    )
-    return LocalEmbedder(ModelStore(settings.models_dir).get(spec.model), spec)
 
 
 class CachedEmbedder:

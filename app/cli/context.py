@@ -59,10 +59,7 @@ def open_services(
         (migrations.upgrade if upgrade else migrations.check)(services.database)
         yield services
     finally:
-        # first: an engine that computes while the interpreter ends can take the process down
-        services.generator.close()
-        services.queue.close()
-        services.database.close()
+        services.close()
 
 
 def print_json(value: object) -> None:

@@ -107,7 +107,13 @@ def _look(services: Services, case: EvalCase, asking: Asking) -> _Seen | None:
     evidence = services.ranker.rank(case.question, read)
     if not evidence:
         return None
-    full = answer_case(services, case.question, passages, asking.never_refusing().options)
+    full = answer_case(
+        case.question,
+        passages,
+        asking.never_refusing().options,
+        generator=services.generator,
+        ranker=services.ranker,
+    )
     fit = fit_question(case.question, passages, evidence)
     could_answer = case.is_answerable and any(holds_gold(item, case) for item in read)
     return _Seen(

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -91,8 +91,12 @@ def cites_gold(case: EvalCase, citation: Citation) -> bool:
     return is_from(citation.passage, case)
 
 
-def judge_stage(case: EvalCase, seen: Seen, lost_before: Stage | None) -> Stage:
-    """Where the case ended; `lost_before` is what the library says of its gold."""
+LostBefore = Callable[[EvalCase], Stage | None]
+"""Where the library says that a case's gold was lost; reads whole documents."""
+
+
+def judge_stage(case: EvalCase, seen: Seen, lost_before: LostBefore) -> Stage:
+    """Where the case ended; `lost_before` is asked only about one that was lost."""
     if not case.is_answerable:
         is_refused = seen.answer.status == "refused"
         return Stage.RIGHTLY_REFUSED if is_refused else Stage.NOT_REFUSED
@@ -104,9 +108,10 @@ def judge_stage(case: EvalCase, seen: Seen, lost_before: Stage | None) -> Stage:
     return _where_lost(case, seen, lost_before)
 
 
-def _where_lost(case: EvalCase, seen: Seen, lost_before: Stage | None) -> Stage:
-    if lost_before is not None:
-        return lost_before
+def _where_lost(case: EvalCase, seen: Seen, lost_before: LostBefore) -> Stage:
+    before = lost_before(case)
+    if before is not None:
+        return before
     for passages, stage in (
         (seen.found, Stage.NOT_RETRIEVED),
         (seen.read, Stage.LOST_IN_RANKING),

@@ -12,6 +12,8 @@ from app.services import Services
 from core.access import Access
 from core.types import Passage
 from generation.answer import AnswerOptions, answer
+from generation.evidence import EvidenceRanker
+from generation.generator import Generator
 from generation.types import Answer, Finished
 
 # As deep as a passage counts as retrieved at all.
@@ -71,7 +73,13 @@ def _run(services: Services, case: EvalCase, asking: Asking, library: GoldLibrar
     began_s = time.perf_counter()
     ranked = services.retriever.retrieve(case.question, access=asking.access, top_k=asking.top_k)
     retrieved_s = time.perf_counter()
-    full = answer_case(services, case.question, ranked, asking.options)
+    full = answer_case(
+        case.question,
+        ranked,
+        asking.options,
+        generator=services.generator,
+        ranker=services.ranker,
+    )
     ended_s = time.perf_counter()
     read = ranked[: asking.options.max_passages]
     # looked for only now, and only where it matters: the time above is what people wait
@@ -79,7 +87,7 @@ def _run(services: Services, case: EvalCase, asking: Asking, library: GoldLibrar
     seen = Seen(found, ranked, read, full)
     return CaseResult(
         case=case,
-        stage=judge_stage(case, seen, library.lost(case)),
+        stage=judge_stage(case, seen, library.lost),
         status=full.status,
         text=full.text,
         confidence=full.confidence,
@@ -94,14 +102,19 @@ def _run(services: Services, case: EvalCase, asking: Asking, library: GoldLibrar
 
 
 def answer_case(
-    services: Services, question: str, passages: Sequence[Passage], options: AnswerOptions
+    question: str,
+    passages: Sequence[Passage],
+    options: AnswerOptions,
+    *,
+    generator: Generator,
+    ranker: EvidenceRanker,
 ) -> Answer:
     """The finished answer from these passages."""
     events = answer(
         question,
         passages,
-        generator=services.generator,
-        ranker=services.ranker,
+        generator=generator,
+        ranker=ranker,
         options=options,
         cancelled=lambda: False,
     )

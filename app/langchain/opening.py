@@ -36,7 +36,4 @@ def open_vector_store(
         with receiving(services):
             yield CimientoVectorStore(services, see_through=finish, collection=collection)
     finally:
-        # first: an engine that computes while the interpreter ends can take the process down
-        services.generator.close()
-        services.queue.close()
-        services.database.close()
+        services.close()
