@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from app.evaluation.cases import EvalCase
 from app.evaluation.page import render_page
 from app.evaluation.running import Asking, CaseResult, run_cases
 from app.evaluation.summary import SEED, Summary, summarise
+from app.receipts import HowAsked, Made
 from app.services import Services
 from core.errors import CimientoError
 
@@ -88,22 +88,17 @@ def run_and_write(
 
 def build_manifest(services: Services, asking: Asking, source: Path) -> dict[str, Any]:
     """What the figures depend on: without it two runs cannot be compared."""
-    options = asking.options
+    made = asdict(Made.of(services, asking.options.prompt))
+    asked = asdict(HowAsked.of(asking.options, top_k=asking.top_k, where=None))
+    del asked["where"]  # cases are asked without a filter
     return {
         "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "cimiento": version("cimiento"),
+        "cimiento": made.pop("build"),
         "cases": source.name,
         "cases_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
         "index_generation": services.retriever.generation(),
-        "embedding_model": services.embedder.model,
-        "model": services.generator.model,
-        "model_sha256": services.generator.model_sha256,
-        "prompt": options.prompt,
-        "style": options.style,
-        "min_confidence": options.min_confidence,
-        "sampling": asdict(options.sampling),
-        "top_k": asking.top_k,
-        "max_passages": options.max_passages,
+        **made,
+        **asked,
         "seed": SEED,
     }
 
