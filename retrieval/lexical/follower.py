@@ -96,9 +96,11 @@ class LexicalFollower:
     def rebuild(self, *, max_wait_s: float = 0.0) -> LexicalView:
         """Build the index anew from the rows. Searches go on with the old one meanwhile.
 
-        Waits so long for another process that writes; raises `LexicalIndexBusyError` then.
+        Waits so long for another process that writes; raises `LexicalIndexBusyError` then, and
+        `LexicalIndexCorruptError` where the files cannot be read after they were removed either.
         """
         until_s = time.monotonic() + max_wait_s
+        is_mended = False
         while True:
             try:
                 with self._lock, self._index.writing() as writer:
@@ -106,7 +108,11 @@ class LexicalFollower:
                     self._write(writer, since=NOTHING)
                 return self._index.refresh()
             except LexicalIndexCorruptError:
-                self._index.remove()
+                if is_mended:
+                    raise
+                is_mended = True
+                with self._lock:
+                    self._index.remove()
             except LexicalIndexBusyError:
                 if time.monotonic() > until_s:
                     raise

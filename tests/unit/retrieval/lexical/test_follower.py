@@ -10,7 +10,12 @@ from sqlalchemy import delete, update
 from core.access import Access
 from core.tables import DeletedChunkRow, ManifestRow
 from retrieval.lexical.follower import LexicalFollower
-from retrieval.lexical.index import LexicalIndex, LexicalText, LexicalWriter
+from retrieval.lexical.index import (
+    LexicalIndex,
+    LexicalIndexCorruptError,
+    LexicalText,
+    LexicalWriter,
+)
 from retrieval.types import Mode
 from tests.library import Library
 
@@ -124,6 +129,13 @@ def test_damaged_index_is_built_anew(library: Library, damage: str) -> None:
         next(folder.glob(damage)).write_bytes(b"not an index")
 
     assert_in_step(library, library.lexical(), 2)
+
+
+def test_rebuild_ends_where_removing_the_files_does_not_help(library: Library) -> None:
+    (library.root.parent / "lexical").write_text("a file where the folder belongs")
+
+    with pytest.raises(LexicalIndexCorruptError, match="cannot be read"):
+        library.lexical().rebuild()
 
 
 def test_difference_is_told_and_mended(library: Library) -> None:
