@@ -1,4 +1,4 @@
-"""Values that pass between the rooms. Plain frozen data: no behaviour, no database."""
+"""Values that pass between the rooms. Frozen data and what follows from it alone: no database."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,3 +41,13 @@ class Passage:
     score: float
     scores: Mapping[str, float] = field(default_factory=dict)
     table_header: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it stands: its document, and the headings above it."""
+        return " > ".join(filter(None, (self.document_name, self.heading)))
+
+    @property
+    def readable(self) -> str:
+        """Its text below the header of its table: rows mean nothing without its names."""
+        return f"{self.table_header}\n{self.text}" if self.table_header else self.text

@@ -7,8 +7,6 @@ from typing import Final, Protocol
 from core.errors import CimientoError
 from core.types import Passage
 
-_PLACE_JOINER: Final = " > "
-
 
 class RerankerNotSetError(CimientoError):
     """Reranking was asked for, and the settings name nothing that could do it."""
@@ -71,10 +69,11 @@ class Reranking:
         """The passages by the reranker's score, and by the one they were found with as far as the
         reranker lets it count; together they become theirs. Equals stay in their order.
 
-        A passage is read under its place, as it was when it was embedded. Raises
-        `RerankerNotSetError`, and as the reranker does.
+        A passage is read under its place and the header of its table, as it was when it was
+        embedded. Raises `RerankerNotSetError`, and as the reranker does.
         """
-        scores = self.reranker.score(question, [_placed(passage) for passage in passages])
+        texts = [f"{passage.place}\n{passage.readable}" for passage in passages]
+        scores = self.reranker.score(question, texts)
         scored = [
             replace(
                 passage,
@@ -87,8 +86,3 @@ class Reranking:
 
 
 NO_RERANKING: Final = Reranking()
-
-
-def _placed(passage: Passage) -> str:
-    place = _PLACE_JOINER.join(filter(None, (passage.document_name, passage.heading)))
-    return f"{place}\n{passage.text}"

@@ -59,7 +59,7 @@ class PromptTemplate:
         """The messages that ask `question` of `passages`, in the order given."""
         texts = self.texts[language]
         blocks = [
-            texts.passage.format(number=number, source=_source(passage), text=_readable(passage))
+            texts.passage.format(number=number, source=passage.place, text=passage.readable)
             for number, passage in enumerate(passages, start=1)
         ]
         template = ChatPromptTemplate.from_messages(
@@ -85,16 +85,3 @@ def load_prompt(reference: str) -> PromptTemplate:
     if version and version != str(template.version):
         raise PromptNotFoundError(f"prompt {name!r} has version {template.version}, not {version}")
     return template
-
-
-def _readable(passage: Passage) -> str:
-    # rows mean nothing without the names of their columns
-    return f"{passage.table_header}\n{passage.text}" if passage.table_header else passage.text
-
-
-def _source(passage: Passage) -> str:
-    return (
-        f"{passage.document_name} > {passage.heading}"
-        if passage.heading
-        else (passage.document_name)
-    )

@@ -1,6 +1,7 @@
 """What a reranker changes about a search, and what happens where none is set."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from retrieval.fusion import LEXICAL_WEIGHT
 from retrieval.reranking import NoReranker, RerankerNotSetError, Reranking
 from retrieval.types import Refining
 from tests.library import Library
+from tests.unit.generation.passages import make_passage
 
 EVERYTHING = Access.to_everything()
 
@@ -74,6 +76,16 @@ def test_reranker_reads_a_passage_under_its_document(library: Library) -> None:
     library.retriever(reranking=Reranking(reranker)).retrieve("q", access=EVERYTHING, top_k=1)
 
     assert reranker.texts == ["bridge.txt\nit opened in 1932"]
+
+
+def test_reranker_reads_rows_below_the_header_of_their_table() -> None:
+    header = "| port | use |\n| --- | --- |"
+    rows = make_passage("| 8420 | server |", name="net.md", heading="Setup > Ports")
+    reranker = Wanting("port")
+
+    Reranking(reranker).apply("which port?", [replace(rows, table_header=header)])
+
+    assert reranker.texts == [f"net.md > Setup > Ports\n{header}\n| 8420 | server |"]
 
 
 def test_what_scores_alike_stays_in_its_order(library: Library) -> None:
