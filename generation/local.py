@@ -19,7 +19,6 @@ from generation.engine.errors import (
     UnsupportedModelError,
     WeightsFileError,
 )
-from generation.engine.packed_weights import dtype_of
 from generation.engine.params import SamplingParams
 from generation.engine.sequence import FinishReason
 from generation.errors import (
@@ -73,9 +72,9 @@ class LocalGenerator:
     @property
     def runs_on(self) -> str:
         """Such as "cpu auto float32": where, the format asked for, that of the activations."""
-        device = self._get().placed.loaded.model.device.type
-        precision = self._settings.weights
-        return f"{device} {precision} {str(dtype_of(precision)).removeprefix('torch.')}"
+        model = self._get().placed.loaded.model
+        dtype = str(model.dtype).removeprefix("torch.")
+        return f"{model.device.type} {self._settings.weights} {dtype}"
 
     @property
     def max_context(self) -> int:

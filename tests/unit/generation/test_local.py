@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from typer.testing import CliRunner
@@ -51,6 +52,15 @@ def generator(path: Path) -> Iterator[LocalGenerator]:
 def text_of(generator: LocalGenerator | RemoteGenerator, sampling: Sampling = SAMPLING) -> str:
     """A whole text."""
     return "".join(generator.stream(HI, sampling, cancelled=never))
+
+
+@pytest.mark.parametrize("weights", ["float32", "bfloat16"])
+def test_it_runs_where_its_model_lies_in_the_format_of_its_activations(
+    path: Path, weights: Literal["float32", "bfloat16"]
+) -> None:
+    settings = GenerationSettings(weights=weights, device="cpu", num_threads=1)
+    with closing(LocalGenerator(path, settings, model="tiny")) as generator:
+        assert generator.runs_on == f"cpu {weights} {weights}"
 
 
 def test_equal_seeds_give_equal_texts(generator: LocalGenerator) -> None:
