@@ -9,6 +9,7 @@ from core.access import Access
 from core.calibration_tables import CalibrationRow
 from core.database import Database
 from core.ids import CollectionId
+from core.tables import now
 from generation.answer import AnswerOptions
 from generation.confidence import BUILT_IN, Calibration, Weights
 
@@ -46,6 +47,7 @@ class Calibrations:
                     min_confidence=calibration.min_confidence,
                     num_questions=calibration.num_questions,
                     questions_sha256=calibration.questions_sha256,
+                    created_at=now(),
                 )
             )
 

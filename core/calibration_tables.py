@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Float, ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.tables import Base, UtcDateTime, now
+from core.tables import Base, UtcDateTime
 
 
 class CalibrationRow(Base):
@@ -26,4 +26,4 @@ class CalibrationRow(Base):
     min_confidence: Mapped[float] = mapped_column(Float)
     num_questions: Mapped[int] = mapped_column(Integer)
     questions_sha256: Mapped[str] = mapped_column(String(64))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

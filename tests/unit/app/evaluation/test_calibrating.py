@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from app.evaluation.calibrating import MIN_EACH, Calibrated, TooFewQuestionsErro
 from app.evaluation.cases import load_cases
 from app.evaluation.running import Asking
 from core.access import Access
+from core.calibration_tables import CalibrationRow
 from core.ids import CollectionId
 from core.settings import GenerationSettings
 from generation.confidence import BUILT_IN, Weights
@@ -80,6 +82,19 @@ def test_a_calibration_is_kept_replaced_and_forgotten(house: House) -> None:
     assert calibrations.remove(collection)
     assert not calibrations.remove(collection)
     assert calibrations.find(collection) is None
+
+
+def test_a_collection_calibrated_again_is_dated_anew(house: House) -> None:
+    services, collection = house.services, _default(house)
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    services.calibrations.store(collection, STORED)
+    with services.database.session_scope() as session:
+        session.get_one(CalibrationRow, collection).created_at = long_ago
+
+    services.calibrations.store(collection, STORED)
+
+    with services.database.read_scope() as session:
+        assert session.get_one(CalibrationRow, collection).created_at > long_ago
 
 
 def test_a_calibration_of_another_embedding_model_is_not_used(house: House) -> None:
