@@ -1,13 +1,11 @@
 """The numbers of a text, in digits or in words, as one spelling. Pure; English and Spanish."""
 
-import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from generation.words import fold, plain_number
+from generation.words import plain_number, tokens
 
-_TOKEN: Final = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
 # Longer ones are codes, and what is exact about them are their digits.
 _MAX_DIGITS: Final = 18
 
@@ -56,12 +54,12 @@ _JOINTS: Final = ("and", "y")
 
 def numbers(text: str) -> frozenset[str]:
     """The numbers of the text: 1.000 is 1,000, "doce" is 12, "1.5 million" is 1500000."""
-    return frozenset(_read(_TOKEN.findall(fold(text))))
+    return frozenset(_read(text))
 
 
-def _read(tokens: list[str]) -> Iterator[str]:
+def _read(text: str) -> Iterator[str]:
     number = _Number()
-    for token in tokens:
+    for token in tokens(text):
         if token[0].isdigit():
             yield from number.end()
             digits = plain_number(token)

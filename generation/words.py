@@ -43,19 +43,24 @@ def fold(text: str) -> str:
     return "".join(char for char in decomposed if not unicodedata.combining(char)).casefold()
 
 
+def tokens(text: str) -> list[str]:
+    """Every word and number of the text, folded and not cut, as it is written."""
+    return _TOKEN.findall(fold(text))
+
+
 def stems(text: str) -> list[str]:
     """Every word of the text, folded and cut to its stem; numbers in one spelling."""
-    return [_stem(word) for word in _TOKEN.findall(fold(text))]
+    return [_stem(word) for word in tokens(text)]
 
 
 def whole_words(text: str) -> list[str]:
     """Every word of the text, folded and not cut; no numbers."""
-    return [word for word in _TOKEN.findall(fold(text)) if not word[0].isdigit()]
+    return [word for word in tokens(text) if not word[0].isdigit()]
 
 
 def content_stems(text: str) -> list[str]:
     """The stems of the words that carry meaning, in order."""
-    return [_stem(word) for word in _TOKEN.findall(fold(text)) if word not in FUNCTION_WORDS]
+    return [_stem(word) for word in tokens(text) if word not in FUNCTION_WORDS]
 
 
 def bigrams(words: Sequence[str]) -> list[tuple[str, str]]:
