@@ -32,12 +32,12 @@ from generation.follow_up_patterns import (
 from generation.generator import Generator
 from generation.language import Language, question_language
 from generation.noun_phrases import (
-    Phrase,
     find_name,
     find_person,
     find_subject,
     replace_last_phrase,
     replace_same_preposition,
+    with_preposition,
 )
 from generation.types import Message
 from generation.words import content_stems, fold
@@ -63,6 +63,14 @@ class Rewritten:
 
     text: str
     borrows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Phrase:
+    """What a word points at. `is_borrowed`: it was found in an answer, not in a question."""
+
+    text: str
+    is_borrowed: bool = False
 
 
 def stand_alone(question: str, turns: Sequence[Turn]) -> Rewritten | None:
@@ -176,15 +184,15 @@ def _points_outside(rest: str, pattern: re.Pattern[str]) -> bool:
     return NOUN.search(before) is None or AFTER_PREPOSITION.search(before) is not None
 
 
-def _antecedent(rest: str, last: Turn, language: Language) -> Phrase | None:
+def _antecedent(rest: str, last: Turn, language: Language) -> _Phrase | None:
     asks_who = re.match(r"(?:a |de |con )?(?:who|whom|quien)", fold(_strip(last.question)))
     if asks_who and last.answer:
         is_person = language == "es" or EN_PERSON.search(rest)
         person = find_person(last.answer, besides=last.question) if is_person else None
         if person:
-            return Phrase(person, is_borrowed=True)
+            return _Phrase(person, is_borrowed=True)
     found = find_subject(_strip(last.question), language) or find_name(_strip(last.question))
-    return Phrase(found) if found else None
+    return _Phrase(found) if found else None
 
 
 def _insert_en(rest: str, phrase: str) -> str:
@@ -210,7 +218,7 @@ def _insert_es(rest: str, phrase: str) -> str:
             article = "la"
         if article == "los" and noun.endswith(("as", "ciones", "dades")):
             article = "las"
-        of = f"del {phrase[3:]}" if phrase.lower().startswith("el ") else f"de {phrase}"
+        of = with_preposition("de", phrase)
         return ES_POSSESSIVE.sub(lambda _: f"{article} {noun} {of}", rest, count=1)
     if ES_THERE.search(rest):
         return ES_THERE.sub(lambda _: f"en {phrase}", rest, count=1)

@@ -5,7 +5,6 @@ finds nothing it says so: the caller has another way.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from generation.language import Language
@@ -43,14 +42,6 @@ _CAPITALISED: Final = r"[A-ZÁÉÍÓÚÑÜ][\w'’.-]+"  # noqa: RUF001 - a real
 _NAME: Final = re.compile(
     rf"{_CAPITALISED}(?:\s+(?:(?:de|del|la|las|los|y|of|the|von|van)\s+)*{_CAPITALISED})*"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Phrase:
-    """What a word points at. `is_borrowed`: it was found in an answer, not in a question."""
-
-    text: str
-    is_borrowed: bool = False
 
 
 def find_subject(question: str, language: Language) -> str | None:
@@ -106,22 +97,22 @@ def replace_last_phrase(question: str, fragment: str, language: Language) -> str
     if subject and is_definite == (_DETERMINER[language].match(subject) is not None):
         return question.replace(subject, fragment, 1)
     if found:
-        return question[: found[-1].start()] + _before(found[-1]["word"], fragment)
+        return question[: found[-1].start()] + with_preposition(found[-1]["word"], fragment)
     return question.replace(subject, fragment, 1) if subject else None
+
+
+def with_preposition(preposition: str, phrase: str) -> str:
+    """Preposition and phrase, contracted as Spanish does."""
+    word = _CONTRACTED.get(preposition.lower(), preposition)
+    if word.lower() in _CONTRACTED.values() and phrase.lower().startswith("el "):
+        return f"{word}l {phrase[3:]}"
+    return f"{word} {phrase}"
 
 
 def _family(word: str, language: Language) -> str:
     """The preposition without the article that Spanish contracts it with."""
     word = word.lower()
     return _CONTRACTED.get(word, word) if language == "es" else word
-
-
-def _before(preposition: str, phrase: str) -> str:
-    """Preposition and phrase, contracted as Spanish does."""
-    word = _CONTRACTED.get(preposition.lower(), preposition)
-    if word.lower() in _CONTRACTED.values() and phrase.lower().startswith("el "):
-        return f"{word}l {phrase[3:]}"
-    return f"{word} {phrase}"
 
 
 def _subject_en(question: str) -> str | None:
