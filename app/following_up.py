@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.conversations import ShownTurn
 from core.ids import AnswerId
-from core.redaction import Source, quoted_sources
+from core.redaction import Source, borrowed_sources, quoted_sources
 from generation.follow_ups import Turn, recent, stand_alone
 from generation.generator import Generator
 
@@ -72,5 +72,5 @@ def _past(shown: ShownTurn) -> PastTurn:
         stored.id,
         Turn(response["standalone"] or stored.question, response["answer"] if is_whole else ""),
         quoted=frozenset(quoted_sources(response)) if is_whole else frozenset(),
-        borrowed=frozenset((each["document_id"], each["version"]) for each in response["borrowed"]),
+        borrowed=frozenset(borrowed_sources(response)),
     )

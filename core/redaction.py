@@ -66,7 +66,7 @@ def redact_stored(session: Session, ids: Sequence[str], gone: AbstractSet[Source
 
 def sources_of(response: Response) -> set[Source]:
     """Every version that the answer holds words of."""
-    return quoted_sources(response) | {_source(span) for span in response.get("borrowed", [])}
+    return quoted_sources(response) | borrowed_sources(response)
 
 
 def redact(response: Response, gone: AbstractSet[Source]) -> Response:
@@ -80,7 +80,7 @@ def redact(response: Response, gone: AbstractSet[Source]) -> Response:
         return response
     withdrawn = [{"document_id": each, "version": number} for each, number in sorted(named)]
     marked = {**response, "withdrawn": [*response.get("withdrawn", []), *withdrawn]}
-    if any(_source(span) in gone for span in response.get("borrowed", [])):
+    if borrowed_sources(response) & gone:
         # the question was rewritten with words of an earlier answer
         marked |= {"standalone": None, "borrowed": []}
     return marked if named.isdisjoint(quoted_sources(response)) else _without_quotes(marked, gone)
@@ -102,6 +102,11 @@ def _without_quotes(response: Response, gone: AbstractSet[Source]) -> Response:
 def quoted_sources(response: Response) -> set[Source]:
     """Every version that the answer itself holds words of, apart from its question."""
     return {_source(span) for span in (*response["passages"], *response["citations"])}
+
+
+def borrowed_sources(response: Response) -> set[Source]:
+    """Every version whose words its question was rewritten with."""
+    return {_source(span) for span in response.get("borrowed", [])}
 
 
 def _rest(response: Response, numbers: AbstractSet[int]) -> tuple[str, list[Response]]:
