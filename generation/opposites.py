@@ -45,8 +45,8 @@ def count_opposed(question: str, text: str) -> int:
     """How many words of a question a text lacks, while it holds an opposite of theirs."""
     asked, held = set(stems(question)), set(stems(text))
     by_pair = sum(not held.isdisjoint(_OPPOSITES.get(stem, frozenset())) for stem in asked - held)
-    only_asked = set(whole_words(question)) - set(whole_words(text))
-    only_held = set(whole_words(text)) - set(whole_words(question))
+    asked_words, held_words = set(whole_words(question)), set(whole_words(text))
+    only_asked, only_held = asked_words - held_words, held_words - asked_words
     by_prefix = len(_undenied(only_held) & asked - held) + len(_undenied(only_asked) & held - asked)
     return by_pair + by_prefix
 

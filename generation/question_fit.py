@@ -93,6 +93,7 @@ def fit_question(
     quote = quotation(choose_quotes(evidence))
     place = f"{best.passage.document_name} {best.passage.heading}"
     near = f"{best.passage.text} {place}"
+    near_stems = set(stems(near))
     dense = [item.scores.get("dense", best.similarity) for item in passages or [best.passage]]
     tenth = evidence[min(_FIELD, len(evidence)) - 1]
     few_sentences, few_passages = len(evidence) < _FIELD, len(passages) < _NUM_PASSAGES
@@ -107,9 +108,9 @@ def fit_question(
         lead=max(best.similarity - tenth.similarity, _USUAL_LEAD if few_sentences else -1.0),
         spread=max(dense[0] - dense[-1], _USUAL_SPREAD if few_passages else -1.0),
         coverage=best.coverage,
-        near=words.weigh(set(stems(near))),
+        near=words.weigh(near_stems),
         all=words.weigh(every),
-        absent_near=words.lacking(set(stems(near))),
+        absent_near=words.lacking(near_stems),
         absent=words.lacking(every),
         names=_count({fold(name) for name in names(question)} - set(_WORD.findall(fold(near)))),
         numbers=_count(asked_numbers - numbers(best.passage.text)),
