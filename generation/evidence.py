@@ -1,6 +1,5 @@
 """Sentences of the passages, ranked by how well they answer a question. Writes nothing."""
 
-import math
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,8 +8,9 @@ from typing import Final
 from core.embedding import Embedder
 from core.types import Passage
 from generation.instructions import find_instructions
+from generation.rarity import QuestionWords
 from generation.sentences import split_sentences
-from generation.words import content_stems, stems
+from generation.words import stems
 
 # Fitted on XQuAD questions with their paragraph: the best sentence holds the answer for 0.88
 # (English) and 0.85 (Spanish); cosine alone 0.82 and 0.80, words alone 0.84 and 0.83.
@@ -141,23 +141,13 @@ def _nearest_heading(item: Evidence) -> str:
 
 
 def _coverages(question: str, found: Sequence[Evidence]) -> list[float]:
-    asked = set(content_stems(question))
     own = [set(stems(item.text)) for item in found]
     above = [
-        set(stems(_nearest_heading(item))) - words for item, words in zip(found, own, strict=True)
+        set(stems(_nearest_heading(item))) - held for item, held in zip(found, own, strict=True)
     ]
-    weights = {
-        word: math.log(1 + len(own) / (1 + sum(word in words for words in own))) for word in asked
-    }
-    total = sum(weights.values())
-    if total == 0:
-        return [0.0] * len(own)
-
-    def weigh(words: set[str]) -> float:
-        return sum(weights[word] for word in asked & words) / total
-
+    words = QuestionWords.among(question, own)
     # A heading is shared by all that stands below it, so it tells less.
     return [
-        weigh(words) + _HEADING_SHARE * weigh(heading)
-        for words, heading in zip(own, above, strict=True)
+        words.share(held) + _HEADING_SHARE * words.share(heading)
+        for held, heading in zip(own, above, strict=True)
     ]

@@ -7,7 +7,7 @@ opposite, a kind of answer that the quote does not hold.
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -19,7 +19,8 @@ from generation.numerals import numbers
 from generation.opposites import count_opposed
 from generation.question_kinds import asked_kinds, holds_kind
 from generation.quoting import choose_quotes, quotation
-from generation.words import content_stems, fold, stems
+from generation.rarity import QuestionWords
+from generation.words import fold, stems
 
 _FIELD: Final = 10
 _MAX_COUNTED: Final = 2
@@ -99,8 +100,9 @@ def fit_question(
     few_sentences, few_passages = len(evidence) < _FIELD, len(passages) < _NUM_PASSAGES
     kinds = list(asked_kinds(question))
     num_held = sum(holds_kind(kind, quote, question) for kind in kinds)
-    words = _Words.of(question, passages)
-    every = set(stems(place)).union(*words.held)
+    held = [set(stems(passage.text)) for passage in passages]
+    words = QuestionWords.among(question, held)
+    every = set(stems(place)).union(*held)
     asked_numbers = numbers(question)
     return QuestionFit(
         similarity=best.similarity,
@@ -108,8 +110,8 @@ def fit_question(
         lead=max(best.similarity - tenth.similarity, _USUAL_LEAD if few_sentences else -1.0),
         spread=max(dense[0] - dense[-1], _USUAL_SPREAD if few_passages else -1.0),
         coverage=best.coverage,
-        near=words.weigh(near_stems),
-        all=words.weigh(every),
+        near=words.share(near_stems),
+        all=words.share(every),
         absent_near=words.lacking(near_stems),
         absent=words.lacking(every),
         names=_count({fold(name) for name in names(question)} - set(_WORD.findall(fold(near)))),
@@ -121,30 +123,6 @@ def fit_question(
         kind_held=num_held,
         length=math.log(1 + len(words.weights)),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """The question's words, weighed by rarity among the passages, and each passage's stems."""
-
-    weights: Mapping[str, float]
-    held: Sequence[set[str]]
-
-    @classmethod
-    def of(cls, question: str, passages: Sequence[Passage]) -> "_Words":
-        held = [set(stems(passage.text)) for passage in passages]
-        weights = {
-            stem: math.log(1 + len(held) / (1 + sum(stem in words for words in held)))
-            for stem in set(content_stems(question))
-        }
-        return cls(weights, held)
-
-    def weigh(self, words: set[str]) -> float:
-        total = math.fsum(self.weights.values())
-        return math.fsum(self.weights[stem] for stem in self.weights.keys() & words) / (total or 1)
-
-    def lacking(self, words: set[str]) -> float:
-        return len(self.weights.keys() - words) / max(1, len(self.weights))
 
 
 def _count(missing: set[str] | frozenset[str]) -> float:
