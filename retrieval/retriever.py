@@ -7,13 +7,13 @@ from typing import Final
 from core.access import Access
 from core.database import Database
 from core.embedders import Embedders, LoadEmbedder, no_other_model
-from core.embedding import Embedder
+from core.embedding import Embedder, Vectors
 from core.types import Passage
 from retrieval.allowing import Allowing
 from retrieval.diversity import diversify
 from retrieval.duplicates import drop_duplicates
 from retrieval.fusion import take_turns
-from retrieval.hybrid import Both, Scope, Vector, find_dense, find_lexical
+from retrieval.hybrid import Both, Scope, find_dense, find_lexical
 from retrieval.lexical.follower import LexicalFollower
 from retrieval.neighbours import join_neighbours
 from retrieval.passages import load_passages
@@ -38,8 +38,8 @@ class _Asked:
     access: Access
     mode: Mode
     where: object
-    # of each part, by model: another may come in between
-    vectors: dict[tuple[str, str], Vector] = field(default_factory=dict)
+    # (P, D) of the parts, by model: another may come in between
+    vectors: dict[str, Vectors] = field(default_factory=dict)
 
 
 class Retriever:
@@ -131,9 +131,8 @@ class Retriever:
             if asked.where is not None:
                 allowed = self._allowing.chunk_ids(asked.where, asked.access)
             scope = Scope(asked.access, depth + num_gone, allowed)
-            hits = take_turns(
-                [self._find(part, asked, scope) for part in asked.parts], top_k=scope.top_k
-            )
+            hits = take_turns(self._rank(asked, scope), top_k=scope.top_k)
+            # a session of its own: it must see what was deleted while the indexes were searched
             with self._database.read_scope() as session:
                 passages = load_passages(session, hits, access=asked.access)
             # A hit without a live row was deleted after the snapshot was taken. The next snapshot
@@ -143,20 +142,25 @@ class Retriever:
                 break
         return passages[:depth]
 
-    def _find(self, part: str, asked: _Asked, scope: Scope) -> list[Hit]:
+    def _rank(self, asked: _Asked, scope: Scope) -> list[list[Hit]]:
+        """The hits of each part, best first; all parts search one state of the indexes."""
         if asked.mode is Mode.LEXICAL:
-            return find_lexical(self._lexical.current(), part, scope)
+            view = self._lexical.current()
+            return [find_lexical(view, part, scope) for part in asked.parts]
         snapshot = self._segments.snapshot()
         model = snapshot.embedding_model
-        if (part, model) not in asked.vectors:
-            embedder = self._embedders.get(model)
-            asked.vectors[part, model] = embedder.embed_queries([part])[0]  # (D,)
-        vector = asked.vectors[part, model]
+        if model not in asked.vectors:
+            asked.vectors[model] = self._embedders.get(model).embed_queries(asked.parts)  # (P, D)
+        vectors = asked.vectors[model]
         if asked.mode is Mode.DENSE:
-            return find_dense(snapshot, vector, scope)
+            return [find_dense(snapshot, vector, scope) for vector in vectors]
         view = self._lexical.current()
         with self._database.read_scope() as session:
-            return Both(snapshot, view, session, model).find(part, vector, scope)
+            both = Both(snapshot, view, session, model)
+            return [
+                both.find(part, vector, scope)
+                for part, vector in zip(asked.parts, vectors, strict=True)
+            ]
 
 
 def _depths(first: int) -> Iterator[int]:
