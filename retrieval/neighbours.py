@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import groupby
+from operator import attrgetter
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
@@ -63,15 +66,10 @@ def join_neighbours(
             continue
         run = _Run(passage, chunks)
         touched = [other for other in runs if other.touches(run)]
-        for other in touched:
-            run = other.joined(run)
-        if touched:
-            # the first of them is the best; a run may close the gap between two others
-            first = runs.index(touched[0])
-            runs = [other for other in runs if other not in touched]
-            runs.insert(first, replace(run, passage=touched[0].passage))
-        else:
-            runs.append(run)
+        # the first of them is the best; a run may close the gap between two others
+        turn = runs.index(touched[0]) if touched else len(runs)
+        runs = [other for other in runs if other not in touched]
+        runs.insert(turn, reduce(_Run.joined, [*touched, run]))
     joined = [_passage(session, run) for run in runs]
     return [passage for passage in joined if passage is not None]
 
@@ -116,16 +114,11 @@ def _load_around(
 
 def _in_a_row(chunks: Sequence[_Chunk], middle: ChunkId) -> tuple[_Chunk, ...]:
     """Those of the middle one's section that nothing of another section parts from it."""
-    row: list[_Chunk] = []
-    has_middle = False
-    for chunk in chunks:
-        if row and row[-1].heading != chunk.heading:
-            if has_middle:
-                break
-            row = []
-        row.append(chunk)
-        has_middle = has_middle or chunk.id == middle
-    return tuple(row)
+    for _, section in groupby(chunks, key=attrgetter("heading")):
+        row = tuple(section)
+        if any(chunk.id == middle for chunk in row):
+            return row
+    return ()
 
 
 def _passage(session: Session, run: _Run) -> Passage | None:
