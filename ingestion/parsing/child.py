@@ -8,7 +8,7 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from core.errors import CimientoError
 from ingestion.errors import (
@@ -20,7 +20,7 @@ from ingestion.errors import (
 from ingestion.parsing import formats
 from ingestion.parsing.attachments import save_attachments
 from ingestion.parsing.confinement import confine, own_code
-from ingestion.parsing.document import ParsedDocument, ParseLimits, Report
+from ingestion.parsing.document import ParsedDocument, ParseLimits, Parser
 from ingestion.processes import die_with_parent
 
 _PICTURES: Final = (
@@ -75,14 +75,6 @@ _MAX_OPEN_FILES: Final = 256
 
 # Formats that may be encrypted: their parsers take a password.
 TAKES_PASSWORD: Final = frozenset({formats.ENCRYPTED, formats.PDF})
-
-
-class Parser(Protocol):
-    """A function that reads one format."""
-
-    def __call__(self, path: Path, limits: ParseLimits, report: Report, /) -> ParsedDocument:
-        """Read the file. Raises the errors of `ingestion.errors`."""
-        ...
 
 
 def main() -> None:

@@ -1,9 +1,10 @@
-"""What a parser hands back, and its form on disk. Pure: no parsing, no files."""
+"""What a parser is, what it hands back, and its form on disk. Pure: no parsing, no files."""
 
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
 
 from ingestion.parsing.text import refuse_long
 
@@ -114,3 +115,11 @@ class ParseLimits:
     max_pages: int
     max_image_pixels: int
     ocr: bool = True
+
+
+class Parser(Protocol):
+    """A function that reads one format."""
+
+    def __call__(self, path: Path, limits: ParseLimits, report: Report, /) -> ParsedDocument:
+        """Read the file. Raises the errors of `ingestion.errors`."""
+        ...

@@ -7,7 +7,7 @@ import errno
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final
 
 from msoffcrypto.exceptions import (
     DecryptionError,
@@ -25,18 +25,12 @@ from ingestion.errors import (
     UnsupportedMediaTypeError,
 )
 from ingestion.parsing import archives, formats, office, slides
-from ingestion.parsing.document import ParsedDocument, ParseLimits, Report
+from ingestion.parsing.document import ParsedDocument, ParseLimits, Parser, Report
 
 # Excel encrypts a workbook that is only protected against changes with this one, and opens it
 # unasked.
 _NOBODYS_PASSWORD: Final = "VelvetSweatshop"  # noqa: S105 - published in [MS-OFFCRYPTO]
-
-
-class _Parse(Protocol):
-    def __call__(self, path: Path, limits: ParseLimits, report: Report, /) -> ParsedDocument: ...
-
-
-_PARSERS: Final[Mapping[str, _Parse]] = {
+_PARSERS: Final[Mapping[str, Parser]] = {
     formats.DOCX: office.parse_docx,
     formats.PPTX: slides.parse,
     formats.XLSX: office.parse_xlsx,
