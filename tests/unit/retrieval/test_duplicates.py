@@ -6,7 +6,7 @@ from core.access import Access
 from retrieval.duplicates import drop_duplicates
 from retrieval.types import Refining
 from tests.library import Library
-from tests.unit.retrieval.passages import passage
+from tests.unit.generation.passages import make_passage
 
 EVERYTHING = Access.to_everything()
 # forty words, most of them different
@@ -15,12 +15,8 @@ LONG = " ".join(f"word{number}" for number in range(40))
 
 def kept(*texts: str) -> list[str]:
     """The texts that are left."""
-    return [
-        each.text
-        for each in drop_duplicates(
-            [passage(text, number=number) for number, text in enumerate(texts)]
-        )
-    ]
+    passages = [make_passage(text, version=f"ver_{number}") for number, text in enumerate(texts)]
+    return [each.text for each in drop_duplicates(passages)]
 
 
 @pytest.mark.parametrize(
