@@ -78,22 +78,25 @@ def _telling_terms(field: str, text: str) -> tuple[str, ...]:
 
 @functools.cache
 def _speller(language: str | None) -> TextAnalyzer:
-    builder = TextAnalyzerBuilder(Tokenizer.simple())
-    builder = builder.filter(Filter.remove_long(_MAX_TERM_BYTES)).filter(Filter.lowercase())
-    for name in _STEMMERS.values() if language is None else [_STEMMERS[language]]:
-        builder = builder.filter(Filter.stopword(name))
-    return builder.build()
+    without = STEMMED if language is None else (language,)
+    return _builder(Tokenizer.simple(), without=without).build()
 
 
 @functools.cache
 def _analyser(field: str, *, stopwords: bool) -> TextAnalyzer:
     tokenizer = Tokenizer.regex(_WHOLE_WORD) if field == EXACT else Tokenizer.simple()
-    builder = TextAnalyzerBuilder(tokenizer)
-    builder = builder.filter(Filter.remove_long(_MAX_TERM_BYTES)).filter(Filter.lowercase())
-    if stopwords:
-        for language in _STEMMERS.values() if field == EXACT else [_STEMMERS[field]]:
-            builder = builder.filter(Filter.stopword(language))
+    grammars = STEMMED if field == EXACT else (field,)
+    builder = _builder(tokenizer, without=grammars if stopwords else ())
     builder = builder.filter(Filter.ascii_fold())
     if field in _STEMMERS:
         builder = builder.filter(Filter.stemmer(_STEMMERS[field]))
     return builder.build()
+
+
+def _builder(tokenizer: Tokenizer, *, without: Sequence[str]) -> TextAnalyzerBuilder:
+    """Words in small letters, without those of the grammar of some languages."""
+    builder = TextAnalyzerBuilder(tokenizer)
+    builder = builder.filter(Filter.remove_long(_MAX_TERM_BYTES)).filter(Filter.lowercase())
+    for language in without:
+        builder = builder.filter(Filter.stopword(_STEMMERS[language]))
+    return builder
