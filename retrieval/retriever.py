@@ -86,7 +86,7 @@ class Retriever:
             is_reranked = refining.rerank
         depth = top_k * _PICKED_FROM if refining.diversity else top_k
         if is_reranked:
-            depth = max(top_k, self._reranking.depth)
+            depth = max(depth, self._reranking.depth)
 
         if refining.keep_duplicates:
             passages = self._find_live(asked, depth)

@@ -1,6 +1,7 @@
 """What every router needs: the services, and the problems that OpenAPI announces."""
 
-from typing import Annotated, Any, Final
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Final, Protocol, TypeVar
 
 from fastapi import Depends, Path, Query, Request
 
@@ -10,6 +11,18 @@ from app.live_answers import LiveAnswers
 from app.services import Services
 
 PAGE_SIZE: Final = 100
+
+
+class Listed(Protocol):
+    """What lists are made of: the id of the last one is the cursor of the next page."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+
+Item = TypeVar("Item", bound=Listed)
 
 
 def get_services(request: Request) -> Services:
@@ -43,6 +56,13 @@ _SENTENCES: Final = {
     503: "A part of the service is not ready.",
     507: "There is no room left for the document.",
 }
+
+
+def find_page(find: Callable[..., Sequence[Item]]) -> tuple[Sequence[Item], str | None]:
+    """A page of what `find` finds with a `limit`, and the cursor of the next one, if any."""
+    found = find(limit=PAGE_SIZE + 1)
+    page = found[:PAGE_SIZE]
+    return page, page[-1].id if len(found) > PAGE_SIZE else None
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Routes of conversations: begin, list, show, rename, delete. Questions go to `/v1/answer`."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Query, Response
@@ -8,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from app.access import TheCaller
 from app.api.answer_schemas import CitationOut, Id, SentenceOut, StoredAnswerOut, VersionNamed
-from app.api.common import PAGE_SIZE, Cursor, TheServices, problems
+from app.api.common import Cursor, TheServices, find_page, problems
 from app.api.fields import Reply, Request
 from app.asking import Status
 from app.conversations import Conversation, ShownTurn
@@ -115,9 +116,7 @@ def list_conversations(
     services: TheServices, caller: TheCaller, cursor: Cursor = None
 ) -> ConversationPage:
     """Those of the key or browser that asks, the newest first."""
-    found = services.conversations.list(caller, cursor=cursor, limit=PAGE_SIZE + 1)
-    page = found[:PAGE_SIZE]
-    next_cursor = page[-1].id if len(found) > PAGE_SIZE else None
+    page, next_cursor = find_page(partial(services.conversations.list, caller, cursor=cursor))
     return ConversationPage(
         items=[ConversationOut.of(each) for each in page], next_cursor=next_cursor
     )

@@ -1,6 +1,7 @@
 """Routes of documents: upload, list, read, delete."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Literal
 
 import anyio.to_thread
@@ -9,7 +10,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.access import CallerAccess, name_caller
-from app.api.common import PAGE_SIZE, CollectionInPath, TheServices, problems
+from app.api.common import CollectionInPath, TheServices, find_page, problems
 from app.api.fields import CollectionName
 from app.api.schemas import (
     DocumentOut,
@@ -138,14 +139,13 @@ def list_documents(
     """Documents that the caller may see, the newest first."""
     if where.collection is not None:
         services.collections.get(where.collection, access)
-    found = services.documents.list(
+    found = partial(
+        services.documents.list,
         access,
         where=DocumentFilter(collection=where.collection, state=where.state, name_contains=where.q),
         cursor=where.cursor,
-        limit=PAGE_SIZE + 1,
     )
-    page = found[:PAGE_SIZE]
-    cursor = page[-1].id if len(found) > PAGE_SIZE else None
+    page, cursor = find_page(found)
     return DocumentPage(items=[DocumentOut.of(item) for item in page], next_cursor=cursor)
 
 

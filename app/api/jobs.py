@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.access import CallerAccess
-from app.api.common import PAGE_SIZE, TheServices, problems
+from app.api.common import TheServices, find_page, problems
 from app.api.fields import CollectionName
 from app.api.schemas import JobOut, JobPage, JobRetry
 from app.errors import problem_of
@@ -50,14 +50,13 @@ def list_jobs(
     if where.collection is not None:
         services.collections.get(where.collection, access)
     document_id = DocumentId(where.document_id) if where.document_id else None
-    found = services.jobs.list(
+    found = partial(
+        services.jobs.list,
         access,
         where=JobFilter(where.state, where.collection, document_id),
         cursor=where.cursor,
-        limit=PAGE_SIZE + 1,
     )
-    page = found[:PAGE_SIZE]
-    next_cursor = page[-1].id if len(found) > PAGE_SIZE else None
+    page, next_cursor = find_page(found)
     return JobPage(items=[JobOut.of(job) for job in page], next_cursor=next_cursor)
 
 

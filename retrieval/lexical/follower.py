@@ -107,9 +107,9 @@ class LexicalFollower:
                     writer.clear()
                     self._write(writer, since=NOTHING)
                 return self._index.refresh()
-            except LexicalIndexCorruptError:
+            except LexicalIndexCorruptError as error:
                 if is_mended:
-                    raise
+                    raise self._index.unmendable(error) from error
                 is_mended = True
                 with self._lock:
                     self._index.remove()

@@ -137,6 +137,13 @@ class LexicalIndex:
             self._index = self._view = None
             shutil.rmtree(self._folder, ignore_errors=True)
 
+    def unmendable(self, error: "LexicalIndexCorruptError") -> "LexicalIndexCorruptError":
+        """What to raise where removing the files did not help: a person has to."""
+        return LexicalIndexCorruptError(
+            f"the lexical index could be neither read nor removed ({error.__cause__ or error}); "
+            f"move {self._folder.parent} out of the way and see that its folder can be written to"
+        )
+
     def _open(self) -> Index:
         if self._index is None:
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.api import documents as documents_api
+from app.api import common
 from tests.unit.app.house import POOL, House
 
 
@@ -59,7 +59,7 @@ def test_documents_are_listed_newest_first_and_filtered(house: House) -> None:
 def test_pages_of_documents_join_without_gap_or_repeat(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(documents_api, "PAGE_SIZE", 2)
+    monkeypatch.setattr(common, "PAGE_SIZE", 2)
     sent = [f"{number}.txt" for number in range(5)]
     for name in sent:
         house.upload(name, name)

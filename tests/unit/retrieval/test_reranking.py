@@ -69,6 +69,17 @@ def test_reranker_reads_deeper_than_what_is_returned(library: Library) -> None:
     assert first.text.count("stone") == 4
 
 
+def test_a_diverse_search_has_all_read_that_it_picks_from(library: Library) -> None:
+    texts = [f"river {'stone ' * number}{number}" for number in range(10)]
+    library.publish(library.default_collection(), "a.txt", texts)
+    reranker = Wanting("stone")
+    retriever = library.retriever(reranking=Reranking(reranker, depth=3))
+
+    retriever.retrieve("river", access=EVERYTHING, top_k=2, refining=Refining(diversity=0.5))
+
+    assert len(reranker.texts) == 8
+
+
 def test_reranker_reads_a_passage_under_its_document(library: Library) -> None:
     library.publish(library.default_collection(), "bridge.txt", ["it opened in 1932"])
     reranker = Wanting("opened")
