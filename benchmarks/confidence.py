@@ -156,11 +156,10 @@ def judge(asked: Sequence[Asked]) -> Figures:
     chances = chances_of_others(asked)
     threshold = _threshold(asked, chances)
     figures["threshold"] = threshold
-    figures |= judge_near_misses(asked)
+    seen = _Seen.of(asked, chances, threshold)
+    figures |= _judge_near_misses(asked, seen)
     for name in {item.set_name: None for item in asked}:
-        mask = np.array([item.set_name == name for item in asked])
-        these = [item for item, is_in in zip(asked, mask, strict=True) if is_in]
-        figures |= _judge_set(name, these, chances[mask], threshold)
+        figures |= _judge_set(name, asked, seen)
     return figures
 
 
@@ -177,23 +176,14 @@ def chances_of_others(asked: Sequence[Asked]) -> Floats:
 def judge_near_misses(asked: Sequence[Asked]) -> Figures:
     """Refusals on the near-miss sets together, at the threshold."""
     chances = chances_of_others(asked)
-    seen = _Seen.of(asked, chances)
-    refused = chances < _threshold(asked, chances)
+    return _judge_near_misses(asked, _Seen.of(asked, chances, _threshold(asked, chances)))
+
+
+def _judge_near_misses(asked: Sequence[Asked], seen: "_Seen") -> Figures:
     near = np.array([item.set_name in NEAR_MISSES for item in asked]) & ~seen.gone
-    rows = np.flatnonzero(near)
-    groups = [asked[row].case.group for row in rows.tolist()]
-
-    def f1(picked: Rows) -> float:
-        return refusal_f1(refused[rows[picked]], ~seen.answerable[rows[picked]])
-
-    def gain(picked: Rows) -> float:
-        return seen.gain_of_confidence(rows[picked])
-
-    figures: Figures = {"false_refusal_rate": float(refused[near & seen.gold_is_read].mean())}
-    for label, statistic in (("refusal_f1", f1), ("refusal_risk_area_gain", gain)):
-        interval = bootstrap(statistic, groups, seed=SEED, num_resamples=_NUM_RESAMPLES)
-        figures |= with_interval(label, interval)
-    return figures
+    rate = float(seen.refused[near & seen.gold_is_read].mean())
+    names = ("refusal_f1", "refusal_risk_area_gain")
+    return {"false_refusal_rate": rate, **_judge_rows(asked, seen, np.flatnonzero(near), names)}
 
 
 def _threshold(asked: Sequence[Asked], chances: Floats) -> float:
@@ -204,34 +194,42 @@ def _threshold(asked: Sequence[Asked], chances: Floats) -> float:
     return float(np.quantile(chances[is_near & is_read], _MAX_FALSE_REFUSALS))
 
 
-def _judge_set(name: str, asked: Sequence[Asked], chances: Floats, threshold: float) -> Figures:
-    seen = _Seen.of(asked, chances)
-    refused = seen.chances < threshold
-    figures: Figures = {f"{name}_n": float(len(asked))}
+def _judge_set(name: str, asked: Sequence[Asked], seen: "_Seen") -> Figures:
+    of_set = np.array([item.set_name == name for item in asked])
+    figures: Figures = {f"{name}_n": float(of_set.sum())}
     kinds = {"near_miss": ~seen.gone, "gone": seen.gone | seen.answerable}
     for kind, mask in kinds.items():
-        rows = np.flatnonzero(mask)
-        if seen.answerable[rows].all():
-            continue
-        groups = [asked[row].case.group for row in rows.tolist()]
+        rows = np.flatnonzero(of_set & mask)
+        if not seen.answerable[rows].all():
+            names = (f"{name}_{kind}_refusal_f1", f"{name}_{kind}_risk_area_gain")
+            figures |= _judge_rows(asked, seen, rows, names)
+    figures[f"{name}_false_refusals"] = float(seen.refused[of_set & seen.gold_is_read].mean())
+    figures[f"{name}_right_when_answered"] = float(seen.right[of_set & ~seen.refused].mean())
+    return figures
 
-        def f1(picked: Rows, rows: Rows = rows) -> float:
-            return refusal_f1(refused[rows[picked]], ~seen.answerable[rows[picked]])
 
-        def gain(picked: Rows, rows: Rows = rows) -> float:
-            return seen.gain_of_confidence(rows[picked])
+def _judge_rows(
+    asked: Sequence[Asked], seen: "_Seen", rows: Rows, names: tuple[str, str]
+) -> Figures:
+    """F1 of refusals and the gain over the retrieval score on some questions, under `names`."""
+    groups = [asked[row].case.group for row in rows.tolist()]
 
-        for label, statistic in (("refusal_f1", f1), ("risk_area_gain", gain)):
-            interval = bootstrap(statistic, groups, seed=SEED, num_resamples=_NUM_RESAMPLES)
-            figures |= with_interval(f"{name}_{kind}_{label}", interval)
-    figures[f"{name}_false_refusals"] = float(refused[seen.gold_is_read].mean())
-    figures[f"{name}_right_when_answered"] = float(seen.right[~refused].mean())
+    def f1(picked: Rows) -> float:
+        return refusal_f1(seen.refused[rows[picked]], ~seen.answerable[rows[picked]])
+
+    def gain(picked: Rows) -> float:
+        return seen.gain_of_confidence(rows[picked])
+
+    figures: Figures = {}
+    for name, statistic in zip(names, (f1, gain), strict=True):
+        interval = bootstrap(statistic, groups, seed=SEED, num_resamples=_NUM_RESAMPLES)
+        figures |= with_interval(name, interval)
     return figures
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """The questions of a set as columns."""
+    """The questions as columns."""
 
     answerable: Booleans
     gone: Booleans
@@ -239,9 +237,10 @@ class _Seen:
     right: Booleans
     scores: Floats
     chances: Floats
+    refused: Booleans
 
     @classmethod
-    def of(cls, asked: Sequence[Asked], chances: Floats) -> "_Seen":
+    def of(cls, asked: Sequence[Asked], chances: Floats, threshold: float) -> "_Seen":
         return cls(
             answerable=np.array([item.is_answerable for item in asked]),
             gone=np.array([item.article_is_gone for item in asked]),
@@ -249,6 +248,7 @@ class _Seen:
             right=np.array([item.case.is_right for item in asked]),
             scores=np.array([item.retrieval_score for item in asked]),
             chances=chances,
+            refused=chances < threshold,
         )
 
     def gain_of_confidence(self, rows: Rows) -> float:
