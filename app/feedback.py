@@ -7,13 +7,13 @@ from typing import Any, Final, Literal, cast
 
 from sqlalchemy import select
 
-from app.answers import StoredAnswer, get_row, stored_of
+from app.answers import StoredAnswer, collections_of, get_row, stored_of
 from app.errors import FieldFault, InvalidRequestError
 from core.access import Caller
 from core.answer_tables import AnswerRow, FeedbackRow
 from core.database import Database
 from core.ids import AnswerId
-from core.redaction import Response
+from core.redaction import Response, Source, sources_of
 from core.tables import now
 from generation.language import question_language
 
@@ -56,6 +56,14 @@ class _Judged:
         return standalone or self.answer.question
 
 
+@dataclass(frozen=True, slots=True)
+class GoldQuestion:
+    """A line of an evaluation file that people's judgement makes, and whose words it may hold."""
+
+    line: Line
+    sources: frozenset[Source]
+
+
 class Feedback:
     """Every query on feedback. Thread-safe."""
 
@@ -95,12 +103,25 @@ class Feedback:
 
         Of an answer that rested on what was deleted since, nothing goes to evaluation or training.
         """
-        for judged in self._judged():
+        for judged in self._judged(Caller.owner()):
             line = _FORMS[form](judged)
             if line is not None:
                 yield line
 
-    def _judged(self) -> Iterator[_Judged]:
+    def gold(self, caller: Caller) -> list[GoldQuestion]:
+        """Questions with their gold, of answers that the caller may read; oldest first.
+
+        Of what was asked more than once, the last opinion.
+        """
+        found = {}
+        for judged in self._judged(caller):
+            line = _for_evaluation(judged)
+            if line is not None:
+                sources = frozenset(sources_of(judged.answer.response))
+                found[line["question"]] = GoldQuestion(line, sources)
+        return list(found.values())
+
+    def _judged(self, caller: Caller) -> Iterator[_Judged]:
         last = ""
         while True:
             query = (
@@ -112,10 +133,12 @@ class Feedback:
             )
             with self._database.read_scope() as session:
                 rows = session.execute(query).all()
+                places = collections_of(session, [answer.id for answer, _ in rows])
             if not rows:
                 return
             for answer, feedback in rows:
-                yield _Judged(stored_of(answer), _given(feedback))
+                if caller.may_read(answer.asker, places[answer.id]):
+                    yield _Judged(stored_of(answer), _given(feedback))
             last = rows[-1][0].id
 
 

@@ -18,6 +18,7 @@ _RIDGE: Final = 10.0
 _NUM_FOLDS: Final = 5
 _MAX_STEPS: Final = 50
 _STEP_TOLERANCE: Final = 1e-8
+_MAX_POINTS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,13 @@ class RiskCoverage:
     def area(self) -> float:
         """Mean risk."""
         return float(self.risk.mean())
+
+    @property
+    def points(self) -> list[tuple[float, float]]:
+        """Coverage and risk, to be drawn: so many that more would not be seen."""
+        last = len(self.risk) - 1
+        drawn = np.unique(np.linspace(0, last, min(last + 1, _MAX_POINTS)).round().astype(int))
+        return list(zip(self.coverage[drawn].tolist(), self.risk[drawn].tolist(), strict=True))
 
 
 def risk_coverage(scores: Floats, right: Booleans) -> RiskCoverage:

@@ -50,12 +50,13 @@ def best_span(sentence: str, spans: Sequence[Evidence]) -> tuple[float, Evidence
     does not support it, whatever words they share. A quote of the span is supported wholly.
     """
     # max keeps the first of equals, and spans come in order of relevance
-    scored = [(_support(sentence, span.text), span) for span in spans]
+    scored = [(support_of(sentence, span.text), span) for span in spans]
     support, span = max(scored, key=lambda pair: pair[0], default=(0.0, None))
     return (support, span) if support >= MIN_SUPPORT else (0.0, None)
 
 
-def _support(sentence: str, span: str) -> float:
+def support_of(sentence: str, span: str) -> float:
+    """How well a span supports a sentence: 0, or at least `MIN_SUPPORT`; 1 for a quote of it."""
     # equal, not contained: "5 km" is in "15 km", and "it is" is in almost anything
     if sentence in (span, as_read(span)):
         return 1.0

@@ -45,12 +45,16 @@ def calibrate(
     from app.evaluation.calibrating import calibrate as fit
     from app.evaluation.cases import load_cases
     from app.evaluation.charts import draw_curves
-    from app.evaluation.reports import write_text
     from app.evaluation.running import Asking
+    from app.files import require_writable, write_text
     from core.access import Access
 
+    # with --reset there is no file, and no chart is drawn
+    chart = options.chart or (file or Path("none")).with_suffix(".svg")
     with errors_to_exit():
         cases = load_cases(file) if file else []
+        if file is not None:
+            require_writable(chart)
         with open_services(settings, upgrade=False) as services:
             access = narrow(services.collections, Access.to_everything(), [options.collection])
             collection = services.collections.get(options.collection, access)
@@ -62,8 +66,7 @@ def calibrate(
             done = fit(services, cases, asking, source=file)
             if not options.dry_run:
                 services.calibrations.store(collection.id, done.calibration)
-    chart = options.chart or file.with_suffix(".svg")
-    write_text(chart, draw_curves(done.curves, "Risk over coverage") + "\n")
+        write_text(chart, draw_curves(done.curves, "Risk over coverage") + "\n")
     if as_json:
         print_json(asdict(done))
     else:

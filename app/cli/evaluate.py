@@ -1,8 +1,8 @@
 """`cimiento eval`: how good the service is on an owner's own questions, and what a change did."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -18,9 +18,16 @@ from app.cli.options import takes_options
 from app.cli.search import Collections, TopK
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from app.evaluation.comparing import Comparison
     from app.evaluation.reports import Run
+    from app.evaluation.summary import Figure
     from app.services import Services
+
+# Of what a run measures, what is printed by language and by kind of question.
+_OF_GROUPS: Final = ("right", "score", "recall_5", "false_refusal", "refused_rightly")
+_WIDTH: Final = 50
 
 eval_app = typer.Typer(
     name="eval", help="Judge answers on questions of your own.", no_args_is_help=True
@@ -45,6 +52,9 @@ class RunOptions:
         Path | None,
         typer.Option("--out", help="Folder for report.json and report.html; else beside FILE."),
     ] = None
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", help="Name or name@version of a prompt template.")
+    ] = None
     gate: Annotated[
         Path | None,
         typer.Option("--gate", help="An earlier report.json: exit code 1 on a significant loss."),
@@ -65,36 +75,42 @@ def run(
     # Late: see app.cli.context.
     from app.asking import default_options, narrow
     from app.evaluation.cases import as_lines, load_cases
-    from app.evaluation.reports import run_and_write, write_text
+    from app.evaluation.reports import run_and_write
     from app.evaluation.running import Asking
-    from core.access import Access
+    from app.files import write_text
+    from core.access import Access, Caller
+    from generation.prompts import load_prompt
 
-    if options.generate or options.from_feedback:
+    is_written = bool(options.generate or options.from_feedback)
+    if is_written:
         _refuse_existing(file)
+    folder = options.out or _beside(file)
     with errors_to_exit():
-        # before the models: a fault in the file is told at once
-        cases = [] if options.generate or options.from_feedback else load_cases(file)
+        # before the models: what is wrong with a file or a folder is told at once
+        cases = [] if is_written else load_cases(file)
+        _check_paths(file, folder / "report.json", options)
         with open_services(settings, upgrade=False) as services:
             access = narrow(services.collections, Access.to_everything(), collections)
             if options.generate:
                 _generate(services, access, file, options.generate)
                 return
             if options.from_feedback:
-                write_text(file, as_lines(list(services.feedback.export("evaluation"))))
+                judged = services.feedback.gold(Caller.owner())
+                write_text(file, as_lines(gold.line for gold in judged))
                 cases = load_cases(file)
-            options_here = services.calibrations.applied(
-                default_options(settings.generation), access
-            )
-            asking = Asking(access, top_k or settings.retrieval.top_k, options_here)
-            done = run_and_write(
-                services, cases, asking, source=file, folder=options.out or _beside(file)
-            )
+            how = services.calibrations.applied(default_options(settings.generation), access)
+            how = replace(how, prompt=load_prompt(options.prompt or how.prompt).reference)
+            asking = Asking(access, top_k or settings.retrieval.top_k, how)
+            done = run_and_write(services, cases, asking, source=file, folder=folder)
     if as_json:
         print_json(done.report)
     else:
         _print_run(done)
     if options.gate is not None:
-        _compare(options.gate, done.json_path, gate=True, as_json=False)
+        # JSON was printed already, and must stay one object
+        _compare(
+            options.gate, done.json_path, gate=True, show=None if as_json else _print_comparison
+        )
 
 
 @eval_app.command("compare")
@@ -107,18 +123,19 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """What changed between two runs on the same questions, and whether chance explains it."""
-    _compare(before, after, gate=gate, as_json=as_json)
+    _compare(before, after, gate=gate, show=_print_as_json if as_json else _print_comparison)
 
 
-def _compare(before: Path, after: Path, *, gate: bool, as_json: bool) -> None:
+def _compare(
+    before: Path, after: Path, *, gate: bool, show: "Callable[[Comparison], None] | None"
+) -> None:
     from app.evaluation.comparing import compare as compare_reports
+    from app.evaluation.reports import load_report
 
     with errors_to_exit():
-        found = compare_reports(before, after)
-    if as_json:
-        print_json({**asdict(found), "losses": found.losses})
-    else:
-        _print_comparison(found)
+        found = compare_reports(load_report(before), load_report(after))
+    if show is not None:
+        show(found)
     if gate and found.losses:
         typer.echo(f"significant loss: {', '.join(found.losses)}", err=True)
         raise typer.Exit(FAILED)
@@ -127,16 +144,28 @@ def _compare(before: Path, after: Path, *, gate: bool, as_json: bool) -> None:
 def _generate(services: "Services", access: Any, file: Path, number: int) -> None:
     from app.evaluation.cases import as_lines
     from app.evaluation.generating import write_questions
-    from app.evaluation.reports import write_text
+    from app.files import write_text
 
     written = write_questions(
         services, access, number, on_tried=lambda count: _tell(f"passage {count}")
     )
-    write_text(file, as_lines([question.as_row() for question in written]))
+    write_text(file, as_lines(question.as_row() for question in written))
     typer.echo(
         f'{len(written)} questions in {file}. Review each: correct it and set "review" to '
         "accepted or rejected."
     )
+
+
+def _check_paths(file: Path, report: Path, options: RunOptions) -> None:
+    from app.evaluation.reports import load_report
+    from app.files import require_writable
+
+    if options.generate or options.from_feedback:
+        require_writable(file)
+    if not options.generate:
+        require_writable(report)
+    if options.gate is not None:
+        load_report(options.gate)
 
 
 def _refuse_existing(file: Path) -> None:
@@ -160,15 +189,38 @@ def _print_run(done: "Run") -> None:
     typer.echo()
     for name, label in LABELS.items():
         if figure := figures.get(name):
-            typer.echo(
-                f"{label:<42} {figure.value:6.3f}  [{figure.low:6.3f}, {figure.high:6.3f}]"
-                f"  n={figure.n}"
-            )
+            _print_figure(label, figure)
+    _print_groups(done.summary.groups)
     typer.echo()
     for stage, count in done.summary.funnel.items():
         if count:
-            typer.echo(f"{stage:<42} {count:6d}")
+            typer.echo(f"{stage:<{_WIDTH}} {count:6d}")
     typer.echo(f"\n{done.json_path}\n{done.page_path}")
+
+
+def _print_figure(label: str, figure: "Figure") -> None:
+    typer.echo(
+        f"{label:<{_WIDTH}} {figure.value:6.3f}  [{figure.low:6.3f}, {figure.high:6.3f}]"
+        f"  n={figure.n}"
+    )
+
+
+def _print_groups(groups: "Mapping[str, Mapping[str, Figure]]") -> None:
+    """By language and kind of question: what most people look at first."""
+    from app.evaluation.page import LABELS
+    from app.evaluation.summary import EVERYTHING
+
+    for name in _OF_GROUPS:
+        rows = {key: each[name] for key, each in groups.items() if name in each}
+        if set(rows) <= {EVERYTHING}:
+            continue
+        typer.echo(f"\n{LABELS[name]}")
+        for key, figure in rows.items():
+            _print_figure(f"  {key}", figure)
+
+
+def _print_as_json(found: "Comparison") -> None:
+    print_json({**asdict(found), "losses": found.losses})
 
 
 def _print_comparison(found: "Comparison") -> None:
@@ -176,7 +228,7 @@ def _print_comparison(found: "Comparison") -> None:
 
     for name, difference in found.differences.items():
         typer.echo(
-            f"{LABELS[name]:<42} {difference.value:+6.3f}  "
+            f"{LABELS[name]:<{_WIDTH}} {difference.value:+6.3f}  "
             f"[{difference.low:+6.3f}, {difference.high:+6.3f}]  p={difference.p:.3f}  "
             f"n={found.num_questions[name]}"
         )

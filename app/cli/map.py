@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.context import FAILED, AsJson, errors_to_exit, load_cli_settings, print_json
+from app.cli.context import AsJson, errors_to_exit, load_cli_settings, print_json
 from retrieval.map.options import MAX_CLUSTERS, MAX_POINTS, MAX_SEED, MapOptions
 
 Out = Annotated[
@@ -35,6 +35,7 @@ def draw_map(
     # Late: see app.cli.context.
     import migrations
     from app.api.maps import MapOut
+    from app.files import write_text
     from app.wiring import build_database, build_mapper, build_store
     from core.access import Access
     from ingestion.collections import Collections
@@ -45,8 +46,8 @@ def draw_map(
         found = Collections(build_store(settings, database)).get(collection, Access.to_everything())
         mapper = build_mapper(database, num_threads=os.cpu_count())
         drawn = mapper.draw(found.id, MapOptions(max_points, clusters, seed))
-    if out is not None:
-        _write(out, draw_svg(drawn, title=collection))
+        if out is not None:
+            write_text(out, draw_svg(drawn, title=collection))
     if as_json:
         print_json(MapOut.of(drawn, collection).model_dump(mode="json"))
         return
@@ -54,11 +55,3 @@ def draw_map(
         typer.echo(f"{cluster.num_points:6}  {', '.join(cluster.terms) or '(no words)'}")
     shown = f" of {drawn.num_chunks}" if len(drawn.chunk_ids) < drawn.num_chunks else ""
     typer.echo(f"{len(drawn.chunk_ids)}{shown} chunks in {len(drawn.clusters)} clusters")
-
-
-def _write(path: Path, picture: str) -> None:
-    try:
-        path.write_text(picture, encoding="utf-8")
-    except OSError as error:
-        typer.echo(f"error: {path} cannot be written: {error.strerror}", err=True)
-        raise typer.Exit(FAILED) from error

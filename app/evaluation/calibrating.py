@@ -91,7 +91,10 @@ def calibrate(
             len(seen),
             hashlib.sha256(source.read_bytes()).hexdigest(),
         ),
-        {"this collection": _curve(chances, right), "built in": _curve(built_in, right)},
+        {
+            "this collection": risk_coverage(chances, right).points,
+            "built in": risk_coverage(built_in, right).points,
+        },
         gain,
         int(right.sum()),
         float(refused[right].mean()),
@@ -100,7 +103,7 @@ def calibrate(
 
 
 def _look(services: Services, case: EvalCase, asking: Asking) -> _Seen | None:
-    if case.is_answerable and not case.has_gold:
+    if not case.can_be_judged:
         return None
     passages = services.retriever.retrieve(case.question, access=asking.access, top_k=asking.top_k)
     read = passages[: asking.options.max_passages]
@@ -132,8 +135,3 @@ def _threshold(seen: Sequence[_Seen], chances: Floats) -> float:
     if not could.any():
         return _NEVER_REFUSE
     return round(float(np.quantile(chances[could], _MAX_FALSE_REFUSALS)), 3)
-
-
-def _curve(scores: Floats, right: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> Curve:
-    curve = risk_coverage(scores, right)
-    return list(zip(curve.coverage.tolist(), curve.risk.tolist(), strict=True))

@@ -1,8 +1,8 @@
 """Evaluation files: a question a line, read strictly. Names every line at fault, asks nothing."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -25,6 +25,17 @@ class BadEvaluationFileError(CimientoError):
 
 
 @dataclass(frozen=True, slots=True)
+class GoldSpan:
+    """Where a gold quote stands in the text of a version: for who reviews it, judged by nothing."""
+
+    document_id: str
+    version: int
+    page: int | None
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class EvalCase:
     """A question and what is known of its answer; what is empty is not judged by.
 
@@ -38,6 +49,7 @@ class EvalCase:
     is_answerable: bool
     language: Language
     line: int
+    gold_span: GoldSpan | None = None
 
     @property
     def has_gold(self) -> bool:
@@ -45,9 +57,32 @@ class EvalCase:
         return bool(self.answers or self.gold_documents or self.gold_quote)
 
     @property
+    def can_be_judged(self) -> bool:
+        """Whether anything says what is right, be it a refusal."""
+        return self.has_gold or not self.is_answerable
+
+    @property
+    def gold_texts(self) -> tuple[str, ...]:
+        """Texts of which one is in every passage that the answer can be read off."""
+        return (self.gold_quote,) if self.gold_quote else self.answers
+
+    @property
     def kind(self) -> str:
         """What the question asks for, told by its words."""
         return next(asked_kinds(self.question), "other")
+
+    def as_row(self) -> dict[str, object]:
+        """A line of an evaluation file that reads as this case."""
+        row: dict[str, object] = {"question": self.question, "lang": self.language}
+        if self.answers:
+            row["answers"] = list(self.answers)
+        if self.gold_documents:
+            row["gold_doc_ids"] = list(self.gold_documents)
+        if self.gold_quote:
+            row["gold_quote"] = self.gold_quote
+        if self.gold_span:
+            row["gold_span"] = asdict(self.gold_span)
+        return {**row, "answerable": self.is_answerable}
 
 
 class _Line(BaseModel):
@@ -57,6 +92,7 @@ class _Line(BaseModel):
     answers: list[str] = Field(default_factory=list)
     gold_doc_ids: list[str] = Field(default_factory=list)
     gold_quote: str = ""
+    gold_span: GoldSpan | None = None
     answerable: bool = True
     lang: Language | None = None
     review: Review | None = None
@@ -73,12 +109,24 @@ class _Line(BaseModel):
 def load_cases(path: Path) -> list[EvalCase]:
     """Read an evaluation file; lines that a review rejected are left out.
 
-    Raises `BadEvaluationFileError` for a file that cannot be read, holds no question, or has lines
-    at fault, of which it names the first twenty.
+    Raises `BadEvaluationFileError` for a file that cannot be read, and as `read_cases` does.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadEvaluationFileError(f"{path} cannot be read: {error.strerror}") from error
+    return read_cases(data, name=str(path))
+
+
+def read_cases(data: bytes, *, name: str) -> list[EvalCase]:
+    """Read the bytes of an evaluation file, which messages call `name`.
+
+    Raises `BadEvaluationFileError` where there is no question, or where lines are at fault, of
+    which it names the first twenty.
     """
     faults: list[str] = []
     cases: list[EvalCase] = []
-    for number, text in _lines(path):
+    for number, text in _lines(data):
         try:
             line = _Line.model_validate(_parse(text))
         except (ValueError, ValidationError) as error:
@@ -89,18 +137,14 @@ def load_cases(path: Path) -> list[EvalCase]:
     if faults:
         shown = faults[:_MAX_TOLD]
         more = [f"and {len(faults) - len(shown)} more lines"] if len(faults) > len(shown) else []
-        raise BadEvaluationFileError(f"{path}: " + "; ".join(shown + more))
+        raise BadEvaluationFileError(f"{name}: " + "; ".join(shown + more))
     if not cases:
-        raise BadEvaluationFileError(f"{path} holds no question; write one JSON object a line")
+        raise BadEvaluationFileError(f"{name} holds no question; write one JSON object a line")
     return cases
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    except OSError as error:
-        raise BadEvaluationFileError(f"{path} cannot be read: {error.strerror}") from error
-    for number, line in enumerate(data.split(b"\n"), start=1):
+def _lines(data: bytes) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         # what is no UTF-8 becomes a character that no JSON of ours holds, and is told with its line
         text = line.decode("utf-8", errors="replace").strip()
         if text:
@@ -115,11 +159,15 @@ def _parse(text: str) -> Any:
     if not text.startswith("{"):
         raise ValueError("it is no JSON object")
     try:
-        return json.loads(text)
+        parsed = json.loads(text)
+        json.dumps(parsed, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("it holds half of a pair of surrogates") from error
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON ({error.msg}, column {error.colno})") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    return parsed
 
 
 def _tell(error: ValueError) -> str:
@@ -140,9 +188,10 @@ def _case(line: _Line, number: int) -> EvalCase:
         is_answerable=line.answerable,
         language=line.lang or question_language(line.question),
         line=number,
+        gold_span=line.gold_span,
     )
 
 
-def as_lines(rows: Sequence[dict[str, object]]) -> str:
+def as_lines(rows: Iterable[dict[str, object]]) -> str:
     """Rows as the text of an evaluation file."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -1,11 +1,11 @@
 """Two runs on the same questions: what changed beyond chance, and whether it may pass a gate."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from app.evaluation.reports import BadEvaluationReportError, StoredCase, StoredReport, load_report
+from app.evaluation.reports import BadEvaluationReportError, StoredCase, StoredReport
 from app.evaluation.statistics import Difference, paired_difference
 from app.evaluation.summary import MEASURES, SEED
 
@@ -32,15 +32,15 @@ class Comparison:
         ]
 
 
-def compare(before: Path, after: Path) -> Comparison:
+def compare(before: StoredReport, after: StoredReport) -> Comparison:
     """Pair two reports by question. Raises `BadEvaluationReportError`.
 
-    Questions that only one of them has are left out, and counted.
+    Questions that only one of them has, or whose words were withdrawn, are left out, and counted.
     """
-    old, new = (_by_question(load_report(path), path) for path in (before, after))
+    old, new = (_by_question(report) for report in (before, after))
     shared = [key for key in new if key in old]
     if not shared:
-        raise BadEvaluationReportError(f"{before} and {after} have no question in common")
+        raise BadEvaluationReportError("the two runs have no question in common")
     pairs = [(new[key], old[key]) for key in shared]
     differences = {}
     counts = {}
@@ -59,16 +59,18 @@ def compare(before: Path, after: Path) -> Comparison:
     return Comparison(
         differences=differences,
         num_questions=counts,
-        num_left_out=len(old.keys() ^ new.keys()),
+        num_left_out=len(before.cases) + len(after.cases) - 2 * len(shared),
         won=_changed(pairs, rises=True),
         lost=_changed(pairs, rises=False),
     )
 
 
-def _by_question(report: StoredReport, path: Path) -> dict[str, StoredCase]:
-    cases = {case.question: case for case in report.cases}
-    if len(cases) < len(report.cases):
-        raise BadEvaluationReportError(f"{path} asks a question twice: its runs cannot be paired")
+def _by_question(report: StoredReport) -> dict[str, StoredCase]:
+    left = [case for case in report.cases if not case.withdrawn]
+    cases = {case.question: case for case in left}
+    if len(cases) < len(left):
+        twice, _ = Counter(case.question for case in left).most_common(1)[0]
+        raise BadEvaluationReportError(f"a run asks {twice!r} twice: it cannot be paired")
     return cases
 
 

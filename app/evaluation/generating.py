@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from sqlalchemy import select
 
+from app.evaluation.cases import EvalCase, GoldSpan
 from app.evaluation.summary import SEED
 from app.services import Services
 from core.access import Access
@@ -52,15 +53,24 @@ class Written:
     language: Language
 
     def as_row(self) -> dict[str, object]:
-        """A line of an evaluation file that waits for a review."""
-        return {
-            "question": self.question,
-            "gold_quote": self.gold.text,
-            "gold_doc_ids": [self.gold.passage.document_id],
-            "answerable": True,
-            "lang": self.language,
-            "review": "pending",
-        }
+        """A line of an evaluation file that waits for a review, with the place of its gold."""
+        return {**self.as_case(0).as_row(), "review": "pending"}
+
+    def as_case(self, line: int) -> EvalCase:
+        """The same, to be asked."""
+        passage = self.gold.passage
+        return EvalCase(
+            question=self.question,
+            answers=(),
+            gold_documents=(passage.document_id,),
+            gold_quote=self.gold.text,
+            is_answerable=True,
+            language=self.language,
+            line=line,
+            gold_span=GoldSpan(
+                passage.document_id, passage.version, passage.page, self.gold.start, self.gold.end
+            ),
+        )
 
 
 def write_questions(
@@ -68,10 +78,8 @@ def write_questions(
 ) -> list[Written]:
     """At most `number` questions, each from another passage; fewer where fewer pass the check."""
     written: list[Written] = []
-    tried = _draw(services, access, number * _TRIES_EACH)
-    for count, passage in enumerate(tried, start=1):
+    for count, question in try_passages(services, access, number):
         on_tried(count)
-        question = _write(services, passage)
         if question is not None:
             written.append(question)
         if len(written) == number:
@@ -79,16 +87,34 @@ def write_questions(
     return written
 
 
-def _draw(services: Services, access: Access, number: int) -> Iterator[Passage]:
+def try_passages(
+    services: Services, access: Access, number: int, *, after: int = 0
+) -> Iterator[tuple[int, Written | None]]:
+    """Passages in the order in which they are drawn for `number` questions, counted from 1 on.
+
+    With each comes the question that passed the check, if any. `after`: so many were tried before.
+    """
+    drawn = _draw(services, access, number * _TRIES_EACH)[after:]
+    for count, chunk_id in enumerate(drawn, start=after + 1):
+        passage = _find(services, access, chunk_id)
+        yield count, None if passage is None else _write(services, passage)
+
+
+def _draw(services: Services, access: Access, number: int) -> list[ChunkId]:
     query = select(ChunkRow.id).order_by(ChunkRow.id)
     if access.collection_ids is not None:
         query = query.where(ChunkRow.collection_id.in_(access.collection_ids))
     with services.database.read_scope() as session:
         ids = session.scalars(query).all()
-        order = np.random.default_rng(SEED).permutation(len(ids))[:number]
-        hits = [Hit(ChunkId(ids[index]), 0.0) for index in order]
-        passages = load_passages(session, hits, access=access)
-    yield from passages
+    order = np.random.default_rng(SEED).permutation(len(ids))[:number]
+    return [ChunkId(ids[index]) for index in order]
+
+
+def _find(services: Services, access: Access, chunk_id: ChunkId) -> Passage | None:
+    """The passage, unless it was deleted since it was drawn."""
+    with services.database.read_scope() as session:
+        found = load_passages(session, [Hit(chunk_id, 0.0)], access=access)
+    return found[0] if found else None
 
 
 def _write(services: Services, passage: Passage) -> Written | None:

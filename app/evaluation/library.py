@@ -1,14 +1,12 @@
 """What the library holds of a case's gold, before any search. Reads rows; loads no model."""
 
-from collections.abc import Sequence
-
-from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, or_, select
 
 from app.evaluation.cases import EvalCase
-from app.evaluation.judging import Stage, squash
+from app.evaluation.judging import Stage, holds_any
 from core.access import Access
 from core.database import Database
+from core.redaction import Source
 from core.tables import ChunkRow, DocumentRow, VersionRow, VersionTextRow
 
 
@@ -24,22 +22,31 @@ class GoldLibrary:
 
         Only a case that names its documents can be told to be missing from them.
         """
-        wanted = [case.gold_quote] if case.gold_quote else list(case.answers)
         if not case.gold_documents:
             return None
+        if not self.holding(case):
+            return Stage.NOT_INGESTED
+        query = select(ChunkRow.text).where(ChunkRow.version_id.in_(self._versions(case)))
         with self._database.read_scope() as session:
-            versions = self._versions(session, case.gold_documents)
-            texts = session.scalars(
-                select(VersionTextRow.text).where(VersionTextRow.version_id.in_(versions))
-            ).all()
-            if not texts or not _any_holds(texts, wanted):
-                return Stage.NOT_INGESTED
-            chunks = session.scalars(
-                select(ChunkRow.text).where(ChunkRow.version_id.in_(versions))
-            ).all()
-        return None if _any_holds(chunks, wanted) else Stage.NOT_CHUNKED_WHOLE
+            chunks = session.scalars(query).all()
+        return None if any(_holds(text, case) for text in chunks) else Stage.NOT_CHUNKED_WHOLE
 
-    def _versions(self, session: Session, names: Sequence[str]) -> list[str]:
+    def holding(self, case: EvalCase) -> set[Source]:
+        """The searchable versions of the documents that a case names in whose text its gold is."""
+        query = (
+            select(VersionRow.document_id, VersionRow.number, VersionTextRow.text)
+            .join(VersionTextRow, VersionTextRow.version_id == VersionRow.id)
+            .where(VersionRow.id.in_(self._versions(case)))
+        )
+        with self._database.read_scope() as session:
+            return {
+                (row.document_id, row.number)
+                for row in session.execute(query)
+                if _holds(row.text, case)
+            }
+
+    def _versions(self, case: EvalCase) -> Select[str]:
+        names = case.gold_documents
         query = (
             select(VersionRow.id)
             .join(DocumentRow, DocumentRow.id == VersionRow.document_id)
@@ -48,9 +55,8 @@ class GoldLibrary:
         )
         if self._access.collection_ids is not None:
             query = query.where(DocumentRow.collection_id.in_(self._access.collection_ids))
-        return list(session.scalars(query))
+        return query
 
 
-def _any_holds(texts: Sequence[str], wanted: Sequence[str]) -> bool:
-    golds = [f" {squash(gold)} " for gold in wanted]
-    return not golds or any(gold in f" {squash(text)} " for text in texts for gold in golds)
+def _holds(text: str, case: EvalCase) -> bool:
+    return not case.gold_texts or holds_any(text, case.gold_texts)

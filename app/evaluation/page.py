@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from app.evaluation.charts import draw_counts, draw_curves, draw_figures
 from app.evaluation.judging import Stage
-from app.evaluation.running import CaseResult, Evidence
+from app.evaluation.results import CaseResult, Evidence
 from app.evaluation.summary import EVERYTHING, MEASURES, Summary
 
 LABELS: Final[dict[str, str]] = {
@@ -14,6 +14,7 @@ LABELS: Final[dict[str, str]] = {
     "refusal_precision": "refusals that were right (precision)",
     "refusal_recall": "refused of what has no answer (recall)",
     "refusal_f1": "refusals, F1",
+    "risk_area": "risk of a wrong answer over all coverages (area)",
 }
 _STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d2733; max-width: 60rem; margin: 2rem auto;
@@ -55,7 +56,7 @@ def render_page(
         "<h2>By language and kind of question</h2>",
         _groups(summary),
         "<h2>Time</h2>",
-        _table({f"{key} ms": value for key, value in summary.costs_ms.items()}),
+        _table(_times(summary)),
         f"<h2>The {len(worst)} that cost most</h2>",
         *(_case(result) for result in worst),
         "<h2>Manifest</h2>",
@@ -69,6 +70,11 @@ def _curves(summary: Summary) -> str:
     if not summary.curves:
         return '<p class="faint">No question says what is right.</p>'
     return draw_curves(summary.curves, "Risk over coverage")
+
+
+def _times(summary: Summary) -> dict[str, float]:
+    speed = {} if summary.tokens_per_s is None else {"tokens a second": summary.tokens_per_s}
+    return {f"{key} ms": value for key, value in summary.costs_ms.items()} | speed
 
 
 def _groups(summary: Summary) -> str:

@@ -1,9 +1,8 @@
-"""A run on disk: one JSON with its manifest, written whole and read back strictly."""
+"""A run as one JSON with its manifest, and as files: written whole and read back strictly."""
 
 import hashlib
 import json
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +11,12 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.evaluation.cases import EvalCase
+from app.evaluation.judging import Stage
 from app.evaluation.page import render_page
-from app.evaluation.running import Asking, CaseResult, run_cases
+from app.evaluation.results import CaseResult
+from app.evaluation.running import Asking, run_cases
 from app.evaluation.summary import SEED, Summary, summarise
+from app.files import require_writable, write_text
 from app.receipts import HowAsked, Made
 from app.services import Services
 from core.errors import CimientoError
@@ -22,17 +24,20 @@ from core.errors import CimientoError
 _FORMAT: Final = 1
 NUM_WORST: Final = 20
 # What costs an owner most comes first: a wrong answer, then a lost one, then a refusal.
-_WEIGHT: Final = {
-    "wrong": 0,
-    "answered without an answer": 0,
-    "miscited": 1,
-    "in context but unused": 2,
-    "wrongly refused": 3,
-    "lost in ranking": 4,
-    "not retrieved": 4,
-    "not chunked whole": 5,
-    "not ingested": 6,
+_WEIGHT: Final[Mapping[Stage, int]] = {
+    Stage.WRONG: 0,
+    Stage.NOT_REFUSED: 0,
+    Stage.MISCITED: 1,
+    Stage.UNUSED: 2,
+    Stage.WRONGLY_REFUSED: 3,
+    Stage.LOST_IN_RANKING: 4,
+    Stage.NOT_RETRIEVED: 4,
+    Stage.NOT_CHUNKED_WHOLE: 5,
+    Stage.NOT_INGESTED: 6,
 }
+
+Manifest = dict[str, Any]
+"""What the figures of a run depend on, by name."""
 
 
 class BadEvaluationReportError(CimientoError):
@@ -60,6 +65,7 @@ class StoredCase(BaseModel):
     answerable: bool
     stage: str
     measures: dict[str, float]
+    withdrawn: bool = False
 
 
 class StoredReport(BaseModel):
@@ -75,27 +81,38 @@ class StoredReport(BaseModel):
 def run_and_write(
     services: Services, cases: Sequence[EvalCase], asking: Asking, *, source: Path, folder: Path
 ) -> Run:
-    """Ask every case, judge, and write `report.json` and `report.html` into the folder."""
+    """Ask every case, judge, and write `report.json` and `report.html` into the folder.
+
+    Raises `UnwritableFileError`, before anything is asked.
+    """
+    json_path, page_path = folder / "report.json", folder / "report.html"
+    for path in (json_path, page_path):
+        require_writable(path)
+    sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
+    manifest = build_manifest(services, asking, name=source.name, sha256=sha256)
     results = run_cases(services, cases, asking)
     summary = summarise(results)
-    manifest = build_manifest(services, asking, source)
     report = as_json(manifest, results, summary)
-    json_path, page_path = folder / "report.json", folder / "report.html"
     write_text(json_path, dump(report))
     write_text(page_path, render_page(manifest, summary, worst(results), len(results)))
     return Run(report, summary, json_path, page_path)
 
 
-def build_manifest(services: Services, asking: Asking, source: Path) -> dict[str, Any]:
-    """What the figures depend on: without it two runs cannot be compared."""
+def build_manifest(
+    services: Services, asking: Asking, *, name: str, sha256: str | None
+) -> Manifest:
+    """What the figures depend on: without it two runs cannot be compared.
+
+    `sha256` is that of the evaluation file, which `name` tells from others.
+    """
     made = asdict(Made.of(services, asking.options.prompt))
     asked = asdict(HowAsked.of(asking.options, top_k=asking.top_k, where=None))
     del asked["where"]  # cases are asked without a filter
     return {
         "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cimiento": made.pop("build"),
-        "cases": source.name,
-        "cases_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
+        "cases": name,
+        "cases_sha256": sha256,
         "index_generation": services.retriever.generation(),
         **made,
         **asked,
@@ -103,9 +120,7 @@ def build_manifest(services: Services, asking: Asking, source: Path) -> dict[str
     }
 
 
-def as_json(
-    manifest: dict[str, Any], results: Sequence[CaseResult], summary: Summary
-) -> dict[str, Any]:
+def as_json(manifest: Manifest, results: Sequence[CaseResult], summary: Summary) -> dict[str, Any]:
     """The whole report."""
     return {
         "format": _FORMAT,
@@ -116,24 +131,20 @@ def as_json(
         },
         "funnel": dict(summary.funnel),
         "costs_ms": dict(summary.costs_ms),
+        "tokens_per_s": summary.tokens_per_s,
         "worst": [item.case.line for item in worst(results)],
         "cases": [_case(item) for item in results],
     }
 
 
 def worst(results: Sequence[CaseResult]) -> list[CaseResult]:
-    """The cases that were lost, the costliest first and among these the surest: twenty at most."""
-    lost = [item for item in results if item.stage.value in _WEIGHT]
-    ordered = sorted(lost, key=lambda item: (_WEIGHT[item.stage.value], -item.confidence))
+    """The cases that were lost, the costliest first and among these the surest: twenty at most.
+
+    Those whose words were withdrawn have nothing to show.
+    """
+    lost = [item for item in results if item.stage in _WEIGHT and not item.is_withdrawn]
+    ordered = sorted(lost, key=lambda item: (_WEIGHT[item.stage], -item.confidence))
     return ordered[:NUM_WORST]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole: a reader never meets half a report."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    half.write_text(text, encoding="utf-8")
-    half.replace(path)
 
 
 def load_report(path: Path) -> StoredReport:
@@ -153,6 +164,11 @@ def load_report(path: Path) -> StoredReport:
             f"{path} has format {report.format}, this version reads {_FORMAT}; run it again"
         )
     return report
+
+
+def stored_report(report: dict[str, Any]) -> StoredReport:
+    """What a comparison needs of a report that was just made."""
+    return StoredReport.model_validate(report)
 
 
 def dump(report: dict[str, Any]) -> str:
@@ -177,7 +193,10 @@ def _case(result: CaseResult) -> dict[str, Any]:
         "confidence": result.confidence,
         "measures": result.measures,
         "retrieve_ms": round(result.retrieve_ms, 1),
+        "first_text_ms": None if result.first_text_ms is None else round(result.first_text_ms, 1),
         "total_ms": round(result.total_ms, 1),
+        "tokens": result.num_tokens,
         "read": [asdict(item) for item in result.read],
         "citations": [asdict(item) for item in result.citations],
+        "withdrawn": result.is_withdrawn,
     }

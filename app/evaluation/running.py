@@ -1,24 +1,32 @@
 """Ask every case and judge it: the story of this package. Stores nothing."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from app.evaluation.cases import EvalCase
-from app.evaluation.judging import Seen, Stage, holds_gold, is_right, judge_stage, measure
+from app.evaluation.judging import Seen, holds_gold, is_right, judge_stage, measure
 from app.evaluation.library import GoldLibrary
+from app.evaluation.results import CaseResult, Evidence
 from app.services import Services
 from core.access import Access
+from core.redaction import Source
 from core.types import Passage
 from generation.answer import AnswerOptions, answer
 from generation.evidence import EvidenceRanker
 from generation.generator import Generator
-from generation.types import Answer, Finished
+from generation.types import Answer, AnswerEvent, Cancelled, Delta, Finished
 
 # As deep as a passage counts as retrieved at all.
 _DEPTH: Final = 50
 _SHOWN_CHARS: Final = 400
+
+IsCancelled = Callable[[], bool]
+
+
+class InterruptedCaseError(Exception):
+    """The case was cancelled before its answer was whole: there is nothing to judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,57 +42,38 @@ class Asking:
         return replace(self, options=replace(self.options, min_confidence=0.0))
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """A passage or citation as it is shown in a report."""
-
-    document: str
-    page: int | None
-    text: str
-    score: float
-    holds_gold: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CaseResult:
-    """What became of one case, with its evidence."""
-
-    case: EvalCase
-    stage: Stage
-    status: str
-    text: str
-    confidence: float
-    is_right: bool
-    retrieval_score: float
-    measures: dict[str, float]
-    retrieve_ms: float
-    total_ms: float
-    read: tuple[Evidence, ...]
-    citations: tuple[Evidence, ...]
-
-
 def run_cases(services: Services, cases: Sequence[EvalCase], asking: Asking) -> list[CaseResult]:
     """Ask every case, in order. Raises what asking raises."""
     library = GoldLibrary(services.database, asking.access)
-    return [_run(services, case, asking, library) for case in cases]
+    return [run_case(services, case, asking, library) for case in cases]
 
 
-def _run(services: Services, case: EvalCase, asking: Asking, library: GoldLibrary) -> CaseResult:
+def run_case(
+    services: Services,
+    case: EvalCase,
+    asking: Asking,
+    library: GoldLibrary,
+    cancelled: IsCancelled = lambda: False,
+) -> CaseResult:
+    """Ask one case and judge it. Raises what asking raises, and `InterruptedCaseError`."""
     began_s = time.perf_counter()
     ranked = services.retriever.retrieve(case.question, access=asking.access, top_k=asking.top_k)
     retrieved_s = time.perf_counter()
-    full = answer_case(
+    events = answer(
         case.question,
         ranked,
-        asking.options,
         generator=services.generator,
         ranker=services.ranker,
+        options=asking.options,
+        cancelled=cancelled,
     )
+    full, first_text_s = _finish(events)
     ended_s = time.perf_counter()
     read = ranked[: asking.options.max_passages]
     # looked for only now, and only where it matters: the time above is what people wait
     found = _look_deeper(services, case, asking, ranked)
     seen = Seen(found, ranked, read, full)
+    of_gold = _find_gold(case, found, library)
     return CaseResult(
         case=case,
         stage=judge_stage(case, seen, library.lost),
@@ -95,9 +84,14 @@ def _run(services: Services, case: EvalCase, asking: Asking, library: GoldLibrar
         retrieval_score=ranked[0].score if ranked else 0.0,
         measures=measure(case, seen),
         retrieve_ms=1000 * (retrieved_s - began_s),
+        first_text_ms=None if first_text_s is None else 1000 * (first_text_s - began_s),
         total_ms=1000 * (ended_s - began_s),
+        num_tokens=full.usage.completion_tokens,
         read=tuple(_show(passage, passage.text, case) for passage in read),
         citations=tuple(_show(item.passage, item.quote, case) for item in full.citations),
+        # all that was ranked: a refusal names more documents than it read
+        sources=tuple(sorted(of_gold | set(map(_source, ranked)))),
+        gold_is_found=bool(of_gold),
     )
 
 
@@ -118,8 +112,21 @@ def answer_case(
         options=options,
         cancelled=lambda: False,
     )
-    (full,) = [event.answer for event in events if isinstance(event, Finished)]
-    return full
+    return _finish(events)[0]
+
+
+def _finish(events: Iterator[AnswerEvent]) -> tuple[Answer, float | None]:
+    """The finished answer, and when the first of its words came."""
+    first_text_s: float | None = None
+    for event in events:
+        match event:
+            case Delta():
+                first_text_s = first_text_s or time.perf_counter()
+            case Finished(full):
+                return full, first_text_s
+            case Cancelled():
+                break
+    raise InterruptedCaseError
 
 
 def _look_deeper(
@@ -130,9 +137,22 @@ def _look_deeper(
     return services.retriever.retrieve(case.question, access=asking.access, top_k=_DEPTH)
 
 
+def _find_gold(case: EvalCase, found: Sequence[Passage], library: GoldLibrary) -> set[Source]:
+    if not case.has_gold:
+        return set()
+    sources = {_source(item) for item in found if holds_gold(item, case)}
+    return sources or library.holding(case)
+
+
+def _source(passage: Passage) -> Source:
+    return passage.document_id, passage.version
+
+
 def _show(passage: Passage, text: str, case: EvalCase) -> Evidence:
     shown = " ".join(text.split())
     return Evidence(
+        document_id=passage.document_id,
+        version=passage.version,
         document=passage.document_name,
         page=passage.page,
         text=shown if len(shown) <= _SHOWN_CHARS else shown[: _SHOWN_CHARS - 1] + "…",

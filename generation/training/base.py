@@ -15,10 +15,10 @@ from dataclasses import replace
 from types import FrameType
 from typing import Final
 
+from core.durable import replace_text
 from generation.training.card import Outcome, write_card
 from generation.training.checkpoint import load_checkpoint, save_checkpoint
 from generation.training.corpus import Report
-from generation.training.durable import replace_text
 from generation.training.errors import CheckpointError, OptionError, TrainingError
 from generation.training.export import export_model
 from generation.training.journal import Journal, Row, read_rows, write_rows

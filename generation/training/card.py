@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
+from core.durable import replace_text
 from generation.training.checkpoint import RunState
-from generation.training.durable import replace_text
 from generation.training.options import BaseOptions
 from generation.training.pretraining import Pretraining
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from generation.training.durable import replace_file
+from core.durable import replace_file
 from generation.training.errors import CheckpointError
 
 

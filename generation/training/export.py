@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from core.durable import replace_file, replace_text
 from generation.engine.config import ModelConfig
 from generation.engine.model import Transformer
-from generation.training.durable import replace_file, replace_text
 from generation.training.vocabulary import END_OF_TEXT
 
 TOKENIZER_FILES: Final = (

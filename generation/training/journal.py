@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from generation.training.durable import replace_text
+from core.durable import replace_text
 
 HEADER: Final = (
     *("step", "tokens", "elapsed_s", "learning_rate"),

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from generation.training.durable import replace_file, replace_text
+from core.durable import replace_file, replace_text
 from generation.training.errors import DataError
 from generation.training.vocabulary import get_boundary
 

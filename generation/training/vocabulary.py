@@ -13,8 +13,8 @@ from typing import Final
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from core.durable import replace_text
 from generation.training.corpus import MIN_CHARS, CorpusCounts, Report, iterate_texts
-from generation.training.durable import replace_text
 from generation.training.errors import OptionError, TrainingError
 from generation.training.messages import print_line
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from tests.unit.app.house import House
+from tests.unit.app.house import POOL, House
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +24,13 @@ def house(tmp_path: Path, migrated: Path) -> Iterator[House]:
     house = House(shutil.copytree(migrated, tmp_path / "data"))
     yield house
     house.close()
+
+
+@pytest.fixture
+def pool(house: House) -> House:
+    """A service whose one document is about a swimming pool."""
+    house.add("pool.txt", POOL)
+    return house
 
 
 @pytest.fixture(scope="session")

@@ -84,3 +84,33 @@ def test_what_is_no_report_ends_with_1(tmp_path: Path) -> None:
 
     assert done.exit_code == 1
     assert "no report" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["eval", "run", "questions.jsonl", "--out", "taken/report"],
+        ["eval", "run", "taken/new.jsonl", "--from-feedback"],
+        ["calibrate", "questions.jsonl", "--chart", "taken/curve.svg"],
+    ],
+)
+def test_what_cannot_be_written_is_told_before_anything_is_loaded(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("questions.jsonl").write_text('{"question": "When?", "answers": ["nine"]}\n')
+    Path("taken").write_text("a file where the folder belongs")
+
+    done = run(*arguments)
+
+    assert done.exit_code == 1
+    assert "cannot be written" in done.stderr
+
+
+def test_a_gate_that_is_no_report_is_told_before_anything_is_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "questions.jsonl"
+    file.write_text('{"question": "When?", "answers": ["nine"]}\n')
+
+    done = run("eval", "run", str(file), "--gate", str(tmp_path / "none.json"))
+
+    assert (done.exit_code, "none.json cannot be read" in done.stderr) == (1, True)

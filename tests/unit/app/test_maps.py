@@ -70,6 +70,7 @@ def test_the_shell_names_the_clusters_and_writes_the_picture(
 def test_the_shell_says_what_is_wrong(
     library: Library, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    (tmp_path / "no").write_text("a file where the folder belongs")
     unknown = run(library, monkeypatch, "nowhere")
     unwritable = run(library, monkeypatch, "--out", str(tmp_path / "no" / "map.svg"))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.evaluation.cases import BadEvaluationFileError, load_cases
+from app.evaluation.cases import BadEvaluationFileError, as_lines, load_cases
 
 GOOD = '{"question": "When does it open?", "answers": ["nine"], "gold_doc_ids": ["pool.txt"]}'
 
@@ -44,6 +44,8 @@ def test_a_file_is_read_with_its_blank_lines_and_byte_order_mark(file: Path) -> 
         ('{"question": "a", "answers": "b"}', "answers"),
         ('{"question": "a", "answers": [""]}', "answers"),
         ('{"question": "a", "gold_quot": "b"}', "gold_quot"),
+        ('{"question": "a", "gold_span": {"start": 1}}', "gold_span"),
+        (r'{"question": "\ud800"}', "surrogates"),
         ('{"question": "a", "lang": "klingon"}', "lang"),
         ('{"question": "a", "answerable": false, "answers": ["b"]}', "not answerable"),
         ('{"a":' * 30_000, "nested too deeply"),
@@ -91,3 +93,18 @@ def test_what_a_review_rejected_is_left_out(file: Path) -> None:
     )
 
     assert [case.question for case in load_cases(file)] == ["accepted?", "pending?"]
+
+
+def test_a_case_reads_as_it_was_written(file: Path) -> None:
+    span = {"document_id": "doc_1", "version": 2, "page": None, "start": 3, "end": 9}
+    rows: list[dict[str, object]] = [
+        {"question": "When?", "answers": ["nine", "ten"], "gold_doc_ids": ["pool.txt"]},
+        {"question": "¿Quién?", "gold_quote": "Ella lo abre.", "gold_span": span, "lang": "es"},
+        {"question": "Who?", "answerable": False},
+    ]
+    file.write_text(as_lines(rows))
+    first = load_cases(file)
+
+    file.write_text(as_lines(case.as_row() for case in first))
+
+    assert load_cases(file) == first

@@ -11,14 +11,16 @@ from app.evaluation.cases import load_cases
 from app.evaluation.comparing import compare
 from app.evaluation.generating import write_questions
 from app.evaluation.judging import Stage
-from app.evaluation.reports import BadEvaluationReportError, Run, run_and_write
+from app.evaluation.page import LABELS
+from app.evaluation.reports import BadEvaluationReportError, Run, load_report, run_and_write
 from app.evaluation.running import Asking
+from app.files import UnwritableFileError
 from core.access import Access
 from core.settings import GenerationSettings
 from tests.fakes_generation import FakeGenerator
-from tests.unit.app.house import POOL, House
+from tests.unit.app.house import House
 
-OPENS = {
+OPENS: dict[str, object] = {
     "question": "When in the morning does the swimming pool open?",
     "gold_doc_ids": ["pool.txt"],
 }
@@ -47,12 +49,6 @@ def _run(house: House, folder: Path, *rows: dict[str, object], asking: Asking | 
 
 def _stages(done: Run) -> list[str]:
     return [case["stage"] for case in done.report["cases"]]
-
-
-@pytest.fixture
-def pool(house: House) -> House:
-    house.add("pool.txt", POOL)
-    return house
 
 
 @pytest.mark.parametrize(
@@ -175,9 +171,10 @@ def test_two_runs_are_compared_question_by_question(pool: House, tmp_path: Path)
     before = _run(pool, tmp_path / "a", *rows)
     after = _run(pool, tmp_path / "b", *rows, asking=_asking(min_confidence=1.0))
 
-    same = compare(before.json_path, before.json_path)
-    worse = compare(before.json_path, after.json_path)
-    better = compare(after.json_path, before.json_path)
+    old, new = load_report(before.json_path), load_report(after.json_path)
+    same = compare(old, old)
+    worse = compare(old, new)
+    better = compare(new, old)
 
     assert (same.losses, same.won, same.lost) == ([], (), ())
     assert set(worse.losses) == {"right", "score"}
@@ -194,7 +191,7 @@ def test_what_is_no_report_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
 
     with pytest.raises(BadEvaluationReportError, match=r"report\.json"):
-        compare(path, path)
+        load_report(path)
 
 
 def test_reports_without_a_common_question_are_refused(pool: House, tmp_path: Path) -> None:
@@ -204,7 +201,7 @@ def test_reports_without_a_common_question_are_refused(pool: House, tmp_path: Pa
     other = _run(pool, tmp_path / "b", {"question": "Other?"})
 
     with pytest.raises(BadEvaluationReportError, match="no question in common"):
-        compare(one.json_path, other.json_path)
+        compare(load_report(one.json_path), load_report(other.json_path))
 
 
 def test_written_questions_are_about_their_gold_and_can_be_run(pool: House, tmp_path: Path) -> None:
@@ -245,3 +242,74 @@ def test_a_question_that_is_not_about_its_gold_is_thrown_away(pool: House, reply
     assert not write_questions(
         pool.services, Access.to_everything(), 3, on_tried=lambda _count: None
     )
+
+
+@pytest.mark.parametrize(
+    ("quote", "right"),
+    [
+        ("The swimming pool opens in the morning at nine.", 1.0),
+        ("The swimming pool opens at ten in the morning.", 0.0),
+        ("The swimming pool never opens at nine in the morning.", 0.0),
+    ],
+)
+def test_a_quote_in_other_words_says_the_same_numbers_and_denies_nothing_else(
+    pool: House, tmp_path: Path, quote: str, right: float
+) -> None:
+    (case,) = _run(pool, tmp_path, {"question": OPENS["question"], "gold_quote": quote}).report[
+        "cases"
+    ]
+    assert case["answer"] == "The swimming pool opens at nine in the morning."
+    assert case["measures"]["right"] == right
+
+
+def test_every_metric_is_measured(pool: House, tmp_path: Path) -> None:
+    done = _run(
+        pool,
+        tmp_path,
+        {**OPENS, "answers": ["The swimming pool opens at nine in the morning."]},
+        {"question": "Who painted the ceiling?", "answerable": False},
+    )
+
+    figures = done.report["figures"]["all"]
+    assert figures.keys() == LABELS.keys()
+    for name in (
+        "exact_match",
+        "recall_20",
+        "ndcg_10",
+        "citations_valid",
+        "exact_quotes",
+        "gold_document_recall",
+        "same_language",
+    ):
+        assert figures[name]["value"] == 1.0, name
+    # the right one is surer than the other: of both coverages, risk 0 and a half
+    assert figures["risk_area"]["value"] in (0.25, 0.75)
+    assert {"retrieve_p50", "first_text_p50", "total_p95"} <= done.report["costs_ms"].keys()
+    assert done.report["tokens_per_s"] > 0
+
+
+def test_a_gold_passage_that_is_found_deeper_than_what_is_ranked_counts_where_it_stands(
+    pool: House, tmp_path: Path
+) -> None:
+    pool.add("near.txt", "When does the swimming pool open? Ask when the swimming pool does open.")
+
+    done = _run(
+        pool,
+        tmp_path,
+        {"question": "When does the swimming pool open?", "answers": ["nine in the morning"]},
+        asking=_asking(top_k=1, max_passages=1),
+    )
+
+    measures = done.report["cases"][0]["measures"]
+    assert (measures["recall_1"], measures["recall_5"]) == (0.0, 1.0)
+    assert measures["reciprocal_rank"] == 0.5
+
+
+def test_a_folder_that_takes_no_file_is_told_before_anything_is_asked(
+    pool: House, tmp_path: Path
+) -> None:
+    (tmp_path / "report").write_text("a file where the folder belongs")
+
+    with pytest.raises(UnwritableFileError, match=r"report\.json cannot be written"):
+        _run(pool, tmp_path, OPENS)
+    assert not pool.generator.is_writing.is_set()

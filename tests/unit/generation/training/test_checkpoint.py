@@ -11,8 +11,8 @@ from typing import BinaryIO
 import pytest
 import torch
 
+from core.durable import replace_file, replace_text
 from generation.training.checkpoint import RunState, load_checkpoint, save_checkpoint
-from generation.training.durable import replace_file, replace_text
 from generation.training.errors import CheckpointError
 
 CPU = torch.device("cpu")
@@ -36,7 +36,7 @@ def test_a_write_that_fails_half_way_leaves_the_earlier_file_and_nothing_else(
 
 _WRITER = """
 import pathlib, sys, time
-from generation.training.durable import replace_file
+from core.durable import replace_file
 
 def write(stream):
     for _ in range(1000):

@@ -29,6 +29,7 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
+    """As `replace_file`, with a text in UTF-8."""
     replace_file(path, lambda stream: stream.write(text.encode("utf-8")))
 
 
