@@ -76,7 +76,7 @@ class Answers:
             if ended.place is not None:
                 _go_on(session, ended.place.conversation_id, ended.question)
             held = sources_of(ended.response)
-            live = _lock_live(session, held)
+            live = lock_live(session, held)
             response = redact(ended.response, held - live.keys())
             row = AnswerRow(
                 id=ended.id,
@@ -165,7 +165,7 @@ def conversation_not_found(conversation_id: ConversationId) -> ConversationNotFo
     return ConversationNotFoundError(f"there is no conversation {conversation_id!r}")
 
 
-def _lock_live(session: Session, sources: Collection[Source]) -> dict[Source, str]:
+def lock_live(session: Session, sources: Collection[Source]) -> dict[Source, str]:
     """The versions among these that are there; nobody deletes them before this transaction ends."""
     query = (
         select(VersionRow.id, VersionRow.document_id, VersionRow.number)

@@ -74,6 +74,25 @@ class ConversationNotFoundError(CimientoError):
     code = "conversation_not_found"
 
 
+class EvaluationNotFoundError(CimientoError):
+    """No evaluation of that id is the caller's."""
+
+    code = "evaluation_not_found"
+
+
+class EvaluationRunningError(CimientoError):
+    """The evaluation has not come to its end: there are no figures yet."""
+
+    code = "evaluation_running"
+    retryable = True
+
+
+class EvaluationFinishedError(CimientoError):
+    """The evaluation came to its end before it could be cancelled."""
+
+    code = "evaluation_finished"
+
+
 class AnswerRunningError(CimientoError):
     """The answer is still being written."""
 
@@ -136,6 +155,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "forbidden": 403,
     "answer_not_found": 404,
     "conversation_not_found": 404,
+    "evaluation_not_found": 404,
     # of uploads and collections
     "unsupported_media_type": 415,
     "document_too_large": 413,
@@ -156,6 +176,11 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "answer_running": 409,
     "answer_finished": 409,
     "answer_not_replayable": 409,
+    "evaluation_running": 409,
+    "evaluation_finished": 409,
+    "bad_evaluation_file": 422,
+    "bad_evaluation_report": 422,
+    "no_questions": 422,
     "prompt_not_found": 422,
     "prompt_too_long": 422,
     "invalid_completion": 422,

@@ -18,6 +18,7 @@ from app.api import (
     collections,
     conversations,
     documents,
+    evaluations,
     health,
     jobs,
     maps,
@@ -27,6 +28,7 @@ from app.api import (
 from app.api.schemas import Problem
 from app.edge import Edge
 from app.errors import install_error_handlers
+from app.evaluation.background import EvaluationRunner
 from app.live_answers import LiveAnswers
 from app.readiness import Condition, Readiness
 from app.services import Services
@@ -42,6 +44,7 @@ _ROUTERS: Final = (
     answer.router,
     answers.router,
     conversations.router,
+    evaluations.router,
     health.router,
     web.router,
 )
@@ -68,6 +71,7 @@ def create_app(services: Services, *, conditions: Sequence[Condition] = ()) -> F
     )
     app.state.services = services
     app.state.live = LiveAnswers(resume_s=services.settings.server.resume_s)
+    app.state.evaluations = EvaluationRunner(services)
     app.state.readiness = Readiness(
         services.warm_ups, (_database_is_current(services.database), *conditions)
     )
@@ -85,7 +89,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.readiness.start()
     services: Services = app.state.services
     services.lexical.start()
+    runner: EvaluationRunner = app.state.evaluations
+    runner.start()
     yield
+    await anyio.to_thread.run_sync(runner.stop)
     live: LiveAnswers = app.state.live
     await anyio.to_thread.run_sync(live.stop)
     await anyio.to_thread.run_sync(services.lexical.stop)

@@ -20,7 +20,7 @@ from core.errors import SettingsError
 from core.local_embedder import LocalEmbedder
 from core.models import CATALOGUE, ModelKind, ModelSpec, ModelStore, get_spec
 from core.settings import Settings
-from core.verify import Check, check_answers
+from core.verify import Check, check_answers, check_evaluations
 from generation.evidence import EvidenceRanker
 from generation.generator import Generator
 from generation.local import LocalGenerator
@@ -264,6 +264,7 @@ def build_checks(
         partial(check_workflows, Attempts(store), queue, alone=alone),
         build_lexical(data_dir, store.database).check,
         partial(check_answers, store.database),
+        partial(check_evaluations, store.database),
     )
 
 

@@ -11,6 +11,7 @@ SegmentId = NewType("SegmentId", str)
 WorkerId = NewType("WorkerId", str)
 AnswerId = NewType("AnswerId", str)
 ConversationId = NewType("ConversationId", str)
+EvaluationId = NewType("EvaluationId", str)
 ChunkId = NewType("ChunkId", int)
 
 # Crockford's base 32: no i, l, o or u, so an id read aloud or retyped stays itself.

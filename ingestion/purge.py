@@ -7,6 +7,7 @@ from sqlalchemy import Select, delete, exists, func, insert, literal, select, te
 from sqlalchemy.orm import Session
 
 from core.errors import CollectionNotFoundError
+from core.evaluation_redaction import redact_evaluations
 from core.ids import CollectionId, VersionId
 from core.redaction import redact_answers
 from core.tables import (
@@ -49,7 +50,7 @@ def remove_versions(session: Session, scope: Select[str]) -> Removed:
     """Delete the versions whose ids `scope` selects, with chunks, texts and jobs.
 
     So are those that were attached to them, and documents that are left without a version by it.
-    Stored answers lose the words that they hold of them.
+    Stored answers and evaluation runs lose the words that they hold of them.
     From the commit of this transaction on no search shows them.
     """
     attached = attached_to(session, scope)
@@ -60,6 +61,7 @@ def remove_versions(session: Session, scope: Select[str]) -> Removed:
         ).where(VersionRow.id.in_(scope))
     ).all()
     redact_answers(session, scope)
+    redact_evaluations(session, scope)
     num_chunks = remove_chunks(session, scope)
     for table in (VersionTextRow.version_id, JobRow.id, VersionRow.id):
         session.execute(delete(table.class_).where(table.in_(scope)))

@@ -18,6 +18,7 @@ from generation.answer import Style
 from generation.drafting import Unsupported
 
 Id = Annotated[str, Field(min_length=1, max_length=64)]
+PromptName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}(@[0-9]{1,6})?$")]
 
 
 class SamplingIn(Request):
@@ -35,7 +36,7 @@ class AnswerRequest(Request):
 
     question: QuestionText = Field(examples=["How many days of leave are there?"])
     collections: CollectionNames | None = Field(default=None, examples=[["default"]])
-    prompt: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}(@[0-9]{1,6})?$")] | None = None
+    prompt: PromptName | None = None
     top_k: int | None = Field(default=None, ge=1, le=50, examples=[8])
     filter: Filter | None = None
     stream: bool = False

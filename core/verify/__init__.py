@@ -1,6 +1,7 @@
 """Prove that caches and disk agree with the truth. Reports everything; mends only if asked."""
 
 from core.verify.answers import check_answers
+from core.verify.evaluations import check_evaluations
 from core.verify.report import Check, Checked, Finding, VerifyReport
 from core.verify.run import GRACE_S, Premises, is_abandoned, verify
 
@@ -12,6 +13,7 @@ __all__ = [
     "Premises",
     "VerifyReport",
     "check_answers",
+    "check_evaluations",
     "is_abandoned",
     "verify",
 ]

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 import migrations
+from app.evaluation.background import EvaluationRunner
 from app.forgetting import ForgettingGenerator
 from app.main import create_app
 from app.readiness import Condition
@@ -90,6 +91,10 @@ class House:
                 ingest_document(attempt, stages)
             except CimientoError as error:
                 stages.fail(attempt, error)
+
+    def evaluate(self) -> None:
+        """Work off the evaluation runs that are queued, here and now."""
+        EvaluationRunner(self.services).run_queued()
 
     def add(self, name: str, data: str | bytes, collection: str = "default") -> str:
         """Upload and ingest; returns the document's id."""

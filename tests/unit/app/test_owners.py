@@ -37,6 +37,7 @@ class Owner:
     job_ids: tuple[str, ...]
     answer_id: str
     conversation_id: str
+    evaluation_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class Town:
             for path in (
                 f"/v1/answers/{owner.answer_id}",
                 f"/v1/conversations/{owner.conversation_id}",
+                f"/v1/evaluations/{owner.evaluation_id}",
+                f"/v1/evaluations/{owner.evaluation_id}/report",
             )
         ]
         return json.dumps([*answers, *(client.get(path).json() for path in paths)])
@@ -79,6 +82,9 @@ def settle(house: House, name: str, secret: str) -> Owner:
     conversation_id = client.post("/v1/conversations", json={"title": secret}).json()["id"]
     body = {"question": QUERIES[0], "min_confidence": 0, "conversation_id": conversation_id}
     asked = client.post("/v1/answer", json=body)
+    questions = json.dumps({"question": QUERIES[0], "answers": ["nine"], "gold_quote": secret})
+    started = client.post("/v1/evaluations", json={"questions": questions, "name": secret})
+    house.evaluate()
     return Owner(
         name,
         client,
@@ -86,6 +92,7 @@ def settle(house: House, name: str, secret: str) -> Owner:
         tuple(job["id"] for job in jobs),
         asked.json()["id"],
         conversation_id,
+        started.json()["id"],
     )
 
 
@@ -119,6 +126,10 @@ class Draw:
     def conversation(self) -> str:
         own = (self._own.conversation_id,) if self._harmless else ()
         return str(self.one(self._foreign.conversation_id, self._guess("cnv"), *own))
+
+    def evaluation(self) -> str:
+        own = (self._own.evaluation_id,) if self._harmless else ()
+        return str(self.one(self._foreign.evaluation_id, self._guess("evl"), *own))
 
     def cursor(self) -> str | None:
         return self.one(None, self.document(), self.job(), "", "0", "zzzz")  # type: ignore[no-any-return]
@@ -205,6 +216,28 @@ READS: Final[Mapping[tuple[str, str], Ask]] = {
     ("GET", "/v1/conversations/{conversation_id}"): lambda c, d: c.get(
         f"/v1/conversations/{d.conversation()}", params={"answer": d.answer()}
     ),
+    ("POST", "/v1/evaluations"): lambda c, d: c.post(
+        "/v1/evaluations",
+        json={
+            "collections": [d.collection()],
+            **d.one({"from_feedback": True}, {"generate": 1}, {"questions": d.one("", "{}")}),
+        },
+    ),
+    ("GET", "/v1/evaluations"): lambda c, d: c.get(
+        "/v1/evaluations", params={"cursor": d.evaluation()}
+    ),
+    ("GET", "/v1/evaluations/{evaluation_id}"): lambda c, d: c.get(
+        f"/v1/evaluations/{d.evaluation()}"
+    ),
+    ("GET", "/v1/evaluations/{evaluation_id}/report"): lambda c, d: c.get(
+        f"/v1/evaluations/{d.evaluation()}/report", params={"format": d.one("json", "html")}
+    ),
+    ("GET", "/v1/evaluations/{evaluation_id}/questions"): lambda c, d: c.get(
+        f"/v1/evaluations/{d.evaluation()}/questions"
+    ),
+    ("GET", "/v1/evaluations/{evaluation_id}/comparison"): lambda c, d: c.get(
+        f"/v1/evaluations/{d.evaluation()}/comparison", params={"before": d.evaluation()}
+    ),
     ("POST", "/v1/answer"): lambda c, d: c.post(
         "/v1/answer",
         json={**d.question(), "question": d.one(*QUERIES), "stream": d.one(*(True, False))},
@@ -242,6 +275,12 @@ CHANGES: Final[Mapping[tuple[str, str], Ask]] = {
     ),
     ("DELETE", "/v1/conversations/{conversation_id}"): lambda c, d: c.delete(
         f"/v1/conversations/{d.conversation()}"
+    ),
+    ("POST", "/v1/evaluations/{evaluation_id}/cancel"): lambda c, d: c.post(
+        f"/v1/evaluations/{d.evaluation()}/cancel"
+    ),
+    ("DELETE", "/v1/evaluations/{evaluation_id}"): lambda c, d: c.delete(
+        f"/v1/evaluations/{d.evaluation()}"
     ),
     ("POST", "/v1/jobs/{job_id}/retry"): lambda c, d: c.post(f"/v1/jobs/{d.job()}/retry"),
     ("DELETE", "/v1/jobs/{job_id}"): lambda c, d: c.delete(f"/v1/jobs/{d.job()}"),
@@ -283,7 +322,9 @@ def test_nothing_of_the_others_changes(
     assert town.state() == before
 
 
-@pytest.mark.parametrize("kind", ["documents", "jobs", "collections", "answers", "conversations"])
+@pytest.mark.parametrize(
+    "kind", ["documents", "jobs", "collections", "answers", "conversations", "evaluations"]
+)
 @pytest.mark.parametrize("caller", sorted(SECRETS))
 def test_what_is_the_others_is_as_if_it_were_not_there(town: Town, caller: str, kind: str) -> None:
     foreign = town.owners[OTHER[caller]]
@@ -293,6 +334,7 @@ def test_what_is_the_others_is_as_if_it_were_not_there(town: Town, caller: str, 
         "collections": foreign.name,
         "answers": foreign.answer_id,
         "conversations": foreign.conversation_id,
+        "evaluations": foreign.evaluation_id,
     }
     client = town.owners[caller].client
     there = client.get(f"/v1/{kind}/{names[kind]}")
