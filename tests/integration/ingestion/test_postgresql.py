@@ -1,4 +1,4 @@
-"""Truth and queue on PostgreSQL: work taken over and published once, answers redacted."""
+"""Truth and queue on PostgreSQL: work taken over and published once, quotes redacted."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,14 +9,21 @@ from sqlalchemy import make_url
 
 from app.answers import Answers, EndedAnswer, Place
 from app.conversations import Conversations
+from app.evaluation.cases import EvalCase
+from app.evaluation.judging import Stage
+from app.evaluation.results import CaseResult
+from app.evaluation.stored import Draft, Evaluations, Wanted, keep_result
 from core.access import Caller
 from core.generation import read_generation
-from core.ids import AnswerId
+from core.ids import AnswerId, EvaluationId
 from core.tables import now
-from core.verify import check_answers
+from core.verify import check_answers, check_evaluations
+from ingestion.uploads import Accepted
 from ingestion.workflow import IngestionQueue
 from tests.integration.ingestion.waiting import until
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of
+
+CALLER = Caller("key:tests", EVERYTHING)
 
 # the server's package looks for a folder of the session, which a container does not have
 pytestmark = pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR is not set")
@@ -65,9 +72,38 @@ def test_work_is_taken_over_and_published_once(house: House) -> None:
     assert house.orphans() == NO_ORPHANS
 
 
-def test_an_answer_is_stored_and_redacted_with_its_document(house: House) -> None:
+def evaluate(house: House, accepted: Accepted) -> EvaluationId:
+    """A run with one question that was asked, and one that waits with a quote."""
+    case = EvalCase("Which words?", (), (), "Old words of a text.", True, "en", 1)  # noqa: FBT003
+    wanted = Wanted("uploaded", (Draft(case), Draft(replace(case, line=2))), "direct@1", EVERYTHING)
+    run = Evaluations(house.database).create(CALLER, wanted)
+    result = CaseResult(
+        case=case,
+        stage=Stage.RIGHT,
+        status="answered",
+        text="Old words.",
+        confidence=0.9,
+        is_right=True,
+        retrieval_score=0.5,
+        measures={"right": 1.0},
+        retrieve_ms=1.0,
+        first_text_ms=None,
+        total_ms=2.0,
+        num_tokens=0,
+        read=(),
+        citations=(),
+        sources=((accepted.document_id, 1),),
+        gold_is_found=True,
+    )
+    with house.database.session_scope() as session:
+        keep_result(session, run.id, 1, result)
+    return run.id
+
+
+def test_what_quotes_a_document_is_stored_and_redacted_with_it(house: House) -> None:
     accepted = house.add("a.md", b"# A\n" + b"Old words of a text. " * 100)
-    caller = Caller("key:tests", EVERYTHING)
+    caller = CALLER
+    run_id = evaluate(house, accepted)
     conversation = Conversations(house.database).create(caller, title=None)
     span = {"document_id": accepted.document_id, "version": 1}
     response = {
@@ -94,6 +130,15 @@ def test_an_answer_is_stored_and_redacted_with_its_document(house: House) -> Non
     stored = answers.get(ended.id, caller)
     assert (stored.response["answer"], stored.response["passages"]) == ("", [])
     assert check_answers(house.database, repair=False).findings == ()
+    runs = Evaluations(house.database)
+    asked, waiting = runs.results(run_id, caller)
+    assert (asked.text, asked.is_withdrawn, asked.measures) == ("", True, {"right": 1.0})
+    assert (waiting.case.gold_quote, waiting.is_withdrawn) == ("", True)
+    assert check_evaluations(house.database, repair=False).findings == ()
+    assert [each.state for each in runs.list(caller)] == ["queued"]
+    assert runs.cancel(run_id, caller).state == "cancelled"
+    runs.delete(run_id, caller)
+    assert runs.list(caller) == []
     assert Conversations(house.database).get(conversation.id, caller).title == "Which words?"
     # one that is kept after the deletion holds none of it either
     late = answers.keep(replace(ended, id=AnswerId("ans_2")))
