@@ -159,7 +159,8 @@ def _speed(results: Sequence[CaseResult]) -> float | None:
     written = [item for item in results if item.first_text_ms is not None]
     seconds = sum(item.total_ms - (item.first_text_ms or 0.0) for item in written) / 1000
     num_tokens = sum(max(0, item.num_tokens - 1) for item in written)
-    return round(num_tokens / seconds, 1) if seconds > 0 else None
+    # a quote is handed over in one piece, and takes no tokens one by one
+    return round(num_tokens / seconds, 1) if num_tokens and seconds > 0 else None
 
 
 def _curves(results: Sequence[CaseResult]) -> dict[str, list[tuple[float, float]]]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core.answer_tables import AnswerRow, AnswerSourceRow
 from core.database import Database
 from core.redaction import redact_stored, sources_of
-from core.verify.quoting import Holder, find_unredacted
+from core.verify.quoting import Holder, check_quotes
 from core.verify.report import Checked
 
 _AT_A_TIME: Final = 200
@@ -19,12 +19,7 @@ _AT_A_TIME: Final = 200
 
 def check_answers(database: Database, *, repair: bool) -> Checked:
     """Every answer rests on versions that are there, and each of these knows of the answer."""
-    with database.read_scope() as session:
-        num_answers, findings = find_unredacted(session, _holders(session), repair=False)
-    if findings and repair:
-        with database.session_scope() as session:
-            _, findings = find_unredacted(session, _holders(session), repair=True)
-    return Checked("answers", num_answers, tuple(findings))
+    return check_quotes(database, "answers", _holders, repair=repair)
 
 
 def _holders(session: Session) -> Iterator[Holder]:

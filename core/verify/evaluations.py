@@ -12,7 +12,7 @@ from core.database import Database
 from core.evaluation_redaction import CaseKey, case_sources, redact_cases
 from core.evaluation_tables import EvaluationCaseRow, EvaluationSourceRow
 from core.redaction import Source
-from core.verify.quoting import Holder, find_unredacted
+from core.verify.quoting import Holder, check_quotes
 from core.verify.report import Checked
 
 _AT_A_TIME: Final = 200
@@ -20,12 +20,7 @@ _AT_A_TIME: Final = 200
 
 def check_evaluations(database: Database, *, repair: bool) -> Checked:
     """Every question rests on versions that are there, and each of these knows of the question."""
-    with database.read_scope() as session:
-        num_cases, findings = find_unredacted(session, _holders(session), repair=False)
-    if findings and repair:
-        with database.session_scope() as session:
-            _, findings = find_unredacted(session, _holders(session), repair=True)
-    return Checked("evaluated questions", num_cases, tuple(findings))
+    return check_quotes(database, "evaluated questions", _holders, repair=repair)
 
 
 def _holders(session: Session) -> Iterator[Holder]:

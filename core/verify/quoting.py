@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.database import Database
 from core.redaction import Source
 from core.tables import VersionRow
-from core.verify.report import Finding
+from core.verify.report import Checked, Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,21 @@ class Holder:
     make_known: Callable[[AbstractSet[str]], object]
 
 
-def find_unredacted(
+def check_quotes(
+    database: Database, name: str, find: Callable[[Session], Iterable[Holder]], *, repair: bool
+) -> Checked:
+    """Look at all that `find` finds, and mend what quotes too much or is not known of."""
+    with database.read_scope() as session:
+        num_holders, findings = _look(session, find(session), repair=False)
+    if findings and repair:
+        with database.session_scope() as session:
+            _, findings = _look(session, find(session), repair=True)
+    return Checked(name, num_holders, tuple(findings))
+
+
+def _look(
     session: Session, holders: Iterable[Holder], *, repair: bool
 ) -> tuple[int, list[Finding]]:
-    """How many were looked at; those that quote what is gone, or that a deletion would not find."""
     versions = select(VersionRow.id, VersionRow.document_id, VersionRow.number)
     live: dict[Source, str] = {
         (row.document_id, row.number): row.id for row in session.execute(versions)
