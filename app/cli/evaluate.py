@@ -1,5 +1,6 @@
 """`cimiento eval`: how good the service is on an owner's own questions, and what a change did."""
 
+import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -101,7 +102,14 @@ def run(
             how = services.calibrations.applied(default_options(settings.generation), access)
             how = replace(how, prompt=load_prompt(options.prompt or how.prompt).reference)
             asking = Asking(access, top_k or settings.retrieval.top_k, how)
-            done = run_and_write(services, cases, asking, source=file, folder=folder)
+            done = run_and_write(
+                services,
+                cases,
+                asking,
+                source=file,
+                folder=folder,
+                on_asked=lambda count: _tell(f"question {count} of {len(cases)}"),
+            )
     if as_json:
         print_json(done.report)
     else:
@@ -174,7 +182,9 @@ def _refuse_existing(file: Path) -> None:
 
 
 def _tell(text: str) -> None:
-    typer.echo(f"\r{text}", err=True, nl=False)
+    """How far it is: for who watches, not for a file."""
+    if sys.stderr.isatty():
+        typer.echo(f"\r{text}", err=True, nl=False)
 
 
 def _beside(file: Path) -> Path:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,7 +79,13 @@ class StoredReport(BaseModel):
 
 
 def run_and_write(
-    services: Services, cases: Sequence[EvalCase], asking: Asking, *, source: Path, folder: Path
+    services: Services,
+    cases: Sequence[EvalCase],
+    asking: Asking,
+    *,
+    source: Path,
+    folder: Path,
+    on_asked: Callable[[int], None] = lambda _count: None,
 ) -> Run:
     """Ask every case, judge, and write `report.json` and `report.html` into the folder.
 
@@ -90,7 +96,7 @@ def run_and_write(
         require_writable(path)
     sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
     manifest = build_manifest(services, asking, name=source.name, sha256=sha256)
-    results = run_cases(services, cases, asking)
+    results = run_cases(services, cases, asking, on_asked=on_asked)
     summary = summarise(results)
     report = as_json(manifest, results, summary)
     write_text(json_path, dump(report))

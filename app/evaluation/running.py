@@ -42,10 +42,20 @@ class Asking:
         return replace(self, options=replace(self.options, min_confidence=0.0))
 
 
-def run_cases(services: Services, cases: Sequence[EvalCase], asking: Asking) -> list[CaseResult]:
-    """Ask every case, in order. Raises what asking raises."""
+def run_cases(
+    services: Services,
+    cases: Sequence[EvalCase],
+    asking: Asking,
+    *,
+    on_asked: Callable[[int], None] = lambda _count: None,
+) -> list[CaseResult]:
+    """Ask every case, in order; `on_asked` is told how many were. Raises what asking raises."""
     library = GoldLibrary(services.database, asking.access)
-    return [run_case(services, case, asking, library) for case in cases]
+    results = []
+    for case in cases:
+        results.append(run_case(services, case, asking, library))
+        on_asked(len(results))
+    return results
 
 
 def run_case(

@@ -13,7 +13,7 @@ from app.evaluation.generating import write_questions
 from app.evaluation.judging import Stage
 from app.evaluation.page import LABELS
 from app.evaluation.reports import BadEvaluationReportError, Run, load_report, run_and_write
-from app.evaluation.running import Asking
+from app.evaluation.running import Asking, run_cases
 from app.files import UnwritableFileError
 from core.access import Access
 from core.settings import GenerationSettings
@@ -313,3 +313,13 @@ def test_a_folder_that_takes_no_file_is_told_before_anything_is_asked(
     with pytest.raises(UnwritableFileError, match=r"report\.json cannot be written"):
         _run(pool, tmp_path, OPENS)
     assert not pool.generator.is_writing.is_set()
+
+
+def test_who_waits_is_told_how_far_it_is(pool: House, tmp_path: Path) -> None:
+    source = tmp_path / "questions.jsonl"
+    source.write_text('{"question": "When?"}\n{"question": "Who?"}\n')
+    told: list[int] = []
+
+    run_cases(pool.services, load_cases(source), _asking(), on_asked=told.append)
+
+    assert told == [1, 2]
