@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from core.database import Database
 from core.generation import read_last_deletion
 from generation.generator import Cancelled, Generator
-from generation.types import Message, Sampling
+from generation.types import Draft, Message, Sampling
 
 
 class ForgettingGenerator:
@@ -61,6 +61,13 @@ class ForgettingGenerator:
             yield from self._generator.stream(
                 messages, sampling, cancelled=cancelled, choices=choices
             )
+
+    def sample(
+        self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled
+    ) -> list[Draft]:
+        """Several texts after one prompt. Raises as the generator does."""
+        with self._up_to_date():
+            return self._generator.sample(messages, sampling, cancelled=cancelled)
 
     def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
         """Log-likelihood (nats) of each continuation after the prompt."""

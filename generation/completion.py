@@ -153,6 +153,9 @@ class Completer:
         # a choice is never cut: it ends by itself
         limit = None if isinstance(asked.output, Choice) else asked.max_tokens
         params = replace(asked.params, stop_ids=stop_ids, max_tokens=limit or self.max_context)
+        if asked.num_samples > 1:
+            # how much is guessed goes by the clock, and in few bits the size of a step tells
+            params = replace(params, lookup=False)
         request = Request(
             prompt_ids=tuple(self.encode(asked.prompt)),
             params=params,

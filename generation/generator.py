@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from generation.types import Message, Sampling
+from generation.types import Draft, Message, Sampling
 
 Cancelled = Callable[[], bool]
 
@@ -48,6 +48,15 @@ class Generator(Protocol):
         With `choices`, the whole text is one of them, and the model says which; `max_tokens` does
         not cut it. Ends early when `cancelled()` turns true. Raises `QuestionTooLongError` with
         both numbers.
+        """
+        ...
+
+    def sample(
+        self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled
+    ) -> list[Draft]:
+        """`sampling.n` texts after one prompt, which is computed once; equal seeds give equal ones.
+
+        None at all once `cancelled()` turns true. Raises as `stream` does.
         """
         ...
 

@@ -1,14 +1,16 @@
 """The generator inside this process: our own engine over one model. Text in, text out."""
 
+import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.settings import GenerationSettings
 from generation.chat_template import ChatTemplateError
-from generation.completion import Completer, CompletionRequest, Reader
+from generation.completion import Completer, CompletionRequest, Ended, Reader, TextEvent
+from generation.drafts import DraftTexts
 from generation.engine.engine import EngineStats
 from generation.engine.errors import (
     EngineBusyError,
@@ -32,7 +34,7 @@ from generation.generator import Cancelled
 from generation.output_format import AnyText, Choice
 from generation.placement import Placed, place_model
 from generation.sample_text import Piece
-from generation.types import Message, Sampling
+from generation.types import Draft, Message, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +133,52 @@ class LocalGenerator:
             max_tokens=sampling.max_tokens,
             output=Choice(tuple(choices)) if choices else AnyText(),
         )
-        with _domain_errors():
-            reader = Reader(self._get().completer, asked)
         # closed also when our reader stops early: the engine must not write on for nobody
-        with closing(reader.events(cancelled)) as events:
+        with closing(self._events(asked, cancelled)) as events:
             for event in events:
                 if isinstance(event, Piece):
                     yield event.text
-                elif event.reason is FinishReason.ERROR:
-                    raise GenerationFailedError(f"the engine failed: {event.error}; ask again")
+
+    def sample(
+        self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled
+    ) -> list[Draft]:
+        """`sampling.n` texts in one batch; the prompt is computed once. Raises as `stream` does."""
+        asked = CompletionRequest(
+            prompt=messages,
+            params=replace(_params(sampling), num_logprobs=0),
+            max_tokens=sampling.max_tokens,
+            num_samples=sampling.n,
+            # A prompt that was known already is read in smaller steps, and in few bits that tells:
+            # the same seed must give the same drafts again, so only siblings share the prompt.
+            tenant=secrets.token_hex(16),
+        )
+        texts = DraftTexts()
+        with closing(self._events(asked, cancelled)) as events:
+            for event in events:
+                if isinstance(event, Piece):
+                    texts.add(event.sample, event.text, [token.logprob for token in event.tokens])
+                elif event.reason is FinishReason.CANCELLED:
+                    return []
+                else:
+                    texts.end(event.sample, is_cut=event.reason is FinishReason.LENGTH)
+        return texts.drafts()
 
     def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
         """Log-likelihood of each continuation after the prompt."""
         with _domain_errors():
             completer = self._get().completer
             return completer.score(completer.encode(messages), continuations)
+
+    def _events(
+        self, asked: CompletionRequest, cancelled: Cancelled
+    ) -> Generator[TextEvent, None, None]:
+        with _domain_errors():
+            reader = Reader(self._get().completer, asked)
+        with closing(reader.events(cancelled)) as events:
+            for event in events:
+                if isinstance(event, Ended) and event.reason is FinishReason.ERROR:
+                    raise GenerationFailedError(f"the engine failed: {event.error}; ask again")
+                yield event
 
     def _get(self) -> _Running:
         with self._lock:

@@ -16,10 +16,11 @@ import httpx2
 import structlog
 
 from core.settings import GenerationSettings
+from generation.drafts import DraftTexts
 from generation.errors import GeneratorNotSupportedError, GeneratorUnavailableError
 from generation.generator import Cancelled
 from generation.remote_stream import RemoteStream, fields_of, refusal, unavailable
-from generation.types import Message, Sampling
+from generation.types import Draft, Message, Sampling
 
 _log = structlog.get_logger()
 
@@ -180,9 +181,36 @@ class RemoteGenerator:
         with closing(self._begin(body, cancelled)) as stream:
             yield from stream.pieces(cancelled)
 
+    def sample(
+        self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled
+    ) -> list[Draft]:
+        """`sampling.n` texts, as the worker writes them in one batch. Raises as `stream` does, and
+        GeneratorNotSupportedError where a foreign server writes fewer.
+        """
+        body = self._body(messages, sampling, ())
+        body |= {"n": sampling.n, "logprobs": True}
+        texts = DraftTexts()
+        # only these share the prompt, as in generation.local, and for its reasons
+        tenant = {_TENANT_HEADER: secrets.token_hex(16)}
+        with closing(self._begin(body, cancelled, headers=tenant)) as stream:
+            for part in stream.parts(cancelled):
+                texts.add(part.sample, part.text, part.logprobs)
+                if part.finish_reason is not None:
+                    texts.end(part.sample, is_cut=part.finish_reason == "length")
+        if cancelled():
+            return []
+        if texts.num_begun < sampling.n:
+            raise GeneratorNotSupportedError(
+                f"{self._url} wrote {texts.num_begun} of {sampling.n} texts; ask for one, or point "
+                "CIMIENTO_GENERATION__URL at a 'cimiento worker generate'"
+            )
+        return texts.drafts()
+
     def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
         """Log-likelihood of each continuation after the prompt."""
         self._require_ours("scores of continuations")
+        if not continuations:
+            return []
         response = self._post(
             "/v1/score",
             {
@@ -219,11 +247,13 @@ class RemoteGenerator:
             body["response_format"] = {"type": "choice", "choices": list(choices)}
         return body
 
-    def _begin(self, body: Json, cancelled: Cancelled) -> RemoteStream:
+    def _begin(
+        self, body: Json, cancelled: Cancelled, *, headers: Mapping[str, str] | None = None
+    ) -> RemoteStream:
         """Have the server begin. What has begun is never sent again."""
         pause_s = _FIRST_PAUSE_S
         for is_last in (*[False] * (_ATTEMPTS - 1), True):
-            stream = RemoteStream(self._client, "/v1/chat/completions", body)
+            stream = RemoteStream(self._client, "/v1/chat/completions", body, headers)
             try:
                 status, fields = stream.wait_for_status(cancelled)
             except GeneratorUnavailableError:

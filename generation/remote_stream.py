@@ -45,13 +45,30 @@ class _End:
     error: Exception | None = None
 
 
-class RemoteStream:
-    """Posts at once. `wait_for_status`, then read `pieces`; `close` it in every case."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """More of one sample: text, the log-probabilities of its tokens, and how it ended."""
 
-    def __init__(self, client: httpx2.Client, path: str, body: Json) -> None:
+    sample: int
+    text: str
+    logprobs: tuple[float, ...] = ()
+    finish_reason: str | None = None
+
+
+class RemoteStream:
+    """Posts at once. `wait_for_status`, then read `pieces` or `parts`; `close` it in every case."""
+
+    def __init__(
+        self,
+        client: httpx2.Client,
+        path: str,
+        body: Json,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self._client = client
         self._path = path
         self._body = body
+        self._headers = headers
         self._arrived: queue.SimpleQueue[_Status | str | _End] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._response: httpx2.Response | None = None
@@ -71,7 +88,11 @@ class RemoteStream:
         return 200, {}
 
     def pieces(self, cancelled: Callable[[], bool]) -> Iterator[str]:
-        """The text as it comes. Ends when `cancelled` holds. Raises as `refusal` describes."""
+        """The text of the only sample. Raises as `parts` does."""
+        return (part.text for part in self.parts(cancelled) if part.text)
+
+    def parts(self, cancelled: Callable[[], bool]) -> Iterator[Part]:
+        """What comes of each sample. Ends when `cancelled` holds. Raises as `refusal` describes."""
         num_chars = 0
         while (item := self._next(cancelled)) is not None:
             if isinstance(item, _End):
@@ -83,9 +104,9 @@ class RemoteStream:
             data = item.removeprefix(_DATA).strip()
             if data == _DONE:
                 return
-            if piece := self._text_of(data):
-                num_chars += len(piece)
-                yield piece
+            for part in self._parts_of(data):
+                num_chars += len(part.text)
+                yield part
 
     def close(self) -> None:
         """Hang up; safe at any time."""
@@ -104,7 +125,9 @@ class RemoteStream:
     def _read(self) -> None:
         end = _End()
         try:
-            with self._client.stream("POST", self._path, json=self._body) as response:
+            with self._client.stream(
+                "POST", self._path, json=self._body, headers=self._headers
+            ) as response:
                 if self._take(response):
                     for line in response.iter_lines():
                         self._arrived.put(line)
@@ -125,7 +148,7 @@ class RemoteStream:
         self._arrived.put(_Status(response.status_code, fields_of(response)))
         return False
 
-    def _text_of(self, data: str) -> str:
+    def _parts_of(self, data: str) -> list[Part]:
         try:
             chunk = json.loads(data)
         except ValueError as error:
@@ -137,9 +160,29 @@ class RemoteStream:
                 raise refusal(self._client.base_url, 503, chunk)
             case {"error": _}:
                 raise refusal(self._client.base_url, 500, chunk)
-            case {"choices": [{"delta": {"content": str(text)}}, *_]}:
-                return text
-        return ""
+            case {"choices": [*choices]}:
+                return [_part(choice) for choice in choices if isinstance(choice, dict)]
+        return []
+
+
+def _part(choice: Json) -> Part:
+    index, reason = choice.get("index"), choice.get("finish_reason")
+    match choice.get("delta"):
+        case {"content": str(text)}:
+            pass
+        case _:
+            text = ""
+    match choice.get("logprobs"):
+        case {"content": [*tokens]}:
+            told = [token.get("logprob") for token in tokens if isinstance(token, dict)]
+        case _:
+            told = []
+    return Part(
+        index if isinstance(index, int) else 0,
+        text,
+        tuple(float(value) for value in told if isinstance(value, int | float)),
+        reason if isinstance(reason, str) else None,
+    )
 
 
 def fields_of(response: httpx2.Response) -> Json:

@@ -1,5 +1,6 @@
 """What generation takes and gives: messages, sampling, answers and their events. Plain data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,13 +21,31 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. Temperature 0 is greedy; equal seeds give equal text."""
+    """How the next token is chosen. Temperature 0 is greedy; equal seeds give equal text.
+
+    `n`: how many texts are sampled, for one of them to be chosen.
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
     seed: int = 0
     max_tokens: int = 160
+    n: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One of several texts that were sampled after one prompt.
+
+    `log_likelihood` (nats) is that of its tokens together, by the model itself, whatever the
+    temperature; None where a server does not say. `is_cut`: a limit ended it, not the model.
+    """
+
+    text: str
+    num_tokens: int
+    log_likelihood: float | None
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +76,42 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of the answer: offsets into the answer's text, support, and its citations."""
+    """A sentence of the answer: offsets into the answer's text, support, and its citations.
+
+    `likelihood_drop` (nats): how much less likely the model finds it without the span that it
+    cites; None where nobody asked.
+    """
 
     start: int
     end: int
     support: float
     citations: tuple[int, ...]
+    likelihood_drop: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RewardedSample:
+    """What a reward said of one draft, and the parts that it weighed.
+
+    `stands`: whether the passages support any of it, so that it could be shown.
+    """
+
+    reward: float
+    parts: Mapping[str, float]
+    num_tokens: int
+    stands: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """The drafts that one answer was chosen from, by number, and the reward's name.
+
+    `winner` is None where none of them stands, and the best evidence was quoted.
+    """
+
+    reward: str
+    winner: int | None
+    each: tuple[RewardedSample, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +128,8 @@ class Answer:
     usage: Usage = field(default_factory=Usage)
     # Passages that did not fit into the model's window; never cut silently.
     left_out: tuple[Passage, ...] = ()
+    # None where only one text was written.
+    samples: Samples | None = None
 
 
 @dataclass(frozen=True, slots=True)

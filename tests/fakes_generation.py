@@ -6,24 +6,31 @@ import time
 from collections.abc import Iterator, Sequence
 
 from generation.generator import Cancelled
-from generation.types import Message, Sampling
+from generation.types import Draft, Message, Sampling
 
 
 class FakeGenerator:
     """Repeats, word by word, the sentence of the prompt that shares most words with its last line.
 
-    `reply` is written instead where it is given, `error` raised. `pause_s` is waited before every
-    word. `was_cancelled` is set when a stream ended early because its caller had gone.
+    `reply` is written instead where it is given, `error` raised; `replies` are what is sampled, in
+    turn. `pause_s` is waited before every word. `was_cancelled` is set when a text ended early
+    because its caller had gone.
     """
 
     def __init__(
-        self, *, reply: str | None = None, pause_s: float = 0.0, error: Exception | None = None
+        self,
+        *,
+        reply: str | None = None,
+        replies: Sequence[str] = (),
+        pause_s: float = 0.0,
+        error: Exception | None = None,
     ) -> None:
         self.model = "fake-generator"
         self.model_sha256 = "f" * 64
         self.runs_on = "nowhere"
         self.max_context = 4096
         self.reply = reply
+        self.replies = replies
         self.pause_s = pause_s
         self.error = error
         self.is_writing = threading.Event()
@@ -44,6 +51,23 @@ class FakeGenerator:
     ) -> Iterator[str]:
         """Yield the text a word at a time; with `choices`, the first of them."""
         text = choices[0] if choices else self.reply or _best_sentence(messages[-1].content)
+        yield from self._write(text, cancelled)
+
+    def sample(
+        self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled
+    ) -> list[Draft]:
+        """Texts as `stream` writes them, a token a word, each a nat."""
+        replies = self.replies or [self.reply or _best_sentence(messages[-1].content)]
+        texts = [replies[number % len(replies)] for number in range(sampling.n)]
+        written = ["".join(self._write(text, cancelled)) for text in texts]
+        if self.was_cancelled.is_set():
+            return []
+        return [
+            Draft(text, num_tokens=num, log_likelihood=-float(num))
+            for text, num in ((text, len(text.split())) for text in written)
+        ]
+
+    def _write(self, text: str, cancelled: Cancelled) -> Iterator[str]:
         for word in re.findall(r"\s*\S+", text):
             self.is_writing.set()
             time.sleep(self.pause_s)
@@ -69,8 +93,8 @@ class FakeGenerator:
 class WatchedGenerator(FakeGenerator):
     """Notes what it is asked, and serves one stream at a time, as the engine does."""
 
-    def __init__(self, *, reply: str | None = None) -> None:
-        super().__init__(reply=reply)
+    def __init__(self, *, reply: str | None = None, replies: Sequence[str] = ()) -> None:
+        super().__init__(reply=reply, replies=replies)
         self.prompts: list[Sequence[Message]] = []
         self.num_open = 0
 
@@ -89,6 +113,13 @@ class WatchedGenerator(FakeGenerator):
             yield from super().stream(messages, sampling, cancelled=cancelled, choices=choices)
         finally:
             self.num_open -= 1
+
+    def sample(
+        self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled
+    ) -> list[Draft]:
+        assert self.num_open == 0, "another stream is open"
+        self.prompts.append(messages)
+        return super().sample(messages, sampling, cancelled=cancelled)
 
 
 class UnfaithfulGenerator(FakeGenerator):

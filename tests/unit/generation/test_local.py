@@ -2,8 +2,10 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,12 +24,13 @@ from generation.errors import (
 )
 from generation.local import LocalGenerator
 from generation.remote import RemoteGenerator
-from generation.types import Message, Sampling
+from generation.types import Draft, Message, Sampling
 from tests.unit.generation.engine.tiny import tiny_config, tiny_tensors, write_gguf
 from tests.unit.generation.worker_house import House, eventually
 
 HI = [Message("user", "Hi")]
 SAMPLING = Sampling(max_tokens=24)
+FOUR = Sampling(temperature=1.5, seed=7, max_tokens=24, n=4)
 # float32, so that nothing depends on what else is computed with it
 SETTINGS = GenerationSettings(weights="float32", num_threads=1)
 
@@ -54,6 +57,15 @@ def text_of(generator: LocalGenerator | RemoteGenerator, sampling: Sampling = SA
     return "".join(generator.stream(HI, sampling, cancelled=never))
 
 
+def assert_same(drafts: Sequence[Draft], expected: Sequence[Draft]) -> None:
+    """Equal, but for the last digits of likelihoods: they hang on the size of the steps."""
+    likelihoods = [draft.log_likelihood for draft in drafts]
+    assert likelihoods == pytest.approx([draft.log_likelihood for draft in expected])
+    assert [replace(draft, log_likelihood=None) for draft in drafts] == [
+        replace(draft, log_likelihood=None) for draft in expected
+    ]
+
+
 @pytest.mark.parametrize("weights", ["float32", "bfloat16"])
 def test_it_runs_where_its_model_lies_in_the_format_of_its_activations(
     path: Path, weights: Literal["float32", "bfloat16"]
@@ -69,6 +81,73 @@ def test_equal_seeds_give_equal_texts(generator: LocalGenerator) -> None:
         for seed in (1, 1, 2)
     )
     assert first == again != other
+
+
+def test_samples_are_several_texts_and_the_prompt_is_computed_once(
+    generator: LocalGenerator,
+) -> None:
+    long = [Message("user", "Hi " * 40)]
+    drafts = generator.sample(long, FOUR, cancelled=never)
+    stats = generator.stats()
+    assert len({draft.text for draft in drafts}) > 1
+    num_computed = stats.num_prompt_tokens - stats.num_reused_tokens
+    assert num_computed < 2 * generator.count_tokens(long)
+    assert all(draft.num_tokens <= 24 for draft in drafts)
+    assert all(draft.log_likelihood is not None and draft.log_likelihood < 0 for draft in drafts)
+
+
+def test_samples_share_their_prompt_with_one_another_and_nobody_else(
+    generator: LocalGenerator,
+) -> None:
+    long = [Message("user", "Hi " * 40)]
+    list(generator.stream(long, SAMPLING, cancelled=never))
+    reused = [generator.stats().num_reused_tokens]
+    for _ in range(2):
+        generator.sample(long, FOUR, cancelled=never)
+        reused.append(generator.stats().num_reused_tokens)
+    assert reused[2] - reused[1] == reused[1] - reused[0] > 0
+
+
+def test_the_first_sample_is_what_is_written_alone(generator: LocalGenerator) -> None:
+    drafts = generator.sample(HI, FOUR, cancelled=never)
+    assert drafts[0].text == text_of(generator, FOUR)
+
+
+def test_equal_seeds_give_equal_samples_whatever_runs_beside(generator: LocalGenerator) -> None:
+    first = generator.sample(HI, FOUR, cancelled=never)
+    with ThreadPoolExecutor(4) as threads:
+        others = [threads.submit(text_of, generator) for _ in range(3)]
+        again = threads.submit(generator.sample, HI, FOUR, cancelled=never).result(60)
+        for each in others:
+            each.result(60)
+    assert_same(again, first)
+    other = generator.sample(HI, replace(FOUR, seed=8), cancelled=never)
+    assert [draft.text for draft in other] != [draft.text for draft in first]
+
+
+def test_a_caller_that_leaves_gets_no_samples(generator: LocalGenerator) -> None:
+    assert generator.sample(HI, FOUR, cancelled=lambda: True) == []
+    assert eventually(lambda: generator.stats().num_running == 0)
+
+
+def test_greedy_texts_are_the_same_alone_side_by_side_and_with_their_prompt_known(
+    path: Path,
+) -> None:
+    prompts = [[Message("user", f"{word} and what else?")] for word in ("Hi", "Hi there", "No")]
+
+    def write(generator: LocalGenerator, messages: list[Message]) -> str:
+        return "".join(generator.stream(messages, SAMPLING, cancelled=never))
+
+    plain = []
+    for messages in prompts:
+        with closing(LocalGenerator(path, SETTINGS, model="tiny")) as fresh:
+            plain.append(write(fresh, messages))
+    with closing(LocalGenerator(path, SETTINGS, model="tiny")) as generator:
+        with ThreadPoolExecutor(3) as threads:
+            together = list(threads.map(lambda messages: write(generator, messages), prompts))
+        known = [write(generator, messages) for messages in prompts]
+        assert generator.stats().num_reused_tokens > 0
+    assert together == known == plain
 
 
 def test_the_limit_of_tokens_holds(generator: LocalGenerator) -> None:
@@ -162,6 +241,8 @@ def test_here_and_behind_http_the_same_is_written(generator: LocalGenerator) -> 
         assert text_of(remote) == text_of(generator)
         assert remote.count_tokens(HI) == generator.count_tokens(HI)
         assert remote.score(HI, ["a", "bc"]) == pytest.approx(generator.score(HI, ["a", "bc"]))
+        drafts = generator.sample(HI, FOUR, cancelled=never)
+        assert_same(remote.sample(HI, FOUR, cancelled=never), drafts)
         assert remote.max_context == generator.max_context
         assert remote.model_sha256 == generator.model_sha256
         choices = ["one", "two"]

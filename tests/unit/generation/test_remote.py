@@ -25,7 +25,7 @@ from generation.errors import (
     QuestionTooLongError,
 )
 from generation.remote import RemoteGenerator, Timeouts
-from generation.types import Message, Sampling
+from generation.types import Draft, Message, Sampling
 from tests.fakes_engine import FakeEngine
 from tests.unit.generation.worker_house import House, eventually
 
@@ -304,3 +304,62 @@ def test_a_key_in_the_settings_is_used() -> None:
 def test_a_remote_generator_brings_no_torch_in() -> None:
     code = "import sys, generation.remote; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_samples_come_from_one_request_with_their_likelihoods(
+    house: House, generator: RemoteGenerator
+) -> None:
+    drafts = generator.sample(HI, Sampling(n=3, seed=4, max_tokens=64), cancelled=never)
+    (request,) = house.engine.requests
+    num_tokens = len("¡Hola, niño!".encode())
+    assert (request.num_samples, request.params.seed) == (3, 4)
+    assert drafts == [Draft("¡Hola, niño!", num_tokens, -0.5 * num_tokens)] * 3
+
+
+def test_a_sample_that_a_limit_cut_says_so(generator: RemoteGenerator) -> None:
+    drafts = generator.sample(HI, Sampling(n=2, max_tokens=3), cancelled=never)
+    assert [(draft.text, draft.num_tokens, draft.is_cut) for draft in drafts] == [
+        ("¡H", 3, True)
+    ] * 2
+
+
+def test_a_caller_that_leaves_ends_every_sample() -> None:
+    house = House(FakeEngine("x" * 4000, pause_s=0.005)).started()
+    with remote(house) as generator:
+        deadline = time.monotonic() + 0.2
+        drafts = generator.sample(
+            HI, Sampling(n=4, max_tokens=4000), cancelled=lambda: time.monotonic() > deadline
+        )
+        assert drafts == []
+        assert eventually(lambda: house.engine.num_running == 0)
+        assert house.engine.num_computed < 4000
+
+
+def test_a_failing_sample_is_told(house: House, generator: RemoteGenerator) -> None:
+    house.engine.error = "out of memory"
+    with pytest.raises(GenerationFailedError, match="out of memory"):
+        generator.sample(HI, Sampling(n=2), cancelled=never)
+
+
+def choice(index: int, text: str, *logprobs: float) -> dict[str, Any]:
+    """A chunk of one sample of a foreign stream."""
+    told = {"content": [{"token": "t", "logprob": value} for value in logprobs]}
+    return {"choices": [{"index": index, "delta": {"content": text}, "logprobs": told}]}
+
+
+def test_a_foreign_server_samples_too() -> None:
+    foreign = Foreign(choice(1, "b", -1.0), choice(0, "a", -2.0), choice(1, "c", -3.0), "[DONE]")
+    drafts = foreign.generator().sample(HI, Sampling(n=2), cancelled=never)
+    assert drafts == [Draft("a", 1, -2.0), Draft("bc", 2, -4.0)]
+    assert (foreign.bodies[0]["n"], foreign.bodies[0]["logprobs"]) == (2, True)
+
+
+def test_a_foreign_server_that_tells_no_likelihoods_still_samples() -> None:
+    foreign = Foreign(delta("a"), {"choices": [{"index": 1, "delta": {"content": "b"}}]}, "[DONE]")
+    drafts = foreign.generator().sample(HI, Sampling(n=2), cancelled=never)
+    assert drafts == [Draft("a", 1, None), Draft("b", 1, None)]
+
+
+def test_a_foreign_server_that_writes_one_text_of_several_is_told() -> None:
+    with pytest.raises(GeneratorNotSupportedError, match="1 of 3"):
+        Foreign(delta("a"), "[DONE]").generator().sample(HI, Sampling(n=3), cancelled=never)
