@@ -1,13 +1,15 @@
 """A question to a full answer with its receipt: retrieve, write, place, re-check. Knows no HTTP."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 from app.answers import Place
 from app.following_up import PastTurn, Understood, understand
 from app.receipts import HowAsked, Made, Receipt, build_receipt
+from app.sampling import choose_sampling
 from app.services import Services
 from core.access import Access
 from core.ids import AnswerId, new_id
@@ -22,7 +24,6 @@ from generation.types import (
     Cited,
     Delta,
     Finished,
-    Sampling,
 )
 from ingestion.collections import Collections
 from ingestion.documents import Documents
@@ -233,7 +234,7 @@ class Asking:
         refused = refuse(
             self._searched, nearest, prompt=finished.prompt, sampling=finished.sampling
         )
-        return replace(refused, usage=finished.usage)
+        return replace(refused, usage=finished.usage, samples=finished.samples)
 
     def _drop_deleted(self) -> bool:
         """Keep the passages that are still there; whether all are."""
@@ -269,12 +270,38 @@ def narrow(collections: Collections, access: Access, names: Sequence[str] | None
 def default_options(settings: GenerationSettings) -> AnswerOptions:
     """How questions are answered unless the caller says otherwise."""
     return AnswerOptions(
-        sampling=Sampling(max_tokens=settings.max_tokens),
+        sampling=choose_sampling(settings, {}),
         min_confidence=settings.min_confidence,
         style=settings.style,
         max_passages=settings.max_passages,
         unsupported=settings.unsupported,
+        likelihood=settings.likelihood,
     )
+
+
+def options_for(
+    services: Services,
+    access: Access,
+    *,
+    sampling: Mapping[str, Any] = MappingProxyType({}),
+    likelihood: bool | None = None,
+) -> AnswerOptions:
+    """How the collections that `access` was narrowed to are answered from.
+
+    What the caller does not say is as all these collections say, else as the service does. Raises
+    `BadSamplingError`.
+    """
+    settings = services.settings.generation
+    common = services.collections.common_settings(access)
+    samples = common.get("samples")
+    if likelihood is None:
+        likelihood = bool(common.get("likelihood", settings.likelihood))
+    options = replace(
+        default_options(settings),
+        sampling=choose_sampling(settings, sampling, samples=samples),
+        likelihood=likelihood,
+    )
+    return services.calibrations.applied(options, access)
 
 
 def place_passages(

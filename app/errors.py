@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from app.sampling import BadSamplingError
 from core.errors import CimientoError
 from retrieval.filters import BadFilterError
 from retrieval.reranking import RerankerNotSetError
@@ -165,6 +166,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "bad_metadata": 422,
     "bad_filter": 422,
     "reranker_not_set": 422,
+    "bad_sampling": 422,
     "bad_name": 422,
     "collection_exists": 409,
     "default_collection": 409,
@@ -233,6 +235,8 @@ def problem_of(error: CimientoError) -> dict[str, object]:
     faults = error.faults if isinstance(error, InvalidRequestError) else ()
     if isinstance(error, BadFilterError):
         faults = (FieldFault(error.place, error.problem),)
+    if isinstance(error, BadSamplingError):
+        faults = (FieldFault(f"sampling.{error.field}", str(error)),)
     if isinstance(error, RerankerNotSetError):
         faults = (FieldFault("rerank", str(error)),)
     return build_problem(status_of(error), error.code, str(error), faults)

@@ -13,7 +13,7 @@ from generation.answer import AnswerOptions, Style
 from generation.drafting import Unsupported
 from generation.generator import Generator
 from generation.prompts import PromptNotFoundError, load_prompt
-from generation.types import Answer, Sampling
+from generation.types import Answer, Samples, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class HowAsked:
     unsupported: Unsupported
     max_passages: int
     sampling: Sampling
+    likelihood: bool
 
     @classmethod
     def of(cls, options: AnswerOptions, *, top_k: int, where: object) -> "HowAsked":
@@ -89,18 +90,22 @@ class HowAsked:
             unsupported=options.unsupported,
             max_passages=options.max_passages,
             sampling=options.sampling,
+            likelihood=options.likelihood,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The whole of it. `left_out` are chunks that were found and did not fit into the prompt."""
+    """The whole of it. `left_out` are chunks that were found and did not fit into the prompt;
+    `samples` what the answer was chosen from, where it was.
+    """
 
     index_generation: int
     made: Made
     asked: HowAsked
     passages: tuple[ReceiptPassage, ...]
     left_out: tuple[ChunkId, ...]
+    samples: Samples | None
 
 
 def build_receipt(
@@ -118,6 +123,7 @@ def build_receipt(
         asked=asked,
         passages=tuple(map(ReceiptPassage.of, passages)),
         left_out=tuple(passage.id for passage in answer.left_out),
+        samples=answer.samples,
     )
 
 

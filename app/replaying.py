@@ -29,6 +29,7 @@ CauseKind = Literal[
     "embedding_model",
     "reranker",
     "calibration",
+    "reward",
     "build",
     "unexplained",
 ]
@@ -36,6 +37,8 @@ CauseKind = Literal[
 # What is below that is not told apart.
 _CONFIDENCE_PLACES: Final = 6
 _OF_A_CITATION: Final = ("n", "document_id", "version", "start", "end", "quote")
+# A drop in likelihood is not compared: in few bits its last digits hang on what is in the cache.
+_OF_A_SENTENCE: Final = ("start", "end", "support", "citations")
 # What made an answer: the kind of cause, and what to call it.
 _MADE: Final[dict[str, tuple[CauseKind, str]]] = {
     "prompt": ("prompt", "the prompt"),
@@ -118,6 +121,8 @@ def _question(
         style=receipt["style"],
         unsupported=receipt["unsupported"],
         max_passages=receipt["max_passages"],
+        # answers of earlier versions say nothing of it
+        likelihood=receipt.get("likelihood", False),
     )
     calibrated = services.calibrations.applied(options, access)
     question = Question(
@@ -157,10 +162,11 @@ def _prompt(reference: str) -> tuple[str, list[Cause]]:
 def _view(response: Response) -> dict[str, Any]:
     """What is compared, without what differs between any two runs."""
     citations = [{key: each[key] for key in _OF_A_CITATION} for each in response["citations"]]
+    sentences = [{key: each[key] for key in _OF_A_SENTENCE} for each in response["sentences"]]
     return {
         "status": response["status"],
         "answer": response["answer"],
-        "sentences": response["sentences"],
+        "sentences": sentences,
         "citations": citations,
         "confidence": round(response["confidence"], _CONFIDENCE_PLACES),
     }
@@ -177,6 +183,9 @@ def _changes(before: Response, after: Response) -> Iterator[Cause]:
     for name, (kind, called) in _MADE.items():
         if old[name] != new[name]:
             yield Cause(kind, f"{called} was {old[name]!r} and is {new[name]!r}")
+    rewards = [receipt["samples"]["reward"] for receipt in (old, new) if receipt.get("samples")]
+    if len(set(rewards)) > 1:
+        yield Cause("reward", "the reward that picks a draft was {!r} and is {!r}".format(*rewards))
     if _hashes(old) != _hashes(new):
         num_gone = len(_hashes(old) - _hashes(new))
         num_new = len(_hashes(new) - _hashes(old))

@@ -3,13 +3,15 @@
 Questions go through the service's own retrieval, ranking, refusal and citation code. Quotes are
 written by a stand-in, because with one quotation allowed a model decides nothing; `--direct N` lets
 the built-in model answer N questions as well, from the gold paragraph alone and unchecked, in the
-same run, and `--model` lets it write the answers to the injections.
+same run, `--model` lets it write the answers to the injections, and `--likelihood N` has it say how
+much less likely each sentence of N answers is without its span, and what that costs.
 
 Refusals are judged on near misses by weights that were fitted on other articles, at the threshold
 that refuses at most 15 % of what could be answered (see `benchmarks.confidence`).
 """
 
 import argparse
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +77,7 @@ def main() -> None:
     parser.add_argument("--others", type=int, help="English paragraphs beside the gold ones")
     parser.add_argument("--direct", type=int, default=0, help="questions for the bare model")
     parser.add_argument("--model", action="store_true", help="the model reads injections too")
+    parser.add_argument("--likelihood", type=int, default=0, help="answers to weigh")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     settings = load_settings()
@@ -94,7 +97,8 @@ def main() -> None:
         for name in NEAR_MISSES
     ]
     figures |= judge_near_misses([item for each in near for item in ask_all(each, embedder)])
-    generator = build_local_generator(settings) if options.direct or options.model else None
+    is_asked = options.direct or options.model or options.likelihood
+    generator = build_local_generator(settings) if is_asked else None
     figures |= judge_injections(embedder, generator if options.model else None)
     if options.direct and generator is not None:
         text_set = load_text_set(options.data, "xquad_en", embedder.tokens)
@@ -102,6 +106,11 @@ def main() -> None:
         figures["gold_contained_over_direct"] = figures["gold_contained"] / max(
             1e-9, figures["direct_gold_contained"]
         )
+    if options.likelihood and generator is not None:
+        text_set = load_text_set(
+            options.data, "xquad_en", embedder.tokens, limit=options.likelihood, num_others=others
+        )
+        figures |= judge_likelihood(text_set, embedder, generator)
     embedder.close()
     report(figures, build_manifest("answers", sizes), json_path=options.json)
 
@@ -154,6 +163,42 @@ def _together(figures: Figures) -> Figures:
         },
         "gold_contained": figures["xquad_en_gold_contained"],
     }
+
+
+def judge_likelihood(text_set: TextSet, embedder: Embedder, generator: Generator) -> Figures:
+    """What the drop in likelihood costs an answer, and whether it tells right quotes from wrong."""
+    ranker = EvidenceRanker(embedder)
+    costs: list[float] = []
+    right: list[float] = []
+    wrong: list[float] = []
+    with open_library(text_set.chunks, embedder) as library:
+        for question in text_set.questions:
+            passages = library.retriever.retrieve(
+                question.text, access=Access.to_everything(), top_k=NUM_PASSAGES
+            )[:NUM_READ]
+            took = []
+            for options in (_OPTIONS, replace(_OPTIONS, likelihood=True)):
+                began = time.perf_counter()
+                full = answer_case(
+                    question.text, passages, options, generator=generator, ranker=ranker
+                )
+                took.append(1000 * (time.perf_counter() - began))
+            costs.append(took[1] - took[0])
+            for sentence in full.sentences:
+                if sentence.likelihood_drop is not None:
+                    quote = full.text[sentence.start : sentence.end]
+                    drops = right if question.gold.is_held_by(quote) else wrong
+                    drops.append(sentence.likelihood_drop)
+    figures: Figures = {
+        "likelihood_n": len(costs),
+        "likelihood_ms_p50": float(np.median(costs)),
+        "likelihood_ms_p95": float(np.percentile(costs, 95)),
+    }
+    for name, drops in (("right", right), ("wrong", wrong)):
+        if drops:
+            interval = mean_interval(drops, seed=SEED)
+            figures |= with_interval(f"likelihood_drop_{name}", interval)
+    return figures
 
 
 def judge_injections(embedder: Embedder, generator: Generator | None) -> Figures:

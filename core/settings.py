@@ -164,6 +164,20 @@ class GenerationSettings(_Group):
         description="quote: answers are verbatim sentences of the documents. draft: the model "
         "writes freely, each sentence is checked, and a draft that fails gives way to the quote.",
     )
+    samples: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="Drafts sampled for an answer, of which a reward picks one; 1 writes one text.",
+    )
+    max_samples: int = Field(
+        default=8, ge=1, le=16, description="Most drafts that one request may ask for."
+    )
+    likelihood: bool = Field(
+        default=False,
+        description="Say of every sentence how much less likely the model finds it without its "
+        "source; reads the prompt again for each.",
+    )
     unsupported: Literal["end", "drop", "mark"] = Field(
         default="end",
         description="What becomes of a draft's sentence that the passages do not support. end: the "
@@ -236,9 +250,11 @@ class GenerationSettings(_Group):
     )
 
     @model_validator(mode="after")
-    def _a_step_has_a_token_for_each(self) -> Self:
+    def _fits_together(self) -> Self:
         if 0 < self.max_batch_tokens < self.max_sequences:
             raise ValueError("max_batch_tokens must be at least max_sequences, or 0")
+        if self.samples > min(self.max_samples, self.max_waiting):
+            raise ValueError("samples must be at most max_samples, and at most max_waiting")
         return self
 
 

@@ -2,8 +2,9 @@
 
 The model drafts freely; each sentence is held back until it is complete and checked against the
 passages. What they do not support ends the draft, or is left out or marked, and if nothing of it
-stands, the model quotes the best evidence instead, under constrained decoding. Where even the best
-evidence is unlikely to answer, the service refuses before it writes.
+stands, the model quotes the best evidence instead, under constrained decoding. Of several drafts,
+a reward picks the one that is shown. Where even the best evidence is unlikely to answer, the
+service refuses before it writes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from core.types import Passage
+from generation.best_of import choose_draft
 from generation.citations import CheckedText, check_text
 from generation.confidence import BUILT_IN, Calibration
 from generation.context import Budget, Context, build_context
@@ -22,6 +24,8 @@ from generation.language import question_language
 from generation.prompts import load_prompt
 from generation.quoting import choose_quotes, quotation
 from generation.refusals import refuse
+from generation.reward import BUILT_IN_REWARD, Reward
+from generation.span_likelihood import with_likelihood_drops
 from generation.types import (
     Answer,
     AnswerEvent,
@@ -30,6 +34,7 @@ from generation.types import (
     Delta,
     Finished,
     Message,
+    Samples,
     Sampling,
     Usage,
 )
@@ -42,9 +47,11 @@ _NUM_DRAFT_SPANS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class AnswerOptions:
-    """How to answer. `style` "quote" never drafts: every answer is a verbatim sentence.
+    """How to answer. `style` "quote" never drafts: every answer is a verbatim sentence; unless
+    `sampling.n` asks for several texts, which only drafts are.
 
     `unsupported` says what becomes of a draft's sentences that the passages do not support.
+    `likelihood`: whether each sentence says how much likelier its span makes it.
     """
 
     sampling: Sampling
@@ -54,6 +61,13 @@ class AnswerOptions:
     max_passages: int = 4
     unsupported: Unsupported = "end"
     calibration: Calibration = BUILT_IN
+    reward: Reward = BUILT_IN_REWARD
+    likelihood: bool = False
+
+    @property
+    def drafts(self) -> bool:
+        """Whether the model writes freely."""
+        return self.style == "draft" or self.sampling.n > 1
 
 
 def answer(
@@ -78,6 +92,7 @@ def answer(
 
     quote = quotation(choose_quotes(evidence))
     context = writing.build_context(passages, quote=quote)
+    writing.check_can_weigh(context)
     text = ""
     for piece in writing.write(context, evidence, quote):
         text += piece
@@ -88,6 +103,7 @@ def answer(
 
     checked = check_text(text, evidence)
     yield from (Cited(citation) for citation in checked.citations)
+    checked = writing.weigh(checked, context)
     yield Finished(writing.finish(checked, confidence, context, passages))
 
 
@@ -102,7 +118,9 @@ class _Writing:
         self._options = options
         self._cancelled = cancelled
         self._template = load_prompt(options.prompt)
+        self._language = question_language(question)
         self._num_written = 0
+        self._samples: Samples | None = None
 
     def build_context(self, passages: Sequence[Passage], *, quote: str) -> Context:
         # `max_tokens` does not cut a quote, so the end of the window must not either
@@ -112,7 +130,7 @@ class _Writing:
             passages,
             generator=self._generator,
             template=self._template,
-            language=question_language(self._question),
+            language=self._language,
             budget=Budget(
                 self._options.max_passages,
                 max(self._options.sampling.max_tokens, num_quote_tokens),
@@ -122,7 +140,7 @@ class _Writing:
     def write(self, context: Context, evidence: Sequence[Evidence], quote: str) -> Iterator[str]:
         """The checked draft; the quote, where nothing of the draft stands."""
         num_shown = 0
-        if self._options.style == "draft":
+        if self._options.drafts:
             for piece in self._draft(context, evidence[:_NUM_DRAFT_SPANS]):
                 num_shown += 1
                 yield piece
@@ -137,6 +155,8 @@ class _Writing:
             )
 
     def _draft(self, context: Context, spans: Sequence[Evidence]) -> Iterator[str]:
+        if self._options.sampling.n > 1:
+            return self._best_draft(context, spans)
         pieces = self._generator.stream(
             context.messages, self._options.sampling, cancelled=self._cancelled
         )
@@ -146,10 +166,44 @@ class _Writing:
             unsupported=self._options.unsupported,
         )
 
+    def _best_draft(self, context: Context, spans: Sequence[Evidence]) -> Iterator[str]:
+        drafts = self._generator.sample(
+            context.messages, self._options.sampling, cancelled=self._cancelled
+        )
+        if not drafts:
+            return
+        self._num_written += sum(draft.num_tokens for draft in drafts)
+        chosen = choose_draft(
+            self._question,
+            drafts,
+            spans,
+            reward=self._options.reward,
+            unsupported=self._options.unsupported,
+        )
+        self._samples = chosen.samples
+        yield from chosen.pieces
+
     def _count(self, pieces: Iterator[str]) -> Iterator[str]:
         for piece in pieces:
             self._num_written += 1
             yield piece
+
+    def check_can_weigh(self, context: Context) -> None:
+        """Raise now, and not after a whole answer, where likelihoods cannot be had."""
+        if self._options.likelihood:
+            self._generator.score(context.messages, [])
+
+    def weigh(self, checked: CheckedText, context: Context) -> CheckedText:
+        """The same, with the drops in likelihood where they were asked for."""
+        if not self._options.likelihood:
+            return checked
+        return with_likelihood_drops(
+            checked,
+            context.passages,
+            render=lambda passages: self._template.render(self._question, passages, self._language),
+            generator=self._generator,
+            cancelled=self._cancelled,
+        )
 
     def refusal(self, passages: Sequence[Passage], confidence: float) -> Answer:
         return refuse(
@@ -170,7 +224,7 @@ class _Writing:
         """The whole answer; a refusal where, after all, nothing in it is supported."""
         usage = Usage(self._generator.count_tokens(context.messages), self._num_written)
         if checked.num_supported == 0:
-            return replace(self.refusal(passages, confidence), usage=usage)
+            return replace(self.refusal(passages, confidence), usage=usage, samples=self._samples)
         whole = checked.num_supported == len(checked.sentences)
         return Answer(
             status="answered" if whole else "partial",
@@ -182,4 +236,5 @@ class _Writing:
             sampling=self._options.sampling,
             usage=usage,
             left_out=tuple(context.left_out),
+            samples=self._samples,
         )

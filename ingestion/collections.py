@@ -1,8 +1,10 @@
 """Collections: names, and who may see them. Refuses bad names and the deletion of `default`."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy import delete, func, select
@@ -24,16 +26,26 @@ from ingestion.store import Store
 DEFAULT_COLLECTION: Final = "default"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
+NO_SETTINGS: Final[Mapping[str, bool | int]] = MappingProxyType({})
+
+
+CollectionSettings = Mapping[str, bool | int]
+"""Names and values; what is not there is as the service has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A named set of documents; the unit of access."""
+    """A named set of documents; the unit of access.
+
+    `settings` say how it is answered from, where that is not as the service does it: samples,
+    likelihood.
+    """
 
     id: CollectionId
     name: str
     description: str
     language: str | None
+    settings: CollectionSettings
     num_documents: int
     created_at: datetime
 
@@ -62,7 +74,12 @@ class Collections:
             return _collection(row, _count_documents(session).get(row.id, 0))
 
     def create(
-        self, name: str, *, description: str = "", language: str | None = None
+        self,
+        name: str,
+        *,
+        description: str = "",
+        language: str | None = None,
+        settings: CollectionSettings = NO_SETTINGS,
     ) -> Collection:
         """Make a collection.
 
@@ -74,7 +91,11 @@ class Collections:
                 "'-' and '_', beginning with a letter or digit"
             )
         row = CollectionRow(
-            id=new_id("col"), name=name, description=description, language=_language(language)
+            id=new_id("col"),
+            name=name,
+            description=description,
+            language=_language(language),
+            settings=dict(settings),
         )
         with self._store.database.session_scope() as session:
             if session.scalar(select(CollectionRow.id).where(CollectionRow.name == name)):
@@ -83,16 +104,40 @@ class Collections:
         return _collection(row, 0)
 
     def update(
-        self, name: str, access: Access, *, description: str | None, language: str | None
+        self,
+        name: str,
+        access: Access,
+        *,
+        description: str | None,
+        language: str | None,
+        settings: Mapping[str, bool | int | None] = NO_SETTINGS,
     ) -> Collection:
-        """Change what is not None. Raises `CollectionNotFoundError`, `BadLanguageError`."""
+        """Change what is not None; of `settings` those that are given, None for the service's own.
+
+        Raises `CollectionNotFoundError`, `BadLanguageError`.
+        """
         with self._store.database.session_scope() as session:
             row = _row(session, name, access)
             if description is not None:
                 row.description = description
             if language is not None:
                 row.language = _language(language)
+            if settings:
+                changed = {**row.settings, **settings}
+                row.settings = {key: value for key, value in changed.items() if value is not None}
         return self.get(name, access)
+
+    def common_settings(self, access: Access) -> CollectionSettings:
+        """What all the collections in reach set alike."""
+        with self._store.database.read_scope() as session:
+            rows = session.execute(select(CollectionRow.id, CollectionRow.settings)).all()
+        each = [row.settings for row in rows if access.allows(CollectionId(row.id))]
+        first, *others = each or [{}]
+        return {
+            key: value
+            for key, value in first.items()
+            if all(other.get(key) == value for other in others)
+        }
 
     def delete(self, name: str, access: Access) -> Purged:
         """Delete a collection and its documents, in one transaction.
@@ -136,6 +181,7 @@ def _collection(row: CollectionRow, num_documents: int) -> Collection:
         name=row.name,
         description=row.description,
         language=row.language,
+        settings=row.settings,
         num_documents=num_documents,
         created_at=row.created_at,
     )

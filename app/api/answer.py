@@ -19,7 +19,7 @@ from app.api.answer_schemas import (
 )
 from app.api.common import TheLive, TheServices, problems
 from app.api.working import respond_at_once, tell_problems
-from app.asking import Asking, PassagesFound, PlacedCitation, Question, default_options, narrow
+from app.asking import Asking, PassagesFound, PlacedCitation, Question, narrow, options_for
 from app.following_up import PastTurn, past_turns
 from app.live_answers import LiveAnswer, LiveAnswers
 from app.recording import Recorded, Recorder
@@ -68,8 +68,12 @@ async def answer_question(
 def _question(services: Services, body: AnswerRequest, caller: Caller) -> Question:
     settings = services.settings
     access = narrow(services.collections, caller.access, body.collections)
-    options = services.calibrations.applied(default_options(settings.generation), access)
-    sampling = replace(options.sampling, **body.sampling.model_dump(exclude_none=True))
+    options = options_for(
+        services,
+        access,
+        sampling=body.sampling.model_dump(exclude_none=True),
+        likelihood=body.likelihood,
+    )
     given = body.model_dump(include={"min_confidence", "prompt"}, exclude_none=True)
     place, past = _go_on(services, body, caller)
     return Question(
@@ -78,7 +82,7 @@ def _question(services: Services, body: AnswerRequest, caller: Caller) -> Questi
         access=access,
         collections=None if body.collections is None else tuple(body.collections),
         top_k=body.top_k or settings.retrieval.top_k,
-        options=replace(options, sampling=sampling, **given),
+        options=replace(options, **given),
         where=body.filter,
         place=place,
         past=past,

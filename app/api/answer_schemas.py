@@ -4,18 +4,15 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, model_validator
 
 from app.answers import StoredAnswer
 from app.api.fields import QuestionText, Reply, Request
+from app.api.receipt_schemas import ReceiptOut
 from app.api.schemas import BoxOut, CollectionNames, Filter, PassageOut, Problem
 from app.asking import FullAnswer, PassagesFound, PlacedCitation, Status
 from app.feedback import GivenFeedback, Rating
-from app.following_up import Understood
-from app.receipts import Receipt
 from app.replaying import CauseKind, Replay
-from generation.answer import Style
-from generation.drafting import Unsupported
 
 Id = Annotated[str, Field(min_length=1, max_length=64)]
 PromptName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}(@[0-9]{1,6})?$")]
@@ -29,6 +26,12 @@ class SamplingIn(Request):
     top_k: int | None = Field(default=None, ge=0, le=100_000)
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     max_tokens: int | None = Field(default=None, ge=1, le=4096)
+    n: int | None = Field(
+        default=None,
+        ge=1,
+        description="Drafts to sample, of which a reward picks one; the service sets the most.",
+        examples=[4],
+    )
 
 
 class AnswerRequest(Request):
@@ -41,6 +44,10 @@ class AnswerRequest(Request):
     filter: Filter | None = None
     stream: bool = False
     min_confidence: float | None = Field(default=None, ge=0, le=1)
+    likelihood: bool | None = Field(
+        default=None,
+        description="Whether each sentence says how much less likely it is without its source.",
+    )
     sampling: SamplingIn = SamplingIn()
     conversation_id: Id | None = Field(default=None, description="The conversation it goes on.")
     in_place_of: Id | None = Field(
@@ -62,6 +69,11 @@ class SentenceOut(Reply):
     end: int
     support: float
     citations: list[int]
+    likelihood_drop: float | None = Field(
+        default=None,
+        description="Nats by which the model finds it less likely without the span it cites; null "
+        "where nobody asked, or it cannot be had.",
+    )
 
 
 class CitationOut(Reply):
@@ -93,77 +105,6 @@ class CitationOut(Reply):
             quote=citation.quote,
             boxes=[BoxOut.of(box) for box in placed.boxes],
             support=citation.support,
-        )
-
-
-class SamplingOut(Reply):
-    """How tokens were chosen."""
-
-    temperature: float
-    top_p: float
-    top_k: int
-    seed: int
-    max_tokens: int
-
-
-class ReceiptPassageOut(Reply):
-    """A text that was read, by its hash."""
-
-    chunk_id: str
-    document_id: str
-    version: int
-    sha256: str | None = Field(description="Null once the document is deleted.")
-
-
-class ReceiptOut(Reply):
-    """What the answer was made of. Hashes are empty where they could not be had."""
-
-    index_generation: int
-    build: str
-    embedding_model: str
-    reranker: str
-    model: str
-    model_sha256: str
-    runs_on: str = Field(description="Device and number format of the weights.")
-    prompt: str
-    prompt_sha256: str
-    top_k: int
-    filter: JsonValue
-    min_confidence: float
-    calibration: str = Field(
-        description="What `confidence` was fitted to: `built-in`, or questions."
-    )
-    style: Style
-    unsupported: Unsupported
-    max_passages: int
-    sampling: SamplingOut
-    passages: list[ReceiptPassageOut]
-    left_out: list[str] = Field(description="Chunks that did not fit into the model's window.")
-    history: list[str] = Field(description="Answers from which the question was understood.")
-    history_left_out: int = Field(description="Older ones that did not fit.")
-
-    @classmethod
-    def of(cls, receipt: Receipt, understood: Understood) -> Self:
-        """From the room's own data."""
-        asked = asdict(receipt.asked)
-        return cls(
-            index_generation=receipt.index_generation,
-            **asdict(receipt.made),
-            filter=asked.pop("where"),
-            sampling=SamplingOut(**asked.pop("sampling")),
-            **asked,
-            passages=[
-                ReceiptPassageOut(
-                    chunk_id=str(item.chunk_id),
-                    document_id=item.document_id,
-                    version=item.version,
-                    sha256=item.sha256,
-                )
-                for item in receipt.passages
-            ],
-            left_out=[str(chunk_id) for chunk_id in receipt.left_out],
-            history=list(understood.history),
-            history_left_out=understood.num_left_out,
         )
 
 
@@ -246,6 +187,7 @@ class AnswerOut(Reply):
                     end=item.end,
                     support=item.support,
                     citations=list(item.citations),
+                    likelihood_drop=item.likelihood_drop,
                 )
                 for item in answer.sentences
             ],

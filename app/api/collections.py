@@ -30,7 +30,12 @@ def create_collection(
     if access.collection_ids is not None:
         raise ForbiddenError("this key opens some collections only, and cannot make more of them")
     return CollectionOut.of(
-        services.collections.create(body.name, description=body.description, language=body.language)
+        services.collections.create(
+            body.name,
+            description=body.description,
+            language=body.language,
+            settings=body.settings.model_dump(exclude_none=True),
+        )
     )
 
 
@@ -53,10 +58,14 @@ def get_collection(
 def change_collection(
     name: CollectionInPath, body: CollectionChange, services: TheServices, access: CallerAccess
 ) -> CollectionOut:
-    """Change the description or the language; what is left out stays."""
+    """Change description, language or settings; what is left out stays."""
     return CollectionOut.of(
         services.collections.update(
-            name, access, description=body.description, language=body.language
+            name,
+            access,
+            description=body.description,
+            language=body.language,
+            settings=body.settings.model_dump(exclude_unset=True),
         )
     )
 

@@ -40,12 +40,25 @@ class Problem(Reply):
     errors: list[FieldProblem] | None = None
 
 
+class CollectionSettings(Request):
+    """How a collection is answered from where a question does not say; null: as the service is."""
+
+    likelihood: bool | None = Field(
+        default=None,
+        description="Whether each sentence says how much less likely it is without its source.",
+    )
+    samples: int | None = Field(
+        default=None, ge=1, le=16, description="Drafts to sample, of which a reward picks one."
+    )
+
+
 class CollectionNew(Request):
     """A collection to be made."""
 
     name: CollectionName = Field(examples=["handbook"])
     description: str = Field(default="", max_length=4000, examples=["The staff handbook"])
     language: Language | None = None
+    settings: CollectionSettings = CollectionSettings()
 
 
 class CollectionChange(Request):
@@ -53,6 +66,7 @@ class CollectionChange(Request):
 
     description: str | None = Field(default=None, max_length=4000)
     language: Language | None = None
+    settings: CollectionSettings = CollectionSettings()
 
 
 class CollectionOut(Reply):
@@ -62,6 +76,7 @@ class CollectionOut(Reply):
     name: str
     description: str
     language: str | None
+    settings: CollectionSettings
     num_documents: int
     created_at: datetime
 
@@ -73,6 +88,7 @@ class CollectionOut(Reply):
             name=collection.name,
             description=collection.description,
             language=collection.language,
+            settings=CollectionSettings.model_validate(collection.settings),
             num_documents=collection.num_documents,
             created_at=collection.created_at,
         )

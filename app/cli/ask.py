@@ -1,5 +1,6 @@
 """`cimiento ask`: an answer as it is written, then the places it comes from."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,14 +12,34 @@ from app.cli.context import (
     open_services,
     print_json,
 )
+from app.cli.options import takes_options
 from app.cli.search import Collections, Filter, TopK, read_filter
 
 if TYPE_CHECKING:
     from app.api.answer_schemas import AnswerOut
 
 
+@dataclass(frozen=True, slots=True)
+class AskOptions:
+    """How the answer is written and checked."""
+
+    samples: Annotated[
+        int | None,
+        typer.Option("--samples", min=1, help="Drafts to write, of which a reward picks one."),
+    ] = None
+    likelihood: Annotated[
+        bool | None,
+        typer.Option(
+            "--likelihood/--no-likelihood",
+            help="Say how much less likely each sentence is without its source.",
+        ),
+    ] = None
+
+
+@takes_options(AskOptions)
 def ask(
     question: Annotated[str, typer.Argument()],
+    options: AskOptions,
     collections: Collections = None,
     top_k: TopK = None,
     where: Filter = None,
@@ -32,22 +53,26 @@ def ask(
     # Late: see app.cli.context.
     from app.answers import StoredAnswer
     from app.api.answer_schemas import AnswerOut, encode_answer
-    from app.asking import Asking, Question, default_options, narrow
+    from app.asking import Asking, Question, narrow, options_for
     from app.recording import Recorder
+    from app.sampling import choose_sampling
     from core.access import Caller
     from generation.types import Delta
 
     owner = Caller.owner()
+    sampling = {} if options.samples is None else {"n": options.samples}
+    with errors_to_exit():
+        # before anything is loaded
+        choose_sampling(settings.generation, sampling)
     with errors_to_exit(), open_services(settings, upgrade=False) as services:
         access = narrow(services.collections, owner.access, collections)
-        options = default_options(settings.generation)
         asked = Question(
             text=question.strip(),
             asker=owner.name,
             access=access,
             collections=None if collections is None else tuple(collections),
             top_k=top_k or settings.retrieval.top_k,
-            options=services.calibrations.applied(options, access),
+            options=options_for(services, access, sampling=sampling, likelihood=options.likelihood),
             where=condition,
         )
         written = ""
@@ -72,4 +97,15 @@ def _print_end(full: "AnswerOut", written: str) -> None:
     for citation in full.citations:
         page = f", page {citation.page}" if citation.page else ""
         quote = " ".join(citation.quote.split())
-        typer.echo(f"\n[{citation.n}] {citation.document_name}{page}\n    “{quote}”")
+        weight = _weight(full, citation.n)
+        typer.echo(f"\n[{citation.n}] {citation.document_name}{page}{weight}\n    “{quote}”")
+    samples = full.receipt.samples
+    if samples is not None:
+        won = "none stands: a quote" if samples.winner is None else f"number {samples.winner + 1}"
+        typer.echo(f"\nof {len(samples.drafts)} drafts {won}", err=True)
+
+
+def _weight(full: "AnswerOut", number: int) -> str:
+    drops = [each.likelihood_drop for each in full.sentences if number in each.citations]
+    told = [drop for drop in drops if drop is not None]
+    return f", {max(told):+.1f} nats" if told else ""

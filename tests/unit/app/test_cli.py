@@ -44,6 +44,7 @@ def test_help_imports_nothing_heavy() -> None:
     [
         ["ask", ""],
         ["ask", "  "],
+        ["ask", "why", "--samples", "0"],
         ["search", ""],
         ["search", "x", "--top-k", "0"],
         ["search", "x", "--diversity", "2"],
@@ -57,6 +58,12 @@ def test_help_imports_nothing_heavy() -> None:
 )
 def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
+
+
+def test_more_samples_than_may_be_are_refused_before_anything_is_loaded() -> None:
+    result = run("ask", "why", "--samples", "1000000")
+    assert result.exit_code == 1
+    assert "CIMIENTO_GENERATION__MAX_SAMPLES" in result.stderr
 
 
 @pytest.mark.parametrize("command", [["serve"], ["ask", "why"], ["search", "why"], ["add", "."]])

@@ -1,0 +1,114 @@
+"""How good each of several drafts is: the seam, and the reward that is built in. Asks no model."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from generation.evidence import Evidence
+from generation.types import Draft
+from generation.words import content_stems
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A draft that was checked.
+
+    `answer` is its text without what was cut off in the middle of a sentence. `pieces` are what of
+    it may be shown, in order: none where it does not stand. `support` (0 to 1) is the mean lexical
+    support of all its sentences, those that may not be shown included.
+    """
+
+    draft: Draft
+    answer: str
+    pieces: tuple[str, ...]
+    support: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A reward, and the numbers that it was made from, by name."""
+
+    reward: float
+    parts: Mapping[str, float]
+
+
+class Reward(Protocol):
+    """Judges drafts of one answer; the best reward wins. A trained model can stand behind it.
+
+    Equal input must give equal rewards, or an answer could not be replayed.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the receipt calls it; it changes whenever the rewards do."""
+        ...
+
+    def judge(
+        self, question: str, candidates: Sequence[Candidate], spans: Sequence[Evidence]
+    ) -> list[Judgement]:
+        """A judgement of each candidate, in their order; more is better.
+
+        `spans` are the sentences of the documents that a draft may rest on, best first.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedReward:
+    """A weighed sum of three numbers from 0 to 1.
+
+    Support by the passages; agreement: the share of words in common with each other draft, on
+    average (after self-consistency, Wang et al. 2022, arXiv 2203.11171); likelihood: the geometric
+    mean of the probabilities that the model gave its tokens.
+    """
+
+    name: str
+    support: float
+    agreement: float
+    likelihood: float
+
+    def judge(
+        self,
+        question: str,  # noqa: ARG002 - looks at the drafts alone
+        candidates: Sequence[Candidate],
+        spans: Sequence[Evidence],  # noqa: ARG002 - was looked at when they were checked
+    ) -> list[Judgement]:
+        """One judgement a candidate. Where a server tells no likelihoods, they do not count."""
+        words = [frozenset(content_stems(candidate.answer)) for candidate in candidates]
+        judgements = []
+        for number, candidate in enumerate(candidates):
+            others = words[:number] + words[number + 1 :]
+            parts = {
+                "support": candidate.support,
+                "agreement": _agreement(words[number], others),
+            }
+            if (likelihood := _likelihood(candidate.draft)) is not None:
+                parts["likelihood"] = likelihood
+            judgements.append(Judgement(self._weigh(parts), parts))
+        return judgements
+
+    def _weigh(self, parts: Mapping[str, float]) -> float:
+        weights = {
+            "support": self.support,
+            "agreement": self.agreement,
+            "likelihood": self.likelihood,
+        }
+        return math.fsum(weights[name] * value for name, value in parts.items())
+
+
+# Measured by `python -m benchmarks.best_of`; the figures are in benchmarks/LOG.md.
+BUILT_IN_REWARD: Final = WeighedReward("built-in@1", support=0.5, agreement=0.4, likelihood=0.1)
+
+
+def _agreement(own: frozenset[str], others: Sequence[frozenset[str]]) -> float:
+    """The mean share of words that a draft and each other have in common (Dice)."""
+    shares = [2 * len(own & other) / max(1, len(own) + len(other)) for other in others]
+    return math.fsum(shares) / len(shares) if shares else 0.0
+
+
+def _likelihood(draft: Draft) -> float | None:
+    if draft.log_likelihood is None:
+        return None
+    # an empty draft says nothing, and saying nothing must not look certain
+    return math.exp(draft.log_likelihood / draft.num_tokens) if draft.num_tokens else 0.0

@@ -1,0 +1,165 @@
+"""Answers chosen from several drafts: checked like one, told of in full, and always one end."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from generation.answer import AnswerOptions, Style, answer
+from generation.errors import GeneratorNotSupportedError
+from generation.evidence import EvidenceRanker
+from generation.types import (
+    Answer,
+    AnswerEvent,
+    Cancelled,
+    Cited,
+    Delta,
+    Finished,
+    Message,
+    Sampling,
+)
+from tests.fakes import FakeEmbedder
+from tests.fakes_generation import FakeGenerator, WatchedGenerator
+from tests.unit.generation.passages import make_passage
+
+STORED = (
+    "The museum opens at nine in the morning. Tickets cost twelve euros for every adult. "
+    "Dogs must wait at the door of the garden."
+)
+QUESTION = "How much do tickets cost for an adult?"
+COST = "Tickets cost twelve euros for every adult."
+OPENS = "The museum opens at nine in the morning."
+NONSENSE = "Zebras sleep under purple umbrellas."
+FOUR = AnswerOptions(Sampling(n=4, temperature=0.7), min_confidence=0.0, style="draft")
+
+
+def _answer(
+    generator: FakeGenerator,
+    *,
+    options: AnswerOptions = FOUR,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> list[AnswerEvent]:
+    return list(
+        answer(
+            QUESTION,
+            [make_passage(STORED)],
+            generator=generator,
+            ranker=EvidenceRanker(FakeEmbedder()),
+            options=options,
+            cancelled=cancelled,
+        )
+    )
+
+
+def _finished(events: Sequence[AnswerEvent]) -> Answer:
+    assert [event for event in events if isinstance(event, Finished | Cancelled)] == [events[-1]]
+    assert isinstance(events[-1], Finished)
+    return events[-1].answer
+
+
+def _shown(events: Sequence[AnswerEvent]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Delta))
+
+
+@pytest.mark.parametrize("style", ["draft", "quote"])
+def test_the_winner_is_shown_and_the_receipt_tells_of_all(style: Style) -> None:
+    generator = WatchedGenerator(replies=[NONSENSE, COST, f"{COST} {NONSENSE}", NONSENSE])
+
+    events = _answer(generator, options=replace(FOUR, style=style))
+
+    finished = _finished(events)
+    assert _shown(events) == finished.text == COST
+    assert (finished.status, finished.citations[0].quote) == ("answered", COST)
+    assert finished.samples is not None
+    assert finished.samples.winner == 1
+    assert [each.stands for each in finished.samples.each] == [False, True, True, False]
+    rewards = [each.reward for each in finished.samples.each]
+    assert max(rewards) == rewards[1]
+    assert len(generator.prompts) == 1
+
+
+def test_every_sample_is_paid_for() -> None:
+    finished = _finished(_answer(FakeGenerator(replies=[NONSENSE, COST])))
+
+    num_words = 2 * len(NONSENSE.split()) + 2 * len(COST.split())
+    assert finished.usage.completion_tokens == num_words
+
+
+def test_where_no_draft_stands_the_quote_does() -> None:
+    generator = WatchedGenerator(replies=[NONSENSE])
+
+    finished = _finished(_answer(generator))
+
+    assert finished.text == COST
+    assert finished.samples is not None
+    assert (finished.samples.winner, len(finished.samples.each)) == (None, 4)
+    assert len(generator.prompts) == 2
+
+
+def test_one_text_has_no_samples() -> None:
+    single = replace(FOUR, sampling=Sampling())
+
+    assert _finished(_answer(FakeGenerator(reply=COST), options=single)).samples is None
+
+
+def test_nothing_is_sampled_for_a_question_that_is_refused() -> None:
+    generator = WatchedGenerator(replies=[COST])
+
+    finished = _finished(_answer(generator, options=replace(FOUR, min_confidence=1.0)))
+
+    assert (finished.status, finished.samples, generator.prompts) == ("refused", None, [])
+
+
+@pytest.mark.parametrize("num_asked", range(0, 36, 5))
+def test_an_answer_cancelled_at_any_word_ends_once(num_asked: int) -> None:
+    calls = iter(range(num_asked))
+    generator = WatchedGenerator(replies=[COST, OPENS])
+
+    events = _answer(generator, cancelled=lambda: next(calls, None) is None)
+
+    ends = [event for event in events if isinstance(event, Finished | Cancelled)]
+    assert ends == [events[-1]]
+    if generator.was_cancelled.is_set():
+        assert ends == [Cancelled()]
+        assert not any(isinstance(event, Cited) for event in events)
+        assert _shown(events) in ("", COST)
+
+
+def test_a_failing_generator_is_not_hidden() -> None:
+    with pytest.raises(RuntimeError, match="out of memory"):
+        _answer(FakeGenerator(error=RuntimeError("out of memory")))
+
+
+def test_equal_seeds_give_equal_answers() -> None:
+    first, again = (_answer(FakeGenerator(replies=[OPENS, COST])) for _ in range(2))
+
+    assert first == again
+
+
+@pytest.mark.parametrize("style", ["draft", "quote"])
+def test_each_sentence_says_what_it_loses_without_its_span(style: Style) -> None:
+    class Reading(FakeGenerator):
+        """Finds what the prompt does not hold a nat less likely."""
+
+        def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+            return [float(text in messages[-1].content) for text in continuations]
+
+    asked = replace(FOUR, sampling=Sampling(), likelihood=True, style=style)
+    silent = replace(asked, likelihood=False)
+
+    answers = [_finished(_answer(Reading(reply=COST), options=how)) for how in (asked, silent)]
+    drops = [[each.likelihood_drop for each in finished.sentences] for finished in answers]
+
+    assert drops == [[1.0], [None]]
+
+
+def test_where_likelihoods_cannot_be_had_it_is_said_before_anything_is_written() -> None:
+    class Foreign(WatchedGenerator):
+        def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+            raise GeneratorNotSupportedError("no scores here")
+
+    generator = Foreign(reply=COST)
+
+    with pytest.raises(GeneratorNotSupportedError):
+        _answer(generator, options=replace(FOUR, likelihood=True))
+    assert generator.prompts == []
