@@ -35,7 +35,7 @@ EXIT_OUT_OF_MEMORY: Final = 77
 # Imported by name and late: a PDF must not pay for the HTML parser's imports.
 PARSERS: Final = {
     formats.CSV: "ingestion.parsing.delimited:parse",
-    formats.DOC: "ingestion.parsing.office:parse_doc",
+    formats.DOC: "ingestion.parsing.encrypted:parse_doc",
     formats.DOCX: "ingestion.parsing.office:parse_docx",
     formats.EML: "ingestion.parsing.mail:parse",
     formats.ENCRYPTED: "ingestion.parsing.encrypted:parse",
@@ -48,11 +48,11 @@ PARSERS: Final = {
     formats.ODT: "ingestion.parsing.office:parse_odt",
     formats.PDF: "ingestion.parsing.pdf:parse",
     formats.PLAIN: "ingestion.parsing.plain:parse",
-    formats.PPT: "ingestion.parsing.office:parse_ppt",
+    formats.PPT: "ingestion.parsing.encrypted:parse_ppt",
     formats.PPTX: "ingestion.parsing.slides:parse",
     formats.RTF: "ingestion.parsing.office:parse_rtf",
     formats.TSV: "ingestion.parsing.delimited:parse",
-    formats.XLS: "ingestion.parsing.office:parse_xls",
+    formats.XLS: "ingestion.parsing.encrypted:parse_xls",
     formats.XLSX: "ingestion.parsing.office:parse_xlsx",
     **dict.fromkeys(_PICTURES, "ingestion.parsing.image:parse"),
 }
@@ -74,7 +74,9 @@ _MAX_OPEN_FILES: Final = 256
 
 
 # Formats that may be encrypted: their parsers take a password.
-TAKES_PASSWORD: Final = frozenset({formats.ENCRYPTED, formats.PDF})
+TAKES_PASSWORD: Final = frozenset(
+    {formats.DOC, formats.ENCRYPTED, formats.PDF, formats.PPT, formats.XLS}
+)
 
 
 def main() -> None:

@@ -15,11 +15,16 @@ from ingestion.errors import (
 from ingestion.media_types import detect_media_type
 from ingestion.parsing.child import load_parser
 from ingestion.parsing.document import ParsedDocument
-from tests.unit.ingestion import files, office_files
+from tests.unit.ingestion import files, office_files, old_slides
 from tests.unit.ingestion.house import LIMITS
 
 PASSWORD = "ñandú 7"
 WORKBOOK = office_files.build_xlsx("Hoja", [["celda", "dos"]])
+_DATA = Path(__file__).parent.parent / "data"
+# as LibreOffice 7.4 saves them with this password
+OLD_DOCUMENT = (_DATA / "secret.doc").read_bytes()
+OLD_WORKBOOK = (_DATA / "secret.xls").read_bytes()
+OLD_SLIDES = old_slides.build_ppt("slide words", PASSWORD)
 
 
 def _parse(tmp_path: Path, data: bytes, password: str | None = None) -> ParsedDocument:
@@ -44,15 +49,52 @@ def test_an_encrypted_file_reads_as_the_clear_one(tmp_path: Path, data: bytes, w
 
 
 @pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (OLD_DOCUMENT, "Cada persona tiene 25 días de vacaciones al año."),
+        (OLD_SLIDES, "slide words"),
+        (OLD_WORKBOOK, "| celda | dos |"),
+    ],
+    ids=["doc", "ppt", "xls"],
+)
+def test_an_old_file_opens_with_its_password(tmp_path: Path, data: bytes, words: str) -> None:
+    assert words in _parse(tmp_path, data, PASSWORD).text
+
+
+def test_a_password_that_an_old_file_does_not_need_is_of_no_account(tmp_path: Path) -> None:
+    slides = _parse(tmp_path, old_slides.build_ppt("slide words"), PASSWORD)
+    assert slides.text == "slide words"
+
+
+@pytest.mark.parametrize(
     ("password", "error"),
     [(None, PasswordRequiredError), ("nandu 7", PasswordWrongError)],
 )
+@pytest.mark.parametrize(
+    "data",
+    [office_files.encrypt(WORKBOOK, PASSWORD), OLD_DOCUMENT, OLD_SLIDES, OLD_WORKBOOK],
+    ids=["zipped", "doc", "ppt", "xls"],
+)
 def test_without_the_right_password_it_stays_closed(
-    tmp_path: Path, password: str | None, error: type[CimientoError]
+    tmp_path: Path, data: bytes, password: str | None, error: type[CimientoError]
 ) -> None:
     with pytest.raises(error) as caught:
-        _parse(tmp_path, office_files.encrypt(WORKBOOK, PASSWORD), password)
+        _parse(tmp_path, data, password)
     assert "7" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "data", [OLD_DOCUMENT, OLD_SLIDES, OLD_WORKBOOK], ids=["doc", "ppt", "xls"]
+)
+def test_damage_in_an_old_file_is_told_or_read_past(tmp_path: Path, data: bytes) -> None:
+    told = []
+    for start in range(512, len(data), 256):
+        damaged = data[:start] + b"\xff" * 64 + data[start + 64 :]
+        try:
+            _parse(tmp_path, damaged, PASSWORD)
+        except CimientoError as error:
+            told.append(type(error))
+    assert UnreadableDocumentError in told or PasswordWrongError in told
 
 
 def test_a_workbook_that_excel_opens_unasked_opens_unasked(tmp_path: Path) -> None:
