@@ -19,8 +19,9 @@ _NO_ATTEMPT: Final = "no open job waits for this durable workflow"
 
 def check_staging(store: Store, *, alone: bool, repair: bool) -> Checked:
     """Work is staged for open jobs only. `alone`: nobody works on a document meanwhile."""
-    staged = sorted(store.staging.list())
+    # In this order: work that ends in between is no orphan.
     wanted = {attempt.version_id for attempt in Attempts(store).list_open()}
+    staged = sorted(store.staging.list())
     orphans = [
         version_id
         for version_id in staged

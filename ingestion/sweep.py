@@ -1,6 +1,7 @@
 """Remove what a crash left behind: of work, and of uploads and deletions that were cut off."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import select
 
@@ -9,9 +10,12 @@ from core.ids import SegmentId, VersionId
 from core.merging import Workshop
 from core.segments import delete_segment, list_segments
 from core.tables import JobRow, SegmentRow, VersionRow
+from core.verify import is_abandoned
 from ingestion.attempts import OPEN_STATES
 from ingestion.purge import release_blobs
 from ingestion.store import Store
+
+_DELETED_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,27 @@ def _sweep_staging(store: Store) -> int:
     for version_id in staged - wanted:
         store.staging.remove(version_id)
     return len(staged - wanted)
+
+
+def sweep_deleted(store: Store) -> int:
+    """Remove staged work of versions that are no more, at any time. Returns of how many.
+
+    A worker that was killed while it staged something for a version just deleted left it, and as
+    long as others work on nobody is alone. What is younger than a minute is left: an upload stages
+    its password before its row is there, and who removes what it staged itself is quicker.
+    """
+    gone = []
+    with store.database.read_scope() as session:
+        for version_id in store.staging.list():
+            old = (
+                is_abandoned(path, after_s=_DELETED_S)
+                for path in store.staging.find_folders(version_id)
+            )
+            if all(old) and session.get(VersionRow, version_id) is None:
+                gone.append(version_id)
+    for version_id in gone:
+        store.staging.remove(version_id)
+    return len(gone)
 
 
 def sweep_blobs(store: Store) -> int:

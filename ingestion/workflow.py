@@ -26,7 +26,7 @@ from ingestion.patience import patience_with
 from ingestion.pipeline import Stages, run_attempt
 from ingestion.reembedding import change_model
 from ingestion.store import Store
-from ingestion.sweep import sweep
+from ingestion.sweep import sweep, sweep_deleted
 from ingestion.work_lock import WorkLock
 from ingestion.workers import Workers
 
@@ -41,6 +41,7 @@ _VERSION: Final = "1"
 _POLL_S: Final = 0.2
 _LOOK_EVERY_S: Final = 1.0
 _RECONCILE_EVERY_S: Final = 5.0
+_SWEEP_EVERY_S: Final = 60.0
 _RECONCILE_ALL_EVERY: Final = 12
 _STOP_WITHIN_S: Final = 5.0
 _OTHER_THREADS: Final = 3
@@ -160,6 +161,7 @@ class IngestionWorker:
                 (_LOOK_EVERY_S, self._take_over),
                 (_RECONCILE_EVERY_S, self._reconcile),
                 (_LOOK_EVERY_S, self._end_stalled),
+                (_SWEEP_EVERY_S, self._sweep_deleted),
             )
         ]
 
@@ -271,6 +273,11 @@ class IngestionWorker:
             swept = sweep(self._store)
             self._is_untidy = False
             log.info("ingestion_swept", segments=swept.segments, staged=swept.staged)
+
+    def _sweep_deleted(self) -> None:
+        """Remove what dead workers left of deleted documents, however busy the others are."""
+        if num_staged := sweep_deleted(self._store):
+            log.info("deleted_work_swept", staged=num_staged)
 
     def _reconcile(self) -> None:
         """Make the queue agree with the truth: no open job without a workflow that works on it."""

@@ -1,6 +1,8 @@
 """Work that was cut short goes on, ends once, and leaves the same as work that was not."""
 
 import json
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from core.tables import ChunkRow, ManifestRow, SegmentRow
 from ingestion.attempts import NoLongerWantedError
 from ingestion.errors import NoTextFoundError, PoisonDocumentError
 from ingestion.pipeline import WorkerStoppingError
-from ingestion.sweep import sweep
+from ingestion.sweep import sweep, sweep_deleted
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of
 
 TEXT = b"# One\n" + b"A sentence with words. " * 200 + b"\n# Two\n" + b"More of them here. " * 200
@@ -158,6 +160,20 @@ def test_a_sweep_removes_what_a_crash_left_and_nothing_else(house: House) -> Non
     house.ingest(running)
     house.stages().clean(attempt_of(running))
     assert house.orphans() == NO_ORPHANS
+
+
+def test_what_is_staged_for_a_deleted_document_goes_while_others_work(house: House) -> None:
+    running = house.upload("b.md", b"# B\nb words")
+    house.stages().parse(attempt_of(running))
+    staging = house.store.staging
+    for name, age_s in (("ver_gone.3", 120), ("ver_coming", 0)):
+        folder = house.data_dir / "staging" / name
+        folder.mkdir()
+        os.utime(folder, (time.time() - age_s,) * 2)
+    for folder in staging.find_folders(running.version_id):
+        os.utime(folder, (0, 0))
+    assert sweep_deleted(house.store) == 1
+    assert staging.list() == {running.version_id, "ver_coming"}
 
 
 def test_a_document_that_kills_its_worker_three_times_is_left_alone(house: House) -> None:
