@@ -11,7 +11,7 @@ from app.following_up import PastTurn, Understood, understand
 from app.receipts import HowAsked, Made, Receipt, build_receipt
 from app.sampling import choose_sampling
 from app.services import Services
-from core.access import Access
+from core.access import Access, Caller
 from core.ids import AnswerId, new_id
 from core.settings import GenerationSettings
 from core.types import Box, Passage
@@ -23,7 +23,9 @@ from generation.types import (
     Citation,
     Cited,
     Delta,
+    Example,
     Finished,
+    Reasoning,
 )
 from ingestion.collections import Collections
 from ingestion.documents import Documents
@@ -53,6 +55,8 @@ class Question:
     past: tuple[PastTurn, ...] = ()
     # what it was rewritten to, where that is known already
     standalone: str | None = None
+    # what the model is shown, where that is known already; None to choose it
+    examples: tuple[Example, ...] | None = None
     id: AnswerId = field(default_factory=lambda: AnswerId(new_id("ans")))
 
 
@@ -87,6 +91,7 @@ class PassagesFound:
 
     id: AnswerId
     passages: tuple[PlacedPassage, ...]
+    examples: tuple[Example, ...]
     understood: Understood
 
 
@@ -108,7 +113,7 @@ class FullAnswer:
     timings: Timings
 
 
-AskEvent = PassagesFound | Delta | PlacedCitation | FullAnswer
+AskEvent = PassagesFound | Reasoning | Delta | PlacedCitation | FullAnswer
 
 
 class Asking:
@@ -120,6 +125,8 @@ class Asking:
         self._placed: tuple[PlacedPassage, ...] = ()
         self._citations: list[Citation] = []
         self._text = ""
+        self._reasoning = ""
+        self._examples: tuple[Example, ...] = ()
         self._understood = Understood(question.standalone)
         self._index_generation = 0
         self._started_s = time.perf_counter()
@@ -133,16 +140,20 @@ class Asking:
         """
         self._understand()
         passages = self._retrieve()
-        yield PassagesFound(self.question.id, self._placed, self._understood)
+        self._examples = self._choose_examples()
+        yield PassagesFound(self.question.id, self._placed, self._examples, self._understood)
         for event in answer(
             self._searched,
             passages,
             generator=self._services.generator,
             ranker=self._services.ranker,
-            options=self.question.options,
+            options=replace(self.question.options, examples=self._examples),
             cancelled=cancelled,
         ):
             match event:
+                case Reasoning(text):
+                    self._reasoning += text
+                    yield event
                 case Delta():
                     self._note(event)
                     yield event
@@ -164,8 +175,10 @@ class Asking:
             sentences=(),
             citations=tuple(self._citations) if is_whole else (),
             confidence=0.0,
-            prompt=options.prompt,
+            prompt=options.prompt.reference,
             sampling=options.sampling,
+            reasoning=self._reasoning if is_whole else "",
+            examples=self._examples,
         )
         return self._full(unchecked, status)
 
@@ -194,6 +207,14 @@ class Asking:
         self._placed = place_passages(self._services.documents, passages, question.access)
         self._retrieve_ms = self._elapsed_ms()
         return passages
+
+    def _choose_examples(self) -> tuple[Example, ...]:
+        question = self.question
+        if question.examples is not None:
+            return question.examples
+        return self._services.example_chooser.choose(
+            question.options.prompt, self._searched, question.access
+        )
 
     def _note(self, delta: Delta) -> None:
         self._text += delta.text
@@ -249,7 +270,7 @@ class Asking:
     def _receipt(self, finished: Answer) -> Receipt:
         question = self.question
         return build_receipt(
-            Made.of(self._services, finished.prompt),
+            Made.of(self._services, question.options.prompt),
             HowAsked.of(question.options, top_k=question.top_k, where=question.where),
             index_generation=self._index_generation,
             passages=[item.passage for item in self._placed],
@@ -283,12 +304,15 @@ def options_for(
     services: Services,
     access: Access,
     *,
+    caller: Caller,
+    prompt: str | None = None,
     sampling: Mapping[str, Any] = MappingProxyType({}),
     likelihood: bool | None = None,
 ) -> AnswerOptions:
     """How the collections that `access` was narrowed to are answered from.
 
-    What the caller does not say is as all these collections say, else as the service does. Raises
+    What the caller does not say is as all these collections say, else as the service does: so with
+    `prompt`, the name of a template that `caller` may see. Raises `PromptNotFoundError` and
     `BadSamplingError`.
     """
     settings = services.settings.generation
@@ -301,6 +325,10 @@ def options_for(
         sampling=choose_sampling(settings, sampling, samples=samples),
         likelihood=likelihood,
     )
+    if prompt is None:
+        options = services.active_prompts.applied(options, access)
+    else:
+        options = options.with_prompt(services.prompts.get(prompt, caller.access).template)
     return services.calibrations.applied(options, access)
 
 

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from app.sampling import BadSamplingError
 from core.errors import CimientoError
+from generation.prompts import BadPromptError
 from retrieval.filters import BadFilterError
 from retrieval.reranking import RerankerNotSetError
 
@@ -113,6 +114,30 @@ class AnswerNotReplayableError(CimientoError):
     code = "answer_not_replayable"
 
 
+class PromptNameTakenError(CimientoError):
+    """The name of a template belongs to a built-in one."""
+
+    code = "prompt_name_taken"
+
+
+class PromptChangedError(CimientoError):
+    """A stored template is not what was stored: somebody changed it behind the service."""
+
+    code = "prompt_changed"
+
+
+class NoEarlierPromptError(CimientoError):
+    """There is no activation of a prompt to roll back."""
+
+    code = "no_earlier_prompt"
+
+
+class ExampleNotFoundError(CimientoError):
+    """No answer of that id was judged good, or its documents were deleted since."""
+
+    code = "example_not_found"
+
+
 class NotReadyError(CimientoError):
     """The service is starting, or a part of it is down; the message says which."""
 
@@ -157,6 +182,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "answer_not_found": 404,
     "conversation_not_found": 404,
     "evaluation_not_found": 404,
+    "example_not_found": 404,
     # of uploads and collections
     "unsupported_media_type": 415,
     "document_too_large": 413,
@@ -184,6 +210,9 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "bad_evaluation_report": 422,
     "no_questions": 422,
     "prompt_not_found": 422,
+    "bad_prompt": 422,
+    "prompt_name_taken": 409,
+    "no_earlier_prompt": 409,
     "prompt_too_long": 422,
     "invalid_completion": 422,
     "generation_failed": 500,
@@ -239,6 +268,11 @@ def problem_of(error: CimientoError) -> dict[str, object]:
         faults = (FieldFault(f"sampling.{error.field}", str(error)),)
     if isinstance(error, RerankerNotSetError):
         faults = (FieldFault("rerank", str(error)),)
+    if isinstance(error, BadPromptError):
+        faults = tuple(
+            FieldFault(each.field or "source", f"line {each.line}: {each.message}")
+            for each in error.faults
+        )
     return build_problem(status_of(error), error.code, str(error), faults)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, cast
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.answers import StoredAnswer, collections_of, get_row, stored_of
 from app.errors import FieldFault, InvalidRequestError
@@ -13,6 +13,7 @@ from core.access import Caller
 from core.answer_tables import AnswerRow, FeedbackRow
 from core.database import Database
 from core.ids import AnswerId
+from core.prompt_tables import ExampleRow
 from core.redaction import Response, Source, sources_of
 from core.tables import now
 from generation.language import question_language
@@ -90,6 +91,8 @@ class Feedback:
                 created_at=now(),
             )
             session.merge(row)
+            # what was approved may not be what is thought now: somebody has to look again
+            session.execute(delete(ExampleRow).where(ExampleRow.answer_id == answer_id))
         return _given(row)
 
     def find(self, answer_id: AnswerId) -> GivenFeedback | None:
@@ -209,6 +212,10 @@ _FORMS: Final[Mapping[ExportFormat, Callable[[_Judged], Line | None]]] = {
 }
 
 
+def opinion_of(row: FeedbackRow) -> Opinion:
+    """The row as plain data."""
+    return Opinion(cast(Rating, row.rating), row.correction, row.comment, row.wrong_citation)
+
+
 def _given(row: FeedbackRow) -> GivenFeedback:
-    opinion = Opinion(cast(Rating, row.rating), row.correction, row.comment, row.wrong_citation)
-    return GivenFeedback(opinion, row.created_at)
+    return GivenFeedback(opinion_of(row), row.created_at)

@@ -17,8 +17,9 @@ from typing import Final
 from anyio.streams.memory import MemoryObjectSendStream
 
 from app.streams import ServerEvent
-from core.ids import AnswerId
+from core.ids import AnswerId, VersionId
 from core.types import Passage
+from generation.types import Example
 
 # Threads of work that waits its turn for a model; apart from those that serve short requests.
 _MAX_WORKING: Final = 64
@@ -45,6 +46,7 @@ class LiveAnswer:
         self.asker = asker
         # whose words its events hold
         self.passages: tuple[Passage, ...] = ()
+        self.examples: tuple[Example, ...] = ()
         self.ended_s: float | None = None
         self._resume_s = resume_s
         self._lock = threading.Lock()
@@ -58,6 +60,11 @@ class LiveAnswer:
     def is_running(self) -> bool:
         """Whether its last event is still to come."""
         return self.ended_s is None
+
+    def version_ids(self) -> set[VersionId]:
+        """Every version whose words its events may hold."""
+        of_examples = {each.version_id for example in self.examples for each in example.sources}
+        return of_examples | {passage.version_id for passage in self.passages}
 
     def is_cancelled(self) -> bool:
         """Whether the work should end."""

@@ -22,6 +22,7 @@ from app.api import (
     health,
     jobs,
     maps,
+    prompts,
     search,
     web,
 )
@@ -45,6 +46,7 @@ _ROUTERS: Final = (
     answers.router,
     conversations.router,
     evaluations.router,
+    prompts.router,
     health.router,
     web.router,
 )

@@ -9,11 +9,11 @@ from app.services import Services
 from core.errors import CimientoError
 from core.ids import ChunkId, DocumentId
 from core.types import Passage
-from generation.answer import AnswerOptions, Style
+from generation.answer import AnswerOptions
 from generation.drafting import Unsupported
 from generation.generator import Generator
-from generation.prompts import PromptNotFoundError, load_prompt
-from generation.types import Answer, Samples, Sampling
+from generation.prompts import PromptTemplate
+from generation.types import Answer, ExampleSource, Samples, Sampling, Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,14 @@ class ReceiptPassage:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptExample:
+    """Which example the model was shown, and every version whose words it holds."""
+
+    id: str
+    sources: tuple[ExampleSource, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """What made an answer: programs and models. Hashes are empty where they could not be had.
 
@@ -49,7 +57,7 @@ class Made:
     prompt_sha256: str
 
     @classmethod
-    def of(cls, services: Services, prompt: str) -> "Made":
+    def of(cls, services: Services, prompt: PromptTemplate) -> "Made":
         """What an answer with this prompt is made by now."""
         model_sha256, runs_on = _identity(services.generator)
         return cls(
@@ -59,8 +67,8 @@ class Made:
             model=services.generator.model,
             model_sha256=model_sha256,
             runs_on=runs_on,
-            prompt=prompt,
-            prompt_sha256=_prompt_sha256(prompt),
+            prompt=prompt.reference,
+            prompt_sha256=prompt.sha256,
         )
 
 
@@ -96,8 +104,10 @@ class HowAsked:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The whole of it. `left_out` are chunks that were found and did not fit into the prompt;
-    `samples` what the answer was chosen from, where it was.
+    """The whole of it.
+
+    `left_out` are chunks that were found and did not fit into the prompt, `examples_left_out`
+    examples that were chosen and did not; `samples` what the answer was chosen from, where it was.
     """
 
     index_generation: int
@@ -106,6 +116,8 @@ class Receipt:
     passages: tuple[ReceiptPassage, ...]
     left_out: tuple[ChunkId, ...]
     samples: Samples | None
+    examples: tuple[ReceiptExample, ...]
+    examples_left_out: tuple[str, ...]
 
 
 def build_receipt(
@@ -124,6 +136,8 @@ def build_receipt(
         passages=tuple(map(ReceiptPassage.of, passages)),
         left_out=tuple(passage.id for passage in answer.left_out),
         samples=answer.samples,
+        examples=tuple(ReceiptExample(each.id, each.sources) for each in answer.examples),
+        examples_left_out=tuple(each.id for each in answer.examples_left_out),
     )
 
 
@@ -132,10 +146,3 @@ def _identity(generator: Generator) -> tuple[str, str]:
         return generator.model_sha256, generator.runs_on
     except CimientoError:
         return "", ""  # the model failed, and the answer with it
-
-
-def _prompt_sha256(prompt: str) -> str:
-    try:
-        return load_prompt(prompt).sha256
-    except PromptNotFoundError:
-        return ""

@@ -11,13 +11,13 @@ from app.errors import internal_problem, problem_of
 from core.errors import CimientoError
 from core.redaction import Response
 from core.tables import now
-from generation.types import Delta
+from generation.types import Delta, Reasoning
 
 Problem = dict[str, object]
 Encode = Callable[[FullAnswer, Problem | None], Response]
 """An answer in the shape of the API, with the problem that ended it."""
 
-Recorded = PassagesFound | Delta | PlacedCitation | StoredAnswer
+Recorded = PassagesFound | Reasoning | Delta | PlacedCitation | StoredAnswer
 
 
 class Recorder:

@@ -15,8 +15,9 @@ from core.access import Access, Caller
 from core.errors import CollectionNotFoundError
 from core.redaction import Response
 from generation.answer import AnswerOptions
-from generation.prompts import PromptNotFoundError, load_prompt
-from generation.types import Sampling
+from generation.language import question_language
+from generation.prompts import DEFAULT_PROMPT, PromptTemplate, load_prompt
+from generation.types import Example, Sampling
 
 CauseKind = Literal[
     "document_deleted",
@@ -24,6 +25,7 @@ CauseKind = Literal[
     "passages",
     "index",
     "prompt",
+    "examples",
     "model",
     "device",
     "embedding_model",
@@ -113,17 +115,20 @@ def _question(
     """The question as its receipt says, and what stands in the way of asking exactly that."""
     receipt = stored.response["receipt"]
     access, causes = _access(services, stored, caller)
-    prompt, of_prompt = _prompt(receipt["prompt"])
+    template, of_prompt = _prompt(services, receipt["prompt"])
     options = AnswerOptions(
         sampling=Sampling(**receipt["sampling"]),
         min_confidence=receipt["min_confidence"],
-        prompt=prompt,
+        prompt=template,
         style=receipt["style"],
         unsupported=receipt["unsupported"],
         max_passages=receipt["max_passages"],
         # answers of earlier versions say nothing of it
         likelihood=receipt.get("likelihood", False),
     )
+    asked = stored.response["standalone"] or stored.question
+    own = {each.id: each for each in template.own_examples(question_language(asked))}
+    examples, of_examples = _examples(services, receipt, own, access)
     calibrated = services.calibrations.applied(options, access)
     question = Question(
         text=stored.question,
@@ -133,8 +138,9 @@ def _question(
         options=replace(calibrated, min_confidence=options.min_confidence),
         where=receipt["filter"],
         standalone=stored.response["standalone"],
+        examples=examples,
     )
-    return question, causes + of_prompt
+    return question, causes + of_prompt + of_examples
 
 
 def _access(services: Services, stored: StoredAnswer, caller: Caller) -> tuple[Access, list[Cause]]:
@@ -150,13 +156,32 @@ def _access(services: Services, stored: StoredAnswer, caller: Caller) -> tuple[A
     return caller.access.narrowed_to(ids), causes
 
 
-def _prompt(reference: str) -> tuple[str, list[Cause]]:
-    try:
-        return load_prompt(reference).reference, []
-    except PromptNotFoundError:
-        current = load_prompt(reference.partition("@")[0])
-        detail = f"the prompt {reference} is no longer there; {current.reference} was taken"
-        return current.reference, [Cause("prompt", detail)]
+def _prompt(services: Services, reference: str) -> tuple[PromptTemplate, list[Cause]]:
+    # whoever may read the answer may have it made again
+    everything = Access.to_everything()
+    found = services.prompts.find(reference, everything)
+    if found is not None:
+        return found.template, []
+    newest = services.prompts.find(reference.partition("@")[0], everything)
+    taken = newest.template if newest else load_prompt(DEFAULT_PROMPT)
+    detail = f"the prompt {reference} is no longer there; {taken.reference} was taken"
+    return taken, [Cause("prompt", detail)]
+
+
+def _examples(
+    services: Services, receipt: Response, own: dict[str, Example], access: Access
+) -> tuple[tuple[Example, ...] | None, list[Cause]]:
+    """The examples that were chosen then; None where none was, to choose as for any question."""
+    shown = [each["id"] for each in receipt.get("examples", [])]
+    chosen = [*receipt.get("examples_left_out", []), *shown]
+    if not chosen:
+        return None, []
+    known = own | {each.id: each for each in services.example_chooser.get(chosen, access)}
+    found = tuple(known[each] for each in chosen if each in known)
+    if len(found) == len(chosen):
+        return found, []
+    detail = f"{len(chosen) - len(found)} of {len(chosen)} examples are no longer there"
+    return found, [Cause("examples", detail)]
 
 
 def _view(response: Response) -> dict[str, Any]:

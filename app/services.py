@@ -3,11 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from app.active_prompts import ActivePrompts
 from app.answers import Answers
 from app.calibrations import Calibrations
+from app.choosing_examples import ExampleChooser
 from app.conversations import Conversations
 from app.credentials import Credentials
+from app.examples import Examples
 from app.feedback import Feedback
+from app.prompts import Prompts
 from core.blobs import FolderBlobStore
 from core.database import Database
 from core.embedding import Embedder
@@ -51,6 +55,10 @@ class Services:
     conversations: Conversations
     feedback: Feedback
     calibrations: Calibrations
+    prompts: Prompts
+    active_prompts: ActivePrompts
+    examples: Examples
+    example_chooser: ExampleChooser
     # What loads in the background before the service is ready: its name, and how.
     warm_ups: Mapping[str, Callable[[], None]] = field(default_factory=dict)
 

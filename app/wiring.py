@@ -6,12 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from app.active_prompts import ActivePrompts
 from app.answers import Answers
 from app.calibrations import Calibrations
+from app.choosing_examples import ExampleChooser
 from app.conversations import Conversations
 from app.credentials import Credentials
+from app.examples import Examples
 from app.feedback import Feedback
 from app.forgetting import ForgettingGenerator
+from app.prompts import Prompts, check_prompts
 from app.services import Services
 from core.blobs import FolderBlobStore
 from core.database import Database
@@ -20,7 +24,7 @@ from core.errors import SettingsError
 from core.local_embedder import LocalEmbedder
 from core.models import CATALOGUE, ModelKind, ModelSpec, ModelStore, get_spec
 from core.settings import Settings
-from core.verify import Check, check_answers, check_evaluations
+from core.verify import Check, check_answers, check_evaluations, check_examples
 from generation.evidence import EvidenceRanker
 from generation.generator import Generator
 from generation.local import LocalGenerator
@@ -166,6 +170,7 @@ def build_services(settings: Settings, models: Models) -> Services:
     store = Store.below(settings.data_dir, database, blobs)
     segments = SegmentReader(database, store.segments_root, embedding_model=models.embedder.model)
     lexical = build_lexical(settings.data_dir, database)
+    prompts = Prompts(database)
     return Services(
         settings=settings,
         database=database,
@@ -195,6 +200,10 @@ def build_services(settings: Settings, models: Models) -> Services:
         conversations=Conversations(database),
         feedback=Feedback(database),
         calibrations=Calibrations(database, models.embedder.model),
+        prompts=prompts,
+        active_prompts=ActivePrompts(database, prompts),
+        examples=Examples(database),
+        example_chooser=ExampleChooser(database, models.embedder),
         warm_ups=models.warm_ups,
     )
 
@@ -265,6 +274,8 @@ def build_checks(
         build_lexical(data_dir, store.database).check,
         partial(check_answers, store.database),
         partial(check_evaluations, store.database),
+        partial(check_examples, store.database),
+        partial(check_prompts, store.database),
     )
 
 

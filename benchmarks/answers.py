@@ -44,7 +44,6 @@ from generation.answer import AnswerOptions
 from generation.context import Budget, build_context
 from generation.evidence import EvidenceRanker
 from generation.generator import Generator
-from generation.language import question_language
 from generation.prompts import load_prompt
 from generation.types import Sampling
 from ingestion.parsing.document import ParseLimits
@@ -243,7 +242,6 @@ def judge_direct(questions: Sequence[Question], text_set: TextSet, generator: Ge
             passages,
             generator=generator,
             template=load_prompt("direct"),
-            language=question_language(question.text),
             budget=Budget(1, _OPTIONS.sampling.max_tokens),
         )
         written = generator.stream(context.messages, _OPTIONS.sampling, cancelled=lambda: False)

@@ -12,6 +12,7 @@ from sqlalchemy import Select, delete, select, update
 from sqlalchemy.orm import Session
 
 from core.answer_tables import AnswerRow, AnswerSourceRow, FeedbackRow
+from core.prompt_tables import ExampleRow, ExampleSourceRow
 from core.tables import VersionRow, now
 
 Source = tuple[str, int]
@@ -43,6 +44,15 @@ def redact_answers(session: Session, scope: Select[str]) -> int:
     for batch in _batches(ids):
         redact_stored(session, batch, gone)
     session.execute(delete(AnswerSourceRow).where(of_scope))
+    return len(ids)
+
+
+def forget_examples(session: Session, scope: Select[str]) -> int:
+    """Delete the examples that hold words of the versions whose ids `scope` selects; how many."""
+    of_scope = ExampleSourceRow.version_id.in_(scope)
+    ids = session.scalars(select(ExampleSourceRow.answer_id).where(of_scope).distinct()).all()
+    for batch in _batches(ids):
+        session.execute(delete(ExampleRow).where(ExampleRow.answer_id.in_(batch)))
     return len(ids)
 
 
@@ -100,8 +110,14 @@ def _without_quotes(response: Response, gone: AbstractSet[Source]) -> Response:
 
 
 def quoted_sources(response: Response) -> set[Source]:
-    """Every version that the answer itself holds words of, apart from its question."""
-    return {_source(span) for span in (*response["passages"], *response["citations"])}
+    """Every version that the answer itself holds words of, apart from its question.
+
+    What the model was shown as examples may come back in what it wrote.
+    """
+    spans = [*response["passages"], *response["citations"]]
+    for example in response["receipt"].get("examples", []):
+        spans += example["sources"]
+    return {_source(span) for span in spans}
 
 
 def borrowed_sources(response: Response) -> set[Source]:
@@ -128,7 +144,11 @@ def _receipt(receipt: Response, gone: AbstractSet[Source]) -> Response:
     passages = [
         {**span, "sha256": None} if _source(span) in gone else span for span in receipt["passages"]
     ]
-    return {**receipt, "passages": passages}
+    examples = [
+        {**each, "sources": [span for span in each["sources"] if _source(span) not in gone]}
+        for each in receipt.get("examples", [])
+    ]
+    return {**receipt, "passages": passages, "examples": examples}
 
 
 def _source(span: Response) -> Source:

@@ -162,7 +162,8 @@ class GenerationSettings(_Group):
     style: Literal["draft", "quote"] = Field(
         default="quote",
         description="quote: answers are verbatim sentences of the documents. draft: the model "
-        "writes freely, each sentence is checked, and a draft that fails gives way to the quote.",
+        "writes freely, each sentence is checked, and a draft that fails gives way to the quote. "
+        "A prompt template may ask for either.",
     )
     samples: int = Field(
         default=1,

@@ -8,8 +8,10 @@ service refuses before it writes.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
+from typing import Final, Self
 
 from core.types import Passage
 from generation.best_of import choose_draft
@@ -21,8 +23,9 @@ from generation.evidence import Evidence, EvidenceRanker
 from generation.generator import Cancelled as IsCancelled
 from generation.generator import Generator
 from generation.language import question_language
-from generation.prompts import load_prompt
+from generation.prompts import DEFAULT_PROMPT, PromptTemplate, load_prompt
 from generation.quoting import choose_quotes, quotation
+from generation.reasoning import read_reasoning, split_reasoning
 from generation.refusals import refuse
 from generation.reward import BUILT_IN_REWARD, Reward
 from generation.span_likelihood import with_likelihood_drops
@@ -32,14 +35,15 @@ from generation.types import (
     Cancelled,
     Cited,
     Delta,
+    Example,
     Finished,
     Message,
+    Reasoning,
     Samples,
     Sampling,
+    Style,
     Usage,
 )
-
-Style = Literal["draft", "quote"]
 
 # Sentences that a draft may rest on: its words must come from where the answer probably is.
 _NUM_DRAFT_SPANS: Final = 3
@@ -56,13 +60,19 @@ class AnswerOptions:
 
     sampling: Sampling
     min_confidence: float
-    prompt: str = "direct"
+    prompt: PromptTemplate = field(default_factory=partial(load_prompt, DEFAULT_PROMPT))
     style: Style = "quote"
     max_passages: int = 4
     unsupported: Unsupported = "end"
     calibration: Calibration = BUILT_IN
     reward: Reward = BUILT_IN_REWARD
     likelihood: bool = False
+    # shown before the question, the nearest to it last
+    examples: tuple[Example, ...] = ()
+
+    def with_prompt(self, template: PromptTemplate) -> Self:
+        """The same with another prompt, in the style that this one asks for, if it does."""
+        return replace(self, prompt=template, style=template.style or self.style)
 
     @property
     def drafts(self) -> bool:
@@ -81,7 +91,8 @@ def answer(
 ) -> Iterator[AnswerEvent]:
     """Answer from `passages`, best first. The last event is one of `Finished` and `Cancelled`.
 
-    Raises `PromptNotFoundError`, and `QuestionTooLongError` where the question alone is too long.
+    `Reasoning` comes before every `Delta`. Raises `QuestionTooLongError` where the question alone
+    is too long.
     """
     writing = _Writing(question, generator, options, cancelled)
     evidence = ranker.rank(question, passages[: options.max_passages])
@@ -95,8 +106,11 @@ def answer(
     writing.check_can_weigh(context)
     text = ""
     for piece in writing.write(context, evidence, quote):
-        text += piece
-        yield Delta(piece)
+        if isinstance(piece, Reasoning):
+            yield piece
+        else:
+            text += piece
+            yield Delta(piece)
     if cancelled():
         yield Cancelled()
         return
@@ -117,9 +131,12 @@ class _Writing:
         self._generator = generator
         self._options = options
         self._cancelled = cancelled
-        self._template = load_prompt(options.prompt)
+        self._template = options.prompt
         self._language = question_language(question)
+        self._answer_mark = options.prompt.texts_for(self._language).answer_mark
         self._num_written = 0
+        self._num_reasoned = 0
+        self._reasoning = ""
         self._samples: Samples | None = None
 
     def build_context(self, passages: Sequence[Passage], *, quote: str) -> Context:
@@ -130,19 +147,24 @@ class _Writing:
             passages,
             generator=self._generator,
             template=self._template,
-            language=self._language,
             budget=Budget(
                 self._options.max_passages,
-                max(self._options.sampling.max_tokens, num_quote_tokens),
+                max(self._draft_sampling.max_tokens, num_quote_tokens),
             ),
+            examples=self._options.examples,
         )
 
-    def write(self, context: Context, evidence: Sequence[Evidence], quote: str) -> Iterator[str]:
-        """The checked draft; the quote, where nothing of the draft stands."""
+    def write(
+        self, context: Context, evidence: Sequence[Evidence], quote: str
+    ) -> Iterator[Reasoning | str]:
+        """The reasoning, if any, and the checked draft; the quote, where nothing of that stands."""
         num_shown = 0
         if self._options.drafts:
             for piece in self._draft(context, evidence[:_NUM_DRAFT_SPANS]):
-                num_shown += 1
+                if isinstance(piece, Reasoning):
+                    self._reasoning += piece.text
+                else:
+                    num_shown += 1
                 yield piece
         if num_shown == 0 and not self._cancelled():
             yield from self._count(
@@ -154,33 +176,54 @@ class _Writing:
                 )
             )
 
-    def _draft(self, context: Context, spans: Sequence[Evidence]) -> Iterator[str]:
+    @property
+    def _draft_sampling(self) -> Sampling:
+        sampling = self._options.sampling
+        num_reasoning = self._template.max_reasoning_tokens if self._answer_mark else 0
+        return replace(sampling, max_tokens=sampling.max_tokens + num_reasoning)
+
+    def _draft(self, context: Context, spans: Sequence[Evidence]) -> Iterator[Reasoning | str]:
         if self._options.sampling.n > 1:
-            return self._best_draft(context, spans)
-        pieces = self._generator.stream(
-            context.messages, self._options.sampling, cancelled=self._cancelled
+            yield from self._best_draft(context, spans)
+            return
+        pieces = self._count(
+            self._generator.stream(
+                context.messages, self._draft_sampling, cancelled=self._cancelled
+            )
         )
-        return draft_checked(
-            self._count(pieces),
+        drafted = yield from read_reasoning(pieces, self._answer_mark)
+        self._num_reasoned = self._num_written if self._answer_mark else 0
+        yield from draft_checked(
+            islice(drafted, self._options.sampling.max_tokens),
             lambda sentence: is_worth_showing(sentence, self._question, spans),
             unsupported=self._options.unsupported,
         )
 
-    def _best_draft(self, context: Context, spans: Sequence[Evidence]) -> Iterator[str]:
+    def _best_draft(self, context: Context, spans: Sequence[Evidence]) -> Iterator[Reasoning | str]:
         drafts = self._generator.sample(
-            context.messages, self._options.sampling, cancelled=self._cancelled
+            context.messages, self._draft_sampling, cancelled=self._cancelled
         )
         if not drafts:
             return
         self._num_written += sum(draft.num_tokens for draft in drafts)
+        parted = [split_reasoning(draft.text, self._answer_mark) for draft in drafts]
+        # by their share of the text: which tokens it was is not told
+        self._num_reasoned = sum(
+            round(draft.num_tokens * len(thought) / len(draft.text))
+            for draft, (thought, _) in zip(drafts, parted, strict=True)
+            if thought
+        )
         chosen = choose_draft(
             self._question,
-            drafts,
+            [replace(draft, text=text) for draft, (_, text) in zip(drafts, parted, strict=True)],
             spans,
             reward=self._options.reward,
             unsupported=self._options.unsupported,
         )
         self._samples = chosen.samples
+        winner = chosen.samples.winner
+        if winner is not None and parted[winner][0]:
+            yield Reasoning(parted[winner][0])
         yield from chosen.pieces
 
     def _count(self, pieces: Iterator[str]) -> Iterator[str]:
@@ -200,7 +243,9 @@ class _Writing:
         return with_likelihood_drops(
             checked,
             context.passages,
-            render=lambda passages: self._template.render(self._question, passages, self._language),
+            render=lambda passages: self._template.render(
+                self._question, passages, self._language, examples=context.examples
+            ),
             generator=self._generator,
             cancelled=self._cancelled,
         )
@@ -222,9 +267,22 @@ class _Writing:
         passages: Sequence[Passage],
     ) -> Answer:
         """The whole answer; a refusal where, after all, nothing in it is supported."""
-        usage = Usage(self._generator.count_tokens(context.messages), self._num_written)
+        num_read = self._generator.count_tokens(context.messages)
+        return replace(
+            self._conclude(checked, confidence, passages),
+            usage=Usage(num_read, self._num_written, self._num_reasoned),
+            left_out=tuple(context.left_out),
+            samples=self._samples,
+            reasoning=self._reasoning,
+            examples=tuple(context.examples),
+            examples_left_out=tuple(context.examples_left_out),
+        )
+
+    def _conclude(
+        self, checked: CheckedText, confidence: float, passages: Sequence[Passage]
+    ) -> Answer:
         if checked.num_supported == 0:
-            return replace(self.refusal(passages, confidence), usage=usage, samples=self._samples)
+            return self.refusal(passages, confidence)
         whole = checked.num_supported == len(checked.sentences)
         return Answer(
             status="answered" if whole else "partial",
@@ -234,7 +292,4 @@ class _Writing:
             confidence=confidence,
             prompt=self._template.reference,
             sampling=self._options.sampling,
-            usage=usage,
-            left_out=tuple(context.left_out),
-            samples=self._samples,
         )

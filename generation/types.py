@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from core.ids import VersionId
 from core.types import Passage
 
 Role = Literal["system", "user", "assistant"]
 AnswerStatus = Literal["answered", "partial", "refused"]
 FinishReason = Literal["stop", "length"]
+Style = Literal["draft", "quote"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,38 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class ExampleSource:
+    """A version of a document whose words an example holds."""
+
+    document_id: str
+    version: int
+    version_id: VersionId
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question that was answered well, shown to the model before the one that is asked.
+
+    `id`: its number in its template, or the answer that it was made from. `source` names where
+    `passage` stands. `sources` are empty for examples that somebody wrote into a template.
+    """
+
+    id: str
+    question: str
+    passage: str
+    answer: str
+    source: str = ""
+    reasoning: str = ""
+    sources: tuple[ExampleSource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that went in and came out."""
+    """Tokens that went in and came out; `reasoning_tokens` are among those that came out."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +159,23 @@ class Answer:
     left_out: tuple[Passage, ...] = ()
     # None where only one text was written.
     samples: Samples | None = None
+    # What the model wrote before its answer: never part of `text`, and never checked.
+    reasoning: str = ""
+    # Those in the prompt, and those that did not fit.
+    examples: tuple[Example, ...] = ()
+    examples_left_out: tuple[Example, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
     """More text of the answer, as it is written."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """More of what the model writes before its answer, where the prompt has it reason."""
 
     text: str
 
@@ -158,4 +199,4 @@ class Cancelled:
     """The last event of an answer whose caller went away."""
 
 
-AnswerEvent = Delta | Cited | Finished | Cancelled
+AnswerEvent = Reasoning | Delta | Cited | Finished | Cancelled

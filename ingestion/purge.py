@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.errors import CollectionNotFoundError
 from core.evaluation_redaction import redact_evaluations
 from core.ids import CollectionId, VersionId
-from core.redaction import redact_answers
+from core.redaction import forget_examples, redact_answers
 from core.tables import (
     ChunkRow,
     CollectionRow,
@@ -50,7 +50,8 @@ def remove_versions(session: Session, scope: Select[str]) -> Removed:
     """Delete the versions whose ids `scope` selects, with chunks, texts and jobs.
 
     So are those that were attached to them, and documents that are left without a version by it.
-    Stored answers and evaluation runs lose the words that they hold of them.
+    Stored answers and evaluation runs lose the words that they hold of them; examples that hold
+    some go.
     From the commit of this transaction on no search shows them.
     """
     attached = attached_to(session, scope)
@@ -63,6 +64,9 @@ def remove_versions(session: Session, scope: Select[str]) -> Removed:
     redact_answers(session, scope)
     redact_evaluations(session, scope)
     num_chunks = remove_chunks(session, scope)
+    if forget_examples(session, scope) and not num_chunks:
+        # generators must forget what they computed for an example, as for a passage
+        _mark_deletion(session, next_generation(session))
     for table in (VersionTextRow.version_id, JobRow.id, VersionRow.id):
         session.execute(delete(table.class_).where(table.in_(scope)))
     _remove_empty(session, {row.document_id for row in rows if row.parent_id is not None})
@@ -101,8 +105,12 @@ def remove_chunks(session: Session, scope: Select[str]) -> int:
             )
         )
         session.execute(delete(ChunkRow).where(of_scope))
-        session.execute(update(ManifestRow).values(last_deletion=generation))
+        _mark_deletion(session, generation)
     return num_chunks
+
+
+def _mark_deletion(session: Session, generation: int) -> None:
+    session.execute(update(ManifestRow).values(last_deletion=generation))
 
 
 def next_generation(session: Session) -> int:

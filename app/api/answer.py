@@ -27,7 +27,7 @@ from app.services import Services
 from app.streams import EventStreamResponse, run_task
 from core.access import Caller
 from core.ids import AnswerId, ConversationId
-from generation.types import Delta
+from generation.types import Delta, Reasoning
 
 router = APIRouter(tags=["answers"])
 
@@ -53,10 +53,11 @@ async def answer_question(
 ) -> Response:
     """Answer from the documents, with the exact place of every supported sentence.
 
-    With `stream: true`, server-sent events: `passages` once, `delta` for text as it is written,
-    `citation` for places as they are found, then exactly one of `done` (the whole answer),
-    `error` (a problem) and `cancelled`. What `done` says replaces the deltas. A client that lost
-    its connection goes on at `/v1/answers/{answer_id}/events`.
+    With `stream: true`, server-sent events: `passages` once, `reasoning` for what the model writes
+    before its answer, `delta` for the text of the answer as it is written, `citation` for places as
+    they are found, then exactly one of `done` (the whole answer), `error` (a problem) and
+    `cancelled`. What `done` says replaces the deltas. A client that lost its connection goes on at
+    `/v1/answers/{answer_id}/events`.
     """
     question = await anyio.to_thread.run_sync(_question, services, body, caller)
     begin = partial(_begin, live, services, question)
@@ -71,10 +72,12 @@ def _question(services: Services, body: AnswerRequest, caller: Caller) -> Questi
     options = options_for(
         services,
         access,
+        caller=caller,
+        prompt=body.prompt,
         sampling=body.sampling.model_dump(exclude_none=True),
         likelihood=body.likelihood,
     )
-    given = body.model_dump(include={"min_confidence", "prompt"}, exclude_none=True)
+    given = body.model_dump(include={"min_confidence"}, exclude_none=True)
     place, past = _go_on(services, body, caller)
     return Question(
         text=body.question,
@@ -114,6 +117,7 @@ def _write(recorder: Recorder, live: LiveAnswer) -> None:
     for event in recorder.run(cancelled=live.is_cancelled):
         if isinstance(event, PassagesFound):
             live.passages = tuple(item.passage for item in event.passages)
+            live.examples = event.examples
         live.emit(*_encode(event))
 
 
@@ -121,6 +125,8 @@ def _encode(event: Recorded) -> tuple[str, str]:
     match event:
         case PassagesFound():
             return "passages", PassagesEvent.of(event).model_dump_json()
+        case Reasoning(text):
+            return "reasoning", json.dumps({"text": text}, ensure_ascii=False)
         case Delta(text):
             return "delta", json.dumps({"text": text}, ensure_ascii=False)
         case PlacedCitation():

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from app.answers import StoredAnswer
 from app.api.fields import QuestionText, Reply, Request
-from app.api.receipt_schemas import ReceiptOut
+from app.api.receipt_schemas import ReceiptOut, VersionNamed
 from app.api.schemas import BoxOut, CollectionNames, Filter, PassageOut, Problem
 from app.asking import FullAnswer, PassagesFound, PlacedCitation, Status
 from app.feedback import GivenFeedback, Rating
@@ -117,10 +117,11 @@ class TimingsOut(Reply):
 
 
 class UsageOut(Reply):
-    """Tokens that went in and came out."""
+    """Tokens that went in and came out, those of the reasoning among them."""
 
     prompt_tokens: int
     completion_tokens: int
+    reasoning_tokens: int = 0
 
 
 class PassagesEvent(Reply):
@@ -140,13 +141,6 @@ class PassagesEvent(Reply):
         )
 
 
-class VersionNamed(Reply):
-    """A version of a document, by ids alone."""
-
-    document_id: str
-    version: int
-
-
 class AnswerOut(Reply):
     """An answer, its evidence, and its receipt."""
 
@@ -160,6 +154,10 @@ class AnswerOut(Reply):
     receipt: ReceiptOut
     timings: TimingsOut
     usage: UsageOut
+    reasoning: str | None = Field(
+        default=None,
+        description="What the model wrote before its answer, where the prompt has it reason.",
+    )
     error: Problem | None = Field(default=None, description="What ended an answer that failed.")
     conversation_id: str | None = None
     standalone: str | None = Field(
@@ -203,7 +201,9 @@ class AnswerOut(Reply):
             usage=UsageOut(
                 prompt_tokens=answer.usage.prompt_tokens,
                 completion_tokens=answer.usage.completion_tokens,
+                reasoning_tokens=answer.usage.reasoning_tokens,
             ),
+            reasoning=answer.reasoning or None,
             conversation_id=full.place.conversation_id if full.place else None,
             standalone=full.understood.standalone,
             borrowed=[

@@ -108,8 +108,7 @@ def follow_answer(
     if found is None:
         stored = services.answers.get(AnswerId(answer_id), caller)
         return EventStreamResponse(lambda: run_task(partial(_send_last, stored)))
-    versions = {passage.version_id for passage in found.passages}
-    if services.answers.are_live(versions):
+    if services.answers.are_live(found.version_ids()):
         follow = partial(found.follow, after=last_event_id)
         return EventStreamResponse(lambda: run_task(follow))
     end = partial(_send_end, services, found, AnswerId(answer_id), caller)

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field, StringConstraints
 
 from app.access import TheCaller
-from app.api.answer_schemas import CitationOut, Id, SentenceOut, StoredAnswerOut, VersionNamed
+from app.api.answer_schemas import CitationOut, Id, SentenceOut, StoredAnswerOut
 from app.api.common import Cursor, TheServices, find_page, problems
 from app.api.fields import Reply, Request
+from app.api.receipt_schemas import VersionNamed
 from app.asking import Status
 from app.conversations import Conversation, ShownTurn
 from core.ids import AnswerId, ConversationId

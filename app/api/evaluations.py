@@ -16,7 +16,7 @@ from app.api.evaluation_schemas import (
     EvaluationRequest,
     ReportOut,
 )
-from app.asking import default_options, narrow
+from app.asking import narrow, options_for
 from app.errors import EvaluationRunningError, FieldFault, InvalidRequestError
 from app.evaluation.background import EvaluationRunner, NoQuestionsError
 from app.evaluation.cases import as_lines, read_cases
@@ -37,7 +37,6 @@ from app.services import Services
 from core.access import Caller
 from core.evaluation_redaction import UPLOADED
 from core.ids import EvaluationId
-from generation.prompts import load_prompt
 
 router = APIRouter(tags=["evaluations"])
 
@@ -226,13 +225,14 @@ def _load(runs: Evaluations, evaluation_id: EvaluationId, caller: Caller) -> _En
 
 def _want(services: Services, body: EvaluationRequest, caller: Caller) -> Wanted:
     source, drafts = _drafts(services, body, caller)
-    options = default_options(services.settings.generation)
+    access = narrow(services.collections, caller.access, body.collections)
+    options = options_for(services, access, caller=caller, prompt=body.prompt)
     return Wanted(
         source=source,
         drafts=tuple(drafts),
         # which version it is now: a later one may come while the run waits
-        prompt=load_prompt(body.prompt or options.prompt).reference,
-        access=narrow(services.collections, caller.access, body.collections),
+        prompt=options.prompt.reference,
+        access=access,
         collections=None if body.collections is None else tuple(body.collections),
         name=body.name,
         top_k=body.top_k,

@@ -7,10 +7,9 @@ from pydantic import Field, JsonValue
 
 from app.api.fields import Reply
 from app.following_up import Understood
-from app.receipts import Receipt
-from generation.answer import Style
+from app.receipts import Receipt, ReceiptExample
 from generation.drafting import Unsupported
-from generation.types import Samples
+from generation.types import Samples, Style
 
 
 class SamplingOut(Reply):
@@ -69,6 +68,29 @@ class ReceiptPassageOut(Reply):
     sha256: str | None = Field(description="Null once the document is deleted.")
 
 
+class VersionNamed(Reply):
+    """A version of a document, by ids alone."""
+
+    document_id: str
+    version: int
+
+
+class ReceiptExampleOut(Reply):
+    """An example by the id of its answer, or its number in the template; whose words it holds."""
+
+    id: str
+    sources: list[VersionNamed]
+
+    @classmethod
+    def of(cls, example: ReceiptExample) -> Self:
+        """From the room's own data."""
+        sources = [
+            VersionNamed(document_id=each.document_id, version=each.version)
+            for each in example.sources
+        ]
+        return cls(id=example.id, sources=sources)
+
+
 class ReceiptOut(Reply):
     """What the answer was made of. Hashes are empty where they could not be had."""
 
@@ -97,6 +119,10 @@ class ReceiptOut(Reply):
     )
     passages: list[ReceiptPassageOut]
     left_out: list[str] = Field(description="Chunks that did not fit into the model's window.")
+    examples: list[ReceiptExampleOut] = Field(
+        default=[], description="Answered questions that the model was shown."
+    )
+    examples_left_out: list[str] = Field(default=[], description="Those that did not fit.")
     history: list[str] = Field(description="Answers from which the question was understood.")
     history_left_out: int = Field(description="Older ones that did not fit.")
 
@@ -121,6 +147,8 @@ class ReceiptOut(Reply):
             ],
             samples=None if receipt.samples is None else SamplesOut.of(receipt.samples),
             left_out=[str(chunk_id) for chunk_id in receipt.left_out],
+            examples=[ReceiptExampleOut.of(each) for each in receipt.examples],
+            examples_left_out=list(receipt.examples_left_out),
             history=list(understood.history),
             history_left_out=understood.num_left_out,
         )

@@ -7,6 +7,7 @@ from app.cli.ask import ask
 from app.cli.calibrate import calibrate
 from app.cli.db import db_app
 from app.cli.evaluate import eval_app
+from app.cli.examples import examples_app
 from app.cli.feedback import feedback_app
 from app.cli.generate import generate
 from app.cli.index import index_app
@@ -14,6 +15,7 @@ from app.cli.jobs import jobs_app
 from app.cli.keys import keys_app
 from app.cli.map import draw_map
 from app.cli.models import models_app
+from app.cli.prompts import prompts_app
 from app.cli.replay import replay
 from app.cli.search import search
 from app.cli.serve import serve
@@ -45,6 +47,8 @@ for group in (
     train_app,
     index_app,
     feedback_app,
+    prompts_app,
+    examples_app,
     eval_app,
 ):
     main.add_typer(group)

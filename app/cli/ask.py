@@ -12,7 +12,7 @@ from app.cli.context import (
     open_services,
     print_json,
 )
-from app.cli.options import takes_options
+from app.cli.options import PromptName, takes_options
 from app.cli.search import Collections, Filter, TopK, read_filter
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 class AskOptions:
     """How the answer is written and checked."""
 
+    prompt: PromptName = None
     samples: Annotated[
         int | None,
         typer.Option("--samples", min=1, help="Drafts to write, of which a reward picks one."),
@@ -72,7 +73,14 @@ def ask(
             access=access,
             collections=None if collections is None else tuple(collections),
             top_k=top_k or settings.retrieval.top_k,
-            options=options_for(services, access, sampling=sampling, likelihood=options.likelihood),
+            options=options_for(
+                services,
+                access,
+                caller=owner,
+                prompt=options.prompt,
+                sampling=sampling,
+                likelihood=options.likelihood,
+            ),
             where=condition,
         )
         written = ""
@@ -94,6 +102,9 @@ def _print_end(full: "AnswerOut", written: str) -> None:
     if full.answer.strip() != written.strip():
         # what the answer came to differs from what was streamed, as a refusal does
         typer.echo(f"\n{full.answer}")
+    if full.reasoning:
+        # apart from the answer, which alone goes to standard output
+        typer.echo(f"\n{full.reasoning}", err=True)
     for citation in full.citations:
         page = f", page {citation.page}" if citation.page else ""
         quote = " ".join(citation.quote.split())

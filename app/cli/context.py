@@ -13,6 +13,7 @@ from core.settings import LogSettings, Settings, load_settings
 
 if TYPE_CHECKING:
     from app.services import Services
+    from core.database import Database
 
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
@@ -60,6 +61,22 @@ def open_services(
         yield services
     finally:
         services.close()
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator["Database"]:
+    """The database alone, for commands that need no model; a domain error is exit code 1."""
+    # Late: see `open_services`.
+    import migrations
+    from core.database import Database
+
+    with errors_to_exit():
+        database = Database(settings.database_url)
+        try:
+            migrations.check(database)
+            yield database
+        finally:
+            database.close()
 
 
 def print_json(value: object) -> None:

@@ -1,7 +1,7 @@
 """`cimiento eval`: how good the service is on an owner's own questions, and what a change did."""
 
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -15,7 +15,7 @@ from app.cli.context import (
     open_services,
     print_json,
 )
-from app.cli.options import takes_options
+from app.cli.options import PromptName, takes_options
 from app.cli.search import Collections, TopK
 
 if TYPE_CHECKING:
@@ -53,9 +53,7 @@ class RunOptions:
         Path | None,
         typer.Option("--out", help="Folder for report.json and report.html; else beside FILE."),
     ] = None
-    prompt: Annotated[
-        str | None, typer.Option("--prompt", help="Name or name@version of a prompt template.")
-    ] = None
+    prompt: PromptName = None
     gate: Annotated[
         Path | None,
         typer.Option("--gate", help="An earlier report.json: exit code 1 on a significant loss."),
@@ -74,13 +72,12 @@ def run(
     """Ask every question of FILE, judge the answers, write a report as JSON and as a page."""
     settings = load_cli_settings()
     # Late: see app.cli.context.
-    from app.asking import default_options, narrow
+    from app.asking import narrow, options_for
     from app.evaluation.cases import as_lines, load_cases
     from app.evaluation.reports import run_and_write
     from app.evaluation.running import Asking
     from app.files import write_text
     from core.access import Access, Caller
-    from generation.prompts import load_prompt
 
     is_written = bool(options.generate or options.from_feedback)
     if is_written:
@@ -99,8 +96,7 @@ def run(
                 judged = services.feedback.gold(Caller.owner())
                 write_text(file, as_lines(gold.line for gold in judged))
                 cases = load_cases(file)
-            how = services.calibrations.applied(default_options(settings.generation), access)
-            how = replace(how, prompt=load_prompt(options.prompt or how.prompt).reference)
+            how = options_for(services, access, caller=Caller.owner(), prompt=options.prompt)
             asking = Asking(access, top_k or settings.retrieval.top_k, how)
             done = run_and_write(
                 services,

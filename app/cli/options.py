@@ -4,7 +4,14 @@ import inspect
 from collections.abc import Callable
 from dataclasses import fields
 from functools import wraps
-from typing import Any, Final, get_type_hints
+from typing import Annotated, Any, Final, get_type_hints
+
+import typer
+
+PromptName = Annotated[
+    str | None,
+    typer.Option("--prompt", help="name or name@version; else the collection's or the default."),
+]
 
 _PARAMETER: Final = "options"
 

@@ -37,6 +37,7 @@ from app.evaluation.stored import (
 )
 from app.evaluation.summary import summarise
 from app.services import Services
+from core.access import Access
 from core.errors import AlreadyRunningError, CimientoError
 from core.evaluation_redaction import OPEN_STATES
 from core.evaluation_tables import EvaluationRow
@@ -147,15 +148,13 @@ class EvaluationRunner:
 
     def _how(self, run: Evaluation) -> Asking:
         wanted, settings = run.wanted, self._services.settings
-        options = default_options(settings.generation)
+        # whoever started the run could see it
+        prompt = self._services.prompts.get(wanted.prompt, Access.to_everything())
+        options = default_options(settings.generation).with_prompt(prompt.template)
         options = self._services.calibrations.applied(options, wanted.access)
         if wanted.min_confidence is not None:
             options = replace(options, min_confidence=wanted.min_confidence)
-        return Asking(
-            wanted.access,
-            wanted.top_k or settings.retrieval.top_k,
-            replace(options, prompt=wanted.prompt),
-        )
+        return Asking(wanted.access, wanted.top_k or settings.retrieval.top_k, options)
 
     def _begin(self, run: Evaluation, asking: Asking) -> None:
         """Note what the figures will depend on; where a run goes on, all of it must be the same."""

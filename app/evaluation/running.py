@@ -74,7 +74,7 @@ def run_case(
         ranked,
         generator=services.generator,
         ranker=services.ranker,
-        options=asking.options,
+        options=_with_examples(services, case, asking),
         cancelled=cancelled,
     )
     full, first_text_s = _finish(events)
@@ -100,9 +100,17 @@ def run_case(
         read=tuple(_show(passage, passage.text, case) for passage in read),
         citations=tuple(_show(item.passage, item.quote, case) for item in full.citations),
         # all that was ranked: a refusal names more documents than it read
-        sources=tuple(sorted(of_gold | set(map(_source, ranked)))),
+        sources=tuple(sorted(of_gold | set(map(_source, ranked)) | _shown(full))),
         gold_is_found=bool(of_gold),
     )
+
+
+def _with_examples(services: Services, case: EvalCase, asking: Asking) -> AnswerOptions:
+    # an approved answer to this very question would give it away
+    examples = services.example_chooser.choose(
+        asking.options.prompt, case.question, asking.access, other_than=case.question
+    )
+    return replace(asking.options, examples=examples)
 
 
 def answer_case(
@@ -152,6 +160,12 @@ def _find_gold(case: EvalCase, found: Sequence[Passage], library: GoldLibrary) -
         return set()
     sources = {_source(item) for item in found if holds_gold(item, case)}
     return sources or library.holding(case)
+
+
+def _shown(full: Answer) -> set[Source]:
+    """Whose words the model was shown as examples, besides those of the passages."""
+    sources = (source for example in full.examples for source in example.sources)
+    return {(each.document_id, each.version) for each in sources}
 
 
 def _source(passage: Passage) -> Source:

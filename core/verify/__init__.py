@@ -2,6 +2,7 @@
 
 from core.verify.answers import check_answers
 from core.verify.evaluations import check_evaluations
+from core.verify.examples import check_examples
 from core.verify.report import Check, Checked, Finding, VerifyReport
 from core.verify.run import GRACE_S, Premises, is_abandoned, verify
 
@@ -14,6 +15,7 @@ __all__ = [
     "VerifyReport",
     "check_answers",
     "check_evaluations",
+    "check_examples",
     "is_abandoned",
     "verify",
 ]

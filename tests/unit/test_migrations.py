@@ -9,7 +9,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 import migrations
-from core import answer_tables, calibration_tables, evaluation_tables  # noqa: F401 - tell `Base`
+from core import (  # noqa: F401 - tell `Base` of them
+    answer_tables,
+    calibration_tables,
+    evaluation_tables,
+    prompt_tables,
+)
 from core.database import Database
 from core.tables import Base
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.injections import ask, read_passages
-from generation.answer import AnswerOptions, Style
+from generation.answer import AnswerOptions
 from generation.evidence import EvidenceRanker
-from generation.types import Sampling
+from generation.types import Sampling, Style
 from tests.fakes import FakeEmbedder, FakeTokens
 from tests.fakes_generation import FakeGenerator
 from tests.hostile.injections import INJECTIONS, Injection

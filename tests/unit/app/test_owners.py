@@ -23,6 +23,11 @@ _TEXT: Final = (
     "The {secret} pool opens at nine in the morning and closes at eight in the evening.\n\n"
     "Dogs are not allowed inside the {secret} area. Visitors bring their own towels."
 )
+# a template of each owner's, active in their collection
+_PROMPT: Final = (
+    "name: {secret}\nen:\n  system: About the {secret} pool.\n  passage: '{{text}}'\n"
+    "  user: '{{passages}} {{question}}'\n"
+)
 # queries that both libraries answer best, and what must not be taken as syntax
 QUERIES: Final = ("When does the pool open?", 'dogs OR "towels"', "*", "text:pool", "' OR 1=1 --")
 
@@ -50,7 +55,8 @@ class Town:
     def state(self) -> str:
         """All that there is, as who sees everything sees it."""
         client = self.house.client
-        paths = ("/v1/collections", "/v1/documents", "/v1/jobs")
+        paths = ["/v1/collections", "/v1/documents", "/v1/jobs", "/v1/prompts", "/v1/examples"]
+        paths += [f"/v1/collections/{name}/prompt" for name in self.owners]
         answers = [
             owner.client.get(path).json()
             for owner in self.owners.values()
@@ -77,6 +83,8 @@ def settle(house: House, name: str, secret: str) -> Owner:
     document_ids = [house.add(f"{secret}.md", _TEXT.format(secret=secret), name)]
     document_ids.append(house.add(f"broken-{secret}.pdf", b"%PDF-1.7 broken", name))
     jobs = house.client.get("/v1/jobs", params={"collection": name}).json()["items"]
+    house.client.post("/v1/prompts", json={"source": _PROMPT.format(secret=secret)})
+    house.client.put(f"/v1/collections/{name}/prompt", json={"prompt": secret})
     _, key = house.services.credentials.create_key(name, collections=[name])
     client = house.new_client({"Authorization": f"Bearer {key}"})
     conversation_id = client.post("/v1/conversations", json={"title": secret}).json()["id"]
@@ -85,6 +93,7 @@ def settle(house: House, name: str, secret: str) -> Owner:
     questions = json.dumps({"question": QUERIES[0], "answers": ["nine"], "gold_quote": secret})
     started = client.post("/v1/evaluations", json={"questions": questions, "name": secret})
     house.evaluate()
+    client.post(f"/v1/answers/{asked.json()['id']}/feedback", json={"rating": "up"})
     return Owner(
         name,
         client,
@@ -130,6 +139,10 @@ class Draw:
     def evaluation(self) -> str:
         own = (self._own.evaluation_id,) if self._harmless else ()
         return str(self.one(self._foreign.evaluation_id, self._guess("evl"), *own))
+
+    def prompt(self) -> str:
+        own = (SECRETS[self._own.name],) if self._harmless else ()
+        return str(self.one(SECRETS[self._foreign.name], "direct", "nobodys", *own))
 
     def cursor(self) -> str | None:
         return self.one(None, self.document(), self.job(), "", "0", "zzzz")  # type: ignore[no-any-return]
@@ -242,8 +255,34 @@ READS: Final[Mapping[tuple[str, str], Ask]] = {
         "/v1/answer",
         json={**d.question(), "question": d.one(*QUERIES), "stream": d.one(*(True, False))},
     ),
+    ("GET", "/v1/prompts"): lambda c, _: c.get("/v1/prompts"),
+    ("GET", "/v1/prompts/{reference}"): lambda c, d: c.get(
+        f"/v1/prompts/{d.prompt()}{d.one('', '@1')}"
+    ),
+    ("POST", "/v1/prompts/preview"): lambda c, d: c.post(
+        "/v1/prompts/preview",
+        json={**d.question(), "question": d.one(*QUERIES), "prompt": d.prompt()},
+    ),
+    ("GET", "/v1/collections/{name}/prompt"): lambda c, d: c.get(
+        f"/v1/collections/{d.collection()}/prompt"
+    ),
+    ("GET", "/v1/examples"): lambda c, d: c.get(
+        "/v1/examples", params={"state": d.one("candidate", "approved", "rejected")}
+    ),
 }
 CHANGES: Final[Mapping[tuple[str, str], Ask]] = {
+    ("POST", "/v1/prompts"): lambda c, d: c.post(
+        "/v1/prompts", json={"source": _PROMPT.format(secret=d.prompt())}
+    ),
+    ("PUT", "/v1/collections/{name}/prompt"): lambda c, d: c.put(
+        f"/v1/collections/{d.collection()}/prompt", json={"prompt": "direct"}
+    ),
+    ("POST", "/v1/collections/{name}/prompt/rollback"): lambda c, d: c.post(
+        f"/v1/collections/{d.collection()}/prompt/rollback"
+    ),
+    ("PUT", "/v1/examples/{answer_id}"): lambda c, d: c.put(
+        f"/v1/examples/{d.answer()}", json={"state": "approved"}
+    ),
     ("POST", "/v1/collections"): lambda c, d: c.post(
         "/v1/collections", json={"name": d.collection()}
     ),

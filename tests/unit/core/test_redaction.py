@@ -76,3 +76,24 @@ def test_the_answer_given_is_not_changed() -> None:
     before = response()
     redact(before, {("pool", 1)})
     assert before == response()
+
+
+def shown_an_example() -> dict[str, Any]:
+    """An answer whose model was shown an example from a third document."""
+    answer = response()
+    examples = [{"id": "ans_0", "sources": [span("ferry")]}, {"id": "1", "sources": []}]
+    return {**answer, "receipt": {**answer["receipt"], "examples": examples}}
+
+
+def test_what_an_example_said_goes_with_its_document_and_the_citations_stay() -> None:
+    left = redact(shown_an_example(), {("ferry", 1)})
+    assert "reasoning" not in left
+    assert left["answer"] == "The pool opens at nine. The bakery sells bread."
+    assert left["citations"] == response()["citations"]
+    assert left["withdrawn"] == [span("ferry")]
+    assert left["receipt"]["examples"] == [
+        {"id": "ans_0", "sources": []},
+        {"id": "1", "sources": []},
+    ]
+    assert sources_of(left) == {("pool", 1), ("bakery", 1)}
+    assert redact(left, {("ferry", 1)}) is left

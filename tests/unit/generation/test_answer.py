@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.types import Passage
-from generation.answer import AnswerOptions, Style, answer
+from generation.answer import AnswerOptions, answer
 from generation.evidence import EvidenceRanker
-from generation.prompts import PromptNotFoundError
 from generation.types import (
     Answer,
     AnswerEvent,
@@ -19,6 +18,7 @@ from generation.types import (
     Delta,
     Finished,
     Sampling,
+    Style,
 )
 from tests.fakes import FakeEmbedder
 from tests.fakes_generation import FakeGenerator, UnfaithfulGenerator, WatchedGenerator
@@ -355,17 +355,3 @@ def test_a_generator_that_fails_is_not_hidden(style: Style) -> None:
         _answer(
             FakeGenerator(error=RuntimeError("out of memory")), [make_passage(STORED)], style=style
         )
-
-
-def test_an_unknown_prompt_is_an_error_before_anything_is_written() -> None:
-    events = answer(
-        QUESTION,
-        [make_passage(STORED)],
-        generator=FakeGenerator(),
-        ranker=EvidenceRanker(FakeEmbedder()),
-        options=AnswerOptions(Sampling(), 0.0, prompt="missing"),
-        cancelled=lambda: False,
-    )
-
-    with pytest.raises(PromptNotFoundError, match="missing"):
-        next(events)

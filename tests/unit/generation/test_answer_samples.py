@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from generation.answer import AnswerOptions, Style, answer
+from generation.answer import AnswerOptions, answer
 from generation.errors import GeneratorNotSupportedError
 from generation.evidence import EvidenceRanker
 from generation.types import (
@@ -17,6 +17,7 @@ from generation.types import (
     Finished,
     Message,
     Sampling,
+    Style,
 )
 from tests.fakes import FakeEmbedder
 from tests.fakes_generation import FakeGenerator, WatchedGenerator

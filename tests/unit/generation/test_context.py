@@ -1,5 +1,7 @@
 """Context: whole passages, as many of the best as fit, and the others by name."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from core.types import Passage
 from generation.context import Budget, Context, build_context
 from generation.prompts import load_prompt
+from generation.types import Example
 from tests.fakes_generation import FakeGenerator
 from tests.unit.generation.passages import make_passage
 
@@ -22,7 +25,13 @@ def _passages(sizes: list[int]) -> list[Passage]:
     ]
 
 
-def _build(passages: list[Passage], *, room: int, max_passages: int = 50) -> Context:
+def _build(
+    passages: list[Passage],
+    *,
+    room: int,
+    max_passages: int = 50,
+    examples: Sequence[Example] = (),
+) -> Context:
     generator = FakeGenerator()
     generator.max_context = NUM_BARE_TOKENS + room + 7
     return build_context(
@@ -30,8 +39,8 @@ def _build(passages: list[Passage], *, room: int, max_passages: int = 50) -> Con
         passages,
         generator=generator,
         template=TEMPLATE,
-        language="en",
         budget=Budget(max_passages, max_tokens=7),
+        examples=examples,
     )
 
 
@@ -88,3 +97,32 @@ def test_where_nothing_fits_the_question_is_still_asked(room: int) -> None:
 
     assert (context.passages, context.left_out) == ([], passages)
     assert context.messages[-1].content.endswith(f"Question: {QUESTION}")
+
+
+# asked as the question is: a block of three words, "Question:" and one more; then the answer
+EXAMPLES = [Example(str(number), "Who?", "He did.", f"he{number}") for number in range(3)]
+NUM_EXAMPLE_TOKENS = 6
+
+
+@pytest.mark.parametrize(
+    ("room", "num_examples", "num_passages"),
+    [
+        (20 + 3 * NUM_EXAMPLE_TOKENS, 3, 2),
+        (20 + 3 * NUM_EXAMPLE_TOKENS - 1, 2, 2),
+        (20, 0, 2),
+        (19, 0, 1),
+        (0, 0, 0),
+    ],
+)
+def test_examples_give_way_before_passages_and_the_farthest_first(
+    room: int, num_examples: int, num_passages: int
+) -> None:
+    passages = _passages([8, 8])
+
+    context = _build(passages, room=room, examples=EXAMPLES)
+
+    assert context.examples == EXAMPLES[len(EXAMPLES) - num_examples :]
+    assert context.examples_left_out + context.examples == EXAMPLES
+    assert len(context.passages) == num_passages
+    shown = [message.content for message in context.messages if message.role == "assistant"]
+    assert shown == [example.answer for example in context.examples]

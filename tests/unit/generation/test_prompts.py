@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from generation.prompts import PromptNotFoundError, load_prompt
+from generation.language import Language
+from generation.prompts import PromptNotFoundError, builtin_prompts, load_prompt, read_template
+from generation.types import Example
 from tests.unit.generation.passages import make_passage, odd_texts
 
 TEMPLATE_TEXT = (
@@ -76,6 +78,59 @@ def test_whatever_a_document_or_a_question_says_is_rendered_as_it_is(
     assert user.content == f"[1] guide.pdf\n{text}\n\nQuestion: {question}"
 
 
+# A released version never changes: a change is a new file, with the next number.
+RELEASED = {
+    "chain_of_thought@1": "58fa50d6cab7b3c30d105d56b92b54a6dfee5a8b03c3bb94f7dae905e26ee544",
+    "direct@1": "4e3ca9fa928e72535b9afe572739dad805c47ad9f1a5d542634e698b9dcb326e",
+    "few_shot@1": "b979f2d3bdb19823806df315aae8f38f3c3c702792addb04eb984f4048608416",
+}
+
+
+def test_a_released_prompt_says_what_it_said_when_it_was_released() -> None:
+    found = {
+        template.reference: template.sha256
+        for versions in builtin_prompts().values()
+        for template in versions.values()
+    }
+    assert found == RELEASED
+
+
+@pytest.mark.parametrize("name", sorted(builtin_prompts()))
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_every_built_in_prompt_is_there_in_both_languages(name: str, language: Language) -> None:
+    template = load_prompt(name)
+    examples = template.own_examples(language)
+
+    system, *turns, user = template.render("Q?", [make_passage("P.")], language, examples=examples)
+
+    roles = [message.role for message in turns]
+    assert (system.role, user.role) == ("system", "user")
+    assert roles == ["user", "assistant"] * len(examples)
+    assert "[1] guide.pdf\nP." in user.content
+    assert (
+        system.content != template.render("Q?", [], "es" if language == "en" else "en")[0].content
+    )
+
+
+def test_examples_read_as_the_question_does_and_come_before_it() -> None:
+    template = load_prompt("few_shot")
+    example = Example("1", "Which {x}?", "Text {y}.", "An {answer}.", source="a.md")
+
+    _system, asked, answered, user = template.render("Who?", [], "en", examples=[example])
+
+    assert asked.content == "[1] a.md\nText {y}.\n\nQuestion: Which {x}?"
+    assert answered.content == "An {answer}."
+    assert user.content.endswith("Question: Who?")
+
+
+def test_a_prompt_in_one_language_calls_the_other_by_its_name() -> None:
+    source = 'name: one\nen:\n  system: Answer in {language}.\n  passage: "{text}"\n'
+    template = read_template(source + '  user: "{passages} {question}"\n', version=1)
+
+    assert template.render("¿Quién?", [], "es")[0].content == "Answer in Spanish."
+    assert template.render("Who?", [], "en")[0].content == "Answer in English."
+
+
 def test_a_prompt_is_found_by_name_and_by_version() -> None:
     template = load_prompt("direct")
 
@@ -85,7 +140,17 @@ def test_a_prompt_is_found_by_name_and_by_version() -> None:
 
 @pytest.mark.parametrize(
     "reference",
-    ["", "@1", "missing", "direct@0", "direct@1@1", "direct.yaml", "../prompts/direct", "dir\0ect"],
+    [
+        "",
+        "@1",
+        "missing",
+        "direct@0",
+        "direct@1@1",
+        "direct@2",
+        "direct.yaml",
+        "../prompts/direct",
+        "dir\0ect",
+    ],
 )
 def test_an_unknown_prompt_is_an_error(reference: str) -> None:
     with pytest.raises(PromptNotFoundError):
