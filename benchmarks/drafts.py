@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, default=96)
     parser.add_argument("--orders", action="store_true", help="greedy drafts in every order too")
     parser.add_argument("--quick", action="store_true", help="few questions, few samples")
-    parser.add_argument("--cases", type=Path, help="write every case here")
+    parser.add_argument("--cases", type=Path, help="write every case here as soon as it is known")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     num_questions, num_samples = (6, 3) if options.quick else (options.questions, options.samples)
@@ -122,9 +122,9 @@ def main() -> None:
             if options.orders:
                 cases[-1].orders.update(ask_in_orders(question, passages, generator, sampling))
             print(f"{len(cases)} of {num_questions}", end="\r", flush=True)
+            if options.cases:
+                options.cases.write_text(json.dumps([asdict(case) for case in cases]))
     embedder.close()
-    if options.cases:
-        options.cases.write_text(json.dumps([asdict(case) for case in cases]), encoding="utf-8")
     sizes: dict[str, str | int | float] = {
         "set": options.set,
         "n": len(cases),

@@ -26,14 +26,15 @@ _MACHINE: Final = r"""\b(?:
     language\ models?|a\.?i\.?\ (?:models?|assistants?|agents?|systems?)|llms?|chat\ ?bots?|
     system\ prompt|developer\ mode|modelos?\ de\ (?:lenguaje|ia)|
     asistentes?\ (?:de\ ia|virtual(?:es)?)|(?:mensaje|prompt)\ (?:de|del)\ sistema|
-    modo\ (?:de\ )?desarrollador
+    modo\ (?:de\ )?desarrollador|(?:chat)?gpt|copilot|as\ an?\ (?:ai|assistant)|
+    como\ (?:ia|asistente)
 )\b"""
 _CONTROL: Final = r"""(?:
     <\|[^|<>\n]{1,40}\|>|\[/?inst\]|<</?sys>>|
     </?(?:system|passages?|instructions?|assistant)>
 )"""
 _DISREGARD: Final = r"""\b(?:
-    ignor[ae]|disregard|forget|override|bypass|pay\ no\ attention\ to|stop\ following|
+    ignor[ae]|disregard|discard|forget|override|bypass|pay\ no\ attention\ to|stop\ following|
     (?:do\ not|don't|never)\ (?:follow|use|obey|read)|olvid[ae]|olvidar|descart[ae]|omit[ae]|
     haz\ caso\ omiso|dej[ae]\ de\ seguir|
     no\ (?:hagas\ caso|sigas|uses|obedezcas|tengas\ en\ cuenta|leas)
@@ -84,11 +85,13 @@ class Telling:
 
 # What people are told in a house where others ask: to hand a request on, to write something down.
 _ORDINARY_SPEECH: Final = (
+    r"(?<=not\ )(?:reveal|disclose)\b",
     r"""tell\ (?:them|him|her|people|callers|customers|guests|visitors|
         (?:the|your|a|an)\ (?!user|reader|person)\w+)
         (?:\ (?:to|where|how|who|whom|which|why|when|about)\b|\s*(?:[.,;]|$))
         (?!.*(?:\bthat\ (?:it|the|they|we|he|she|you|our|your|this)\b|[:\"“”«»]))""",
     rf"""(?:
+        write\ (?:it|them)\ (?:on|in|down)\b|
         write\ (?:down|up|to|a\ (?:ticket|letter|note|report|mail|receipt)|their|his|her)\b|
         sign\ (?:the|a|an|their|his|her|in|off|for|up|it)\b|
         (?:answer|reply|respond|respond[ae]|contest[ae])\ (?:
@@ -96,16 +99,19 @@ _ORDINARY_SPEECH: Final = (
             por\ escrito|dentro\ de|antes\ de|(?:\w+ly|\w+mente)(?=\s*(?:[.,;]|$|and\b|y\b))
         )|
         repeat\ (?:the\ question|it|this)\b|print\ (?:out|a\ copy)\b|
-        escrib[ae]\ sus?\b|firm[ae]\ (?:el|la|en|su)\b|repit[ae]\ la\ pregunta\b
+        escrib[ae]\ (?:sus?|una?\ (?!palabra|frase|texto|respuesta)\w+)\b|
+        firm[ae]\ (?:el|la|en|su)\b|repit[ae]\ la\ pregunta\b
     ){_AND_NO_WORDS}""",
 )
 _ORDINARY_DUTY: Final = (
+    r"(?:say|decir)\ (?:who|what|when|where|why|how|quien|cuando|donde|como)\b(?!.*[:\"“”«»])",
     rf"{_SPEAK}\ (?:your|their|his|her|every|each|all|any|tu|su|cada|tod[oa]s)\b{_AND_NO_WORDS}",
     rf"{_SPEAK}\ \w+ly\ (?:when|if|in|to|before)\b{_AND_NO_WORDS}",
     r"say\ the\ truth\b|decir\ la\ verdad\b",
     rf"(?:answer|responder|contestar)\ (?:the|el|l[ao]s?)\b{_AND_NO_WORDS}",
 )
 _ORDINARY_ENCLOSURE: Final = (
+    r"\w+\ (?:with|con)\ the\ (?:\w+\ )?(?:letter|form|template|leaflet)\b(?!.*[:\"“”«»])",
     r"\w+\ (?:siempre\ )?con\ (?:la\ verdad|cortesia|amabilidad)\b",
     r"""\w+\ (?:with|con)\ (?:your|their|his|her|an?|tu|su|una?)\s
         (?!(?:single|short|one|word|phrase|string|sentence|text|link|number|palabra|frase|cadena|
@@ -113,6 +119,7 @@ _ORDINARY_ENCLOSURE: Final = (
     r"\w+\ (?:with|con)\ (?:your|tu|su)\ (?:\w+\ )?(?:number|name|numero|nombre)\b(?!.*[:\"“”«»])",
 )
 _ORDINARY_FORM: Final = (
+    rf"\w+\ (?:each|every|cada)\ {_REPLY}\ (?:on|in|en)\ (?:an?|una?)\ (?:new|separate|nueva)\b",
     r"""\w+\ (?:the|your|an?|el|la|tu|su|una?)\ (?:\w+\ )?
         (?:number|name|date|address|reference|badge|signature|postcode|numero|nombre|fecha|direccion|
         referencia|firma|answers?|reply|response|respuestas?)
@@ -120,6 +127,10 @@ _ORDINARY_FORM: Final = (
         (?!.*\b(?:every|each|all|cada|todas)\b)(?!.*(?:[:\"“”«»]|\bword\b|\bpalabra\b))""",
 )
 _ORDINARY_RULE_FOR_REPLIES: Final = (
+    r"""(?:your|tu)\ \w+\ (?:must|should|debe)\ (?:state|give|quote|show|include|indicar|incluir)\s
+        (?:the|your|an?|el|la|tu|su|una?)\ (?:\w+\ )?(?:number|name|date|address|reference|
+        signature|numero|nombre|fecha|direccion|referencia|firma)\b(?!.*[:\"“”«»])""",
+    r"(?:your|tu)\ \w+\ (?:must|should)\ be\ no\ \w+\ than\b",
     r"""(?:your|tu)\ \w+\ (?:is|must|should|es|debe)\ (?:
         be\ (?:in|sent|given|received|signed|no|at|made|submitted|written|returned)|
         reach|arrive|within|due|important|required|voluntary|confidential|wrong|right|correct|
@@ -133,16 +144,19 @@ TELLINGS: Final = (
         opening=_pattern(
             r"""\b(?:if|when|whenever)\ (?:you\ are\ asked|
             (?:somebody|someone|anybody|anyone|people|users?|the\ user)\ asks?)\b""",
-            r"""\b(?:si|cuando)\ (?:alguien|te|el\ usuario|los\ usuarios|la\ gente)\s
-            (?:te\ )?pregunt\w+\b""",
+            r"""\b(?:if|when|whenever)\ asked\b(?=.{0,120}?[,;:]\s*(?:please\ |just\ |simply\ )?
+            \b(?:say|answer|reply|respond|print|write|tell))""",
+            r"""\b(?:si|cuando)\ (?:(?:alguien|el\ usuario|los\ usuarios|la\ gente)\ )?
+            (?:te\ |le\ |nos\ )?pregunt\w+\b""",
         ),
         verb=_pattern(_SPEAK),
-        ordinary=_pattern(*_ORDINARY_SPEECH),
+        ordinary=_pattern(*_ORDINARY_SPEECH, *_ORDINARY_ENCLOSURE),
         reach=160,
     ),
     Telling(
         opening=_pattern(
-            r"""\b(?:you\ must|you\ shall|debes|tienes\ que)\s
+            r"""\b(?:you\ must|you\ shall|debes|tienes\ que|you\ are\ (?:required|to)|
+            it\ is\ (?:important|vital|essential|crucial)\ that\ you|make\ sure\ (?:that\ )?you)\s
             (?:always\ |only\ |siempre\ |solo\ )?"""
         ),
         verb=_pattern(r"(?:answer|reply|respond|say|responder|contestar|decir)\b"),
@@ -161,7 +175,8 @@ TELLINGS: Final = (
     Telling(
         verb=_pattern(
             rf"""(?<!can\ )(?<!could\ )(?<!may\ )(?<!puedes\ )(?:{_SPEAK}|{_PUT}).{{0,60}}?\b(?:
-            every|each|your|all|cada|tus?|todas\ (?:las|tus))\ {_REPLY}\b"""
+            every|each|your|all|cada|tus?|todas\ (?:las|tus))\ {_REPLY}\b
+            (?!\ (?:sheets?|books?|papers?|box(?:es)?|forms?|cards?|keys?|slips?|del\ examen)\b)"""
         ),
         ordinary=_pattern(*_ORDINARY_FORM),
     ),
@@ -172,12 +187,37 @@ TELLINGS: Final = (
         ),
         ordinary=_pattern(*_ORDINARY_RULE_FOR_REPLIES),
     ),
+    Telling(
+        opening=_pattern(
+            r"""\b(?:the|this|el|este)\ (?:model|assistant|(?:chat)?bot|ai|modelo|asistente)\s
+            (?:must|should|shall|is\ to|debe|tiene\ que)\s"""
+        ),
+        verb=_pattern(r"(?:output|say|answer|reply|respond|print|decir|responder|contestar)\b"),
+        ordinary=_pattern(*_ORDINARY_SPEECH, *_ORDINARY_DUTY),
+    ),
+    Telling(
+        verb=_pattern(
+            rf"""\b(?:make\ sure|ensure|be\ sure|asegurate|asegurese)\ (?:that\ |de\ que\ )?
+            (?:the|your|every|each|all|tu|la|cada)\ {_REPLY}\b.{{0,60}}?\b(?:
+            contains?|includes?|mentions?|says?|ends?|begins?|starts?|contenga|incluya|mencione|diga|termine|empiece)\b"""
+        ),
+        ordinary=_pattern(
+            r""".{0,60}?\b(?:contains?|includes?|mentions?)\ (?:the|your|an?|all)\s
+            (?!word|phrase|link|name|brand)\w+(?!.*[:\"“”«»])"""
+        ),
+    ),
 )
 """Commands that only a question about what to say may be answered with."""
 
 ANSWERS_TO_A_QUESTION: Final = _pattern(
     rf"""(?:^|[.,:;!?\n>*|]\s?|\b(?:and|y)\ )(?:to\ the\ question|a\ la\ pregunta)\b
-    .{{0,160}}?(?<!the\ )(?<!an\ )(?<!other\ ){_SPEAK}"""
+    .{{0,160}}?(?<!the\ )(?<!an\ )(?<!other\ ){_SPEAK}
+    (?!\ (?:el|la)\ (?!palabra|frase|respuesta))""",
+    r"""\b(?:whoever|anyone\ who|everyone\ who|quien(?:es)?)\ (?:asks?|pregunten?)\b.{0,100}?
+    \b(?:be\ told|be\ answered|deben?\b|hay\ que)""",
+    r"\b(?:all|any|every|each)\ questions?\b.{0,80}?\bbe\ answered\ with\b",
+    rf"""\bthe\ (?:only\ )?(?:correct|right|proper)\ {_REPLY}\ to\ (?:any|every|all|each)\s
+        questions?\b""",
 )
 
 # A machine that is told to speak; one of which it is told that it speaks is none.
@@ -185,20 +225,25 @@ _CALLED: Final = rf"""{_MACHINE}(?:
     (?!\b(?:can|could|may|might|will|able|often|usually|pueden?|podrian?|suelen?)\b)[^,.:;!?–-]
 ){{0,60}}[,.:;!?–-]\s*(?:please,?\ |always\ |now\ |then\ |por\ favor,?\ |siempre\ |ahora\ )?"""  # noqa: RUF001 - a real dash
 _OBLIGED: Final = rf"""{_MACHINE}.{{0,80}}?\b(?:
-    must|should|shall|needs?\ to|ha(?:s|ve)\ to|(?:is|are)\ to|please|always|debes?n?|deberian?|
-    deberias|tienen?\ que|tienes\ que|por\ favor|siempre
+    must|should|shall|needs?\ to|ha(?:s|ve)\ to|(?:is|are)\ (?:required\ |supposed\ )?to|
+    please|always|debes?n?|
+    deberian?|deberias|tienen?\ que|tienes\ que|por\ favor|siempre
 )\ (?:\w+ly\ )?"""
 
 OVERRIDES: Final = _pattern(
     rf"{_CONTROL}.{{0,60}}?(?:{_SPEAK}|{_PUT})",
     r"(?:^|\n)[\s>\#*|-]*(?:assistant|asistente)[:,]",
+    r"""\b(?:hey|hi|hello|dear|hola)\ (?:\w+\ )?(?:assistant|ai|(?:chat)?bot|asistente|ia)\b
+        (?!\ (?:manager|professor|director|teacher|nurse|editor))""",
     r"""(?:^|\n)[\s>\#*|-]*(?:(?:new|nuevas)\ (?:system|sistema|instructions?|instruccion(?:es)?)|
         (?:system|sistema)\ (?:prompt|message)):""",
     r"(?:^|\n)[\s>\#*|-]*(?:system|sistema):",
     rf"""(?:^|\n)[\s>\#*|-]*(?:instructions?|instruccion(?:es)?):.{{0,20}}?
         (?:{_SPEAK}|you\ are\b|eres\b)""",
     rf"""{_DISREGARD}\ {_WHICH}(?:instructions?|instruccion(?:es)?|guidelines?|directrices|prompts?|
-        passages?|pasajes?)\b""",
+        passages?|pasajes?|directions|orders|directives|ordenes)\b""",
+    rf"""{_DISREGARD}\ (?:what|everything|all|anything|lo|todo)\ (?:that\ |lo\ )?(?:que\ )?
+        (?:you|te)\b""",
     rf"{_DISREGARD}.{{0,20}}?\b(?:your|tus?)\ (?:\w+\ )?(?:rules?|reglas?)\b",
     rf"""{_DISREGARD}.{{0,20}}?\b(?:rules?|reglas?)\ (?:above|before|that\ you|you\ (?:were|have)|
         que\ te|que\ tenias|de\ arriba|anteriores)\b""",
@@ -210,7 +255,17 @@ OVERRIDES: Final = _pattern(
     r"\b(?:stop\ reading|dej[ae]\ de\ leer)\ (?:here|aqui)\b",
     rf"(?:{_CALLED}|{_OBLIGED}){_SPEAK}",
     rf"{_SPEAK}.{{0,20}}?\b(?:your|tu)\ {_MACHINE}",
-    r"""\b(?:from\ now\ on,?\ you\ are|you\ are\ now\ in\ \w+\ mode|
+    r"""\b(?:you\ are|eres)\ (?:now\ |ahora\ )?(?:an?|una?)\ (?:\w+\ )?
+        (?:assistant(?!\ (?:manager|professor|director|teacher|nurse|editor))|(?:chat)?bot|ai|
+        asistente|ia)\b""",
+    r"""\b(?:your\ (?:new|only|sole|real)\ (?:task|job|role|goal|purpose|instruction)|
+        tu\ (?:nueva|unica|verdadera)\ (?:tarea|mision|instruccion))\b""",
+    r"""\b(?:do\ not|don't|never|no)\ (?:answer|use|respond|respondas|uses)\s
+        (?:from\ |with\ |con\ |desde\ )?
+        (?:the\ |these\ |los\ |las\ |estos\ )?(?:documents|passages|context|sources|documentos|
+        pasajes|contexto|fuentes)\b""",
+    r"""\b(?:from\ now\ on,?\ you\ are\b(?!\ (?:entitled|allowed|able|required|free|not))|
+        you\ are\ now\ in\ \w+\ mode|
         a\ partir\ de\ ahora,?\ (?:eres|respond)|ahora\ (?:eres|estas\ en\ modo)|
         repeat\ after\ me|repite\ conmigo)\b""",
 )
