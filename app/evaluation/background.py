@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import select
 
 from app.answers import lock_live
-from app.asking import default_options
+from app.asking import options_for
 from app.errors import internal_problem
 from app.evaluation.generating import Written, try_passages
 from app.evaluation.library import GoldLibrary
@@ -37,7 +37,7 @@ from app.evaluation.stored import (
 )
 from app.evaluation.summary import summarise
 from app.services import Services
-from core.access import Access
+from core.access import Caller
 from core.errors import AlreadyRunningError, CimientoError
 from core.evaluation_redaction import OPEN_STATES
 from core.evaluation_tables import EvaluationRow
@@ -148,10 +148,10 @@ class EvaluationRunner:
 
     def _how(self, run: Evaluation) -> Asking:
         wanted, settings = run.wanted, self._services.settings
-        # whoever started the run could see it
-        prompt = self._services.prompts.get(wanted.prompt, Access.to_everything())
-        options = default_options(settings.generation).with_prompt(prompt.template)
-        options = self._services.calibrations.applied(options, wanted.access)
+        # whoever started the run could see the prompt
+        options = options_for(
+            self._services, wanted.access, caller=Caller.owner(), prompt=wanted.prompt
+        )
         if wanted.min_confidence is not None:
             options = replace(options, min_confidence=wanted.min_confidence)
         return Asking(wanted.access, wanted.top_k or settings.retrieval.top_k, options)

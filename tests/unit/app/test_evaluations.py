@@ -218,3 +218,9 @@ def test_a_run_is_not_theirs_who_may_no_longer_see_what_it_quotes(pool: House) -
     assert runs.list(blind) == []
     with pytest.raises(CimientoError, match="there is no evaluation"):
         runs.get(run["id"], blind)
+
+
+def test_a_run_asks_as_its_collection_is_set(pool: House) -> None:
+    pool.client.patch("/v1/collections/default", json={"settings": {"samples": 2}})
+    run = done(pool, OPENS, collections=["default"])
+    assert get(pool, run, part="/report")["manifest"]["sampling"]["n"] == 2
