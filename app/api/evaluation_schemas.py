@@ -12,7 +12,6 @@ from app.api.schemas import CollectionNames
 from app.evaluation.comparing import Comparison
 from app.evaluation.stored import Evaluation, QuestionSource, State
 from app.evaluation.summary import EVERYTHING, Summary
-from core.ids import EvaluationId
 
 RunName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
 
@@ -159,7 +158,7 @@ class ComparisonOut(Reply):
     num_left_out: int = Field(description="Questions that only one of them has, or withdrawn.")
 
     @classmethod
-    def of(cls, found: Comparison, *, before: EvaluationId, after: EvaluationId) -> Self:
+    def of(cls, found: Comparison, *, before: str, after: str) -> Self:
         """From the room's own data."""
         return cls(
             before=before,

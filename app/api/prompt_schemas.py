@@ -6,9 +6,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from app.active_prompts import Activation
+from app.api.evaluation_schemas import ComparisonOut
 from app.api.fields import QuestionText, Reply, Request
 from app.api.receipt_schemas import VersionNamed
 from app.api.schemas import CollectionNames, Filter
+from app.comparing_prompts import PromptsCompared, Scores
 from app.examples import Decision, ExampleState, ReviewedExample
 from app.previewing import Preview
 from app.prompts import StoredPrompt
@@ -161,6 +163,41 @@ class PreviewOut(Reply):
             left_out=[str(each.id) for each in context.left_out],
             examples=[each.id for each in context.examples],
             examples_left_out=[each.id for each in context.examples_left_out],
+        )
+
+
+class ScoresOut(ComparisonOut):
+    """Two evaluations on the same questions, one of each prompt; by their ids or files."""
+
+    also_changed: list[str] = Field(
+        description="What else differs between the two and may explain a difference."
+    )
+
+    @classmethod
+    def of_scores(cls, scores: Scores) -> Self:
+        """From the room's own data."""
+        found = ComparisonOut.of(scores.comparison, before=scores.before, after=scores.after)
+        return cls(**found.model_dump(), also_changed=list(scores.also_changed))
+
+
+class PromptsComparedOut(Reply):
+    """Two templates beside each other."""
+
+    before: PromptOut
+    after: PromptOut
+    changes: list[str] = Field(description="Lines of the sources, as a unified diff.")
+    scores: ScoresOut | None = Field(
+        description="Null where no two evaluations of them have a question in common."
+    )
+
+    @classmethod
+    def of(cls, found: PromptsCompared) -> Self:
+        """From the room's own data."""
+        return cls(
+            before=PromptOut.of(found.before),
+            after=PromptOut.of(found.after),
+            changes=list(found.changes),
+            scores=None if found.scores is None else ScoresOut.of_scores(found.scores),
         )
 
 

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from app.access import TheCaller
 from app.api.common import PAGE_SIZE, CollectionInPath, Cursor, TheServices, problems
+from app.api.evaluations import TheRuns
 from app.api.prompt_schemas import (
     ActivationIn,
     ActivationOut,
@@ -18,9 +19,11 @@ from app.api.prompt_schemas import (
     PromptNew,
     PromptOut,
     PromptPage,
+    PromptsComparedOut,
     PromptWhole,
 )
 from app.asking import narrow, options_for
+from app.comparing_prompts import compare_prompts, stored_runs
 from app.examples import ExampleState
 from app.previewing import Previewed, preview
 from core.ids import AnswerId
@@ -28,6 +31,7 @@ from generation.prompts import read_template
 
 router = APIRouter(tags=["prompts"])
 
+Reference = Annotated[str, Query(max_length=80, examples=["direct", "few_shot@1"])]
 ReferenceInPath = Annotated[str, Path(max_length=80, examples=["few_shot@1"])]
 
 
@@ -39,6 +43,20 @@ def list_prompts(services: TheServices, caller: TheCaller) -> PromptPage:
     """
     found = services.prompts.list(caller.access)
     return PromptPage(items=[PromptOut.of(each) for each in found])
+
+
+@router.get("/v1/prompts/compare", summary="Compare two prompts", responses=problems())
+def compare_two_prompts(
+    before: Reference, after: Reference, services: TheServices, runs: TheRuns, caller: TheCaller
+) -> PromptsComparedOut:
+    """What differs between two templates, and between evaluations of them that the caller made.
+
+    Of these, the two with a question in common that differ least in anything else.
+    """
+    one = services.prompts.get(before, caller.access)
+    other = services.prompts.get(after, caller.access)
+    evaluated = stored_runs(runs, caller, (one, other))
+    return PromptsComparedOut.of(compare_prompts(one, other, evaluated))
 
 
 @router.get("/v1/prompts/{reference}", summary="Show a prompt", responses=problems(404))

@@ -113,7 +113,7 @@ def run(
     if options.gate is not None:
         # JSON was printed already, and must stay one object
         _compare(
-            options.gate, done.json_path, gate=True, show=None if as_json else _print_comparison
+            options.gate, done.json_path, gate=True, show=None if as_json else print_comparison
         )
 
 
@@ -127,7 +127,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """What changed between two runs on the same questions, and whether chance explains it."""
-    _compare(before, after, gate=gate, show=_print_as_json if as_json else _print_comparison)
+    _compare(before, after, gate=gate, show=_print_as_json if as_json else print_comparison)
 
 
 def _compare(
@@ -229,7 +229,8 @@ def _print_as_json(found: "Comparison") -> None:
     print_json({**asdict(found), "losses": found.losses})
 
 
-def _print_comparison(found: "Comparison") -> None:
+def print_comparison(found: "Comparison") -> None:
+    """Print the differences between two runs."""
     from app.evaluation.page import LABELS
 
     for name, difference in found.differences.items():

@@ -22,6 +22,8 @@ from app.cli.search import Collections, TopK
 if TYPE_CHECKING:
     from app.active_prompts import Activation, ActivePrompts
     from app.api.prompt_schemas import PreviewOut
+    from app.comparing_prompts import PromptsCompared
+    from app.evaluation.stored import Evaluations
     from app.prompts import Prompts
     from core.ids import CollectionId
     from ingestion.collections import Collections as AllCollections
@@ -43,6 +45,7 @@ class _Records:
     prompts: "Prompts"
     active: "ActivePrompts"
     collections: "AllCollections"
+    evaluations: "Evaluations"
 
     def collection_id(self, name: str) -> "CollectionId":
         from core.access import Access
@@ -177,11 +180,39 @@ def history(collection: Collection = "default", as_json: AsJson = False) -> None
         typer.echo(f"{shown.prompt}, as everywhere: none was activated")
 
 
+@prompts_app.command("compare")
+def compare(
+    before: Prompt,
+    after: Prompt,
+    reports: Annotated[
+        list[Path] | None,
+        typer.Option("--report", help="report.json of an evaluation; may be repeated."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print what differs between two templates, and between evaluations of them."""
+    from app.api.prompt_schemas import PromptsComparedOut
+    from app.comparing_prompts import PromptRun, compare_prompts, stored_runs
+    from app.evaluation.reports import load_report
+    from core.access import Access, Caller
+
+    with _open() as records:
+        one, other = (records.prompts.get(each, Access.to_everything()) for each in (before, after))
+        runs = [PromptRun(str(path), load_report(path)) for path in reports or ()]
+        runs += stored_runs(records.evaluations, Caller.owner(), (one, other))
+        found = compare_prompts(one, other, runs)
+    if as_json:
+        print_json(PromptsComparedOut.of(found).model_dump(mode="json"))
+    else:
+        _print_compared(found)
+
+
 @contextmanager
 def _open() -> Iterator[_Records]:
     settings = load_cli_settings()
     # Late: see app.cli.context.
     from app.active_prompts import ActivePrompts
+    from app.evaluation.stored import Evaluations
     from app.prompts import Prompts
     from app.wiring import build_store
     from ingestion.collections import Collections as AllCollections
@@ -189,7 +220,8 @@ def _open() -> Iterator[_Records]:
     with open_database(settings) as database:
         prompts = Prompts(database)
         collections = AllCollections(build_store(settings, database))
-        yield _Records(prompts, ActivePrompts(database, prompts), collections)
+        active = ActivePrompts(database, prompts)
+        yield _Records(prompts, active, collections, Evaluations(database))
 
 
 def _read(file: Path) -> str:
@@ -226,3 +258,17 @@ def _print_preview(shown: "PreviewOut") -> None:
         typer.echo(f"left out: {len(shown.left_out)} passages, {num_examples} examples")
     if not shown.fits:
         typer.echo("the prompt does not fit the window: nothing can be asked", err=True)
+
+
+def _print_compared(found: "PromptsCompared") -> None:
+    from app.cli.evaluate import print_comparison
+
+    for line in found.changes:
+        typer.echo(line)
+    if found.scores is None:
+        typer.echo("\nno two evaluations of them have a question in common")
+        return
+    typer.echo(f"\n{found.scores.before} -> {found.scores.after}")
+    print_comparison(found.scores.comparison)
+    if found.scores.also_changed:
+        typer.echo(f"also different: {', '.join(found.scores.also_changed)}", err=True)

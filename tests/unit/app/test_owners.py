@@ -256,6 +256,9 @@ READS: Final[Mapping[tuple[str, str], Ask]] = {
         json={**d.question(), "question": d.one(*QUERIES), "stream": d.one(*(True, False))},
     ),
     ("GET", "/v1/prompts"): lambda c, _: c.get("/v1/prompts"),
+    ("GET", "/v1/prompts/compare"): lambda c, d: c.get(
+        "/v1/prompts/compare", params={"before": d.prompt(), "after": d.prompt()}
+    ),
     ("GET", "/v1/prompts/{reference}"): lambda c, d: c.get(
         f"/v1/prompts/{d.prompt()}{d.one('', '@1')}"
     ),
@@ -266,9 +269,7 @@ READS: Final[Mapping[tuple[str, str], Ask]] = {
     ("GET", "/v1/collections/{name}/prompt"): lambda c, d: c.get(
         f"/v1/collections/{d.collection()}/prompt"
     ),
-    ("GET", "/v1/examples"): lambda c, d: c.get(
-        "/v1/examples", params={"state": d.one("candidate", "approved", "rejected")}
-    ),
+    ("GET", "/v1/examples"): _listing("/v1/examples", "cursor"),
 }
 CHANGES: Final[Mapping[tuple[str, str], Ask]] = {
     ("POST", "/v1/prompts"): lambda c, d: c.post(
