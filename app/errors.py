@@ -222,6 +222,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "generator_not_supported": 501,
     # of the service itself
     "database_behind": 503,
+    "database_busy": 503,
     "lexical_index_busy": 503,
     "model_missing": 503,
     "encoder_unsupported": 503,

@@ -242,14 +242,23 @@ class Matrix:
             self.ledger.faults.append(f"the durable workflow {workflow} was not forgotten")
         self.client.close()
         self.queue.close()
+        self.counts["deleted_text_before_compaction"] = len(self._files_that_say_deleted())
+        self.database.compact()
         self.database.close()
-        for path in self.data_dir.rglob("*"):
-            if path.is_file():
-                data = path.read_bytes()
-                for marker in (*self.ledger.dead, *self.ledger.replaced):
-                    if marker.encode() in data:
-                        self.ledger.faults.append(f"{path.name} still says {marker}")
-                        self.counts["files_with_deleted_text"] += 1
+        for path, marker in self._files_that_say_deleted():
+            self.ledger.faults.append(f"{path.name} still says {marker}")
+            self.counts["files_with_deleted_text"] += 1
+
+    def _files_that_say_deleted(self) -> list[tuple[Path, str]]:
+        """Every file below the data folder with each deleted word that is in its bytes."""
+        return [
+            (path, marker)
+            for path in self.data_dir.rglob("*")
+            if path.is_file()
+            for data in [path.read_bytes()]
+            for marker in (*self.ledger.dead, *self.ledger.replaced)
+            if marker.encode() in data
+        ]
 
 
 def _kill_all(victims: list[KilledProcess]) -> None:

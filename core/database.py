@@ -1,5 +1,6 @@
 """Database sessions. One writer at a time on SQLite; only `session_scope` commits."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.orm import Session
 
+from core.errors import DatabaseBusyError
 from core.idle_connections import IdleConnections
 
 _BUSY_TIMEOUT_MS: Final = 30_000
@@ -18,8 +20,10 @@ _BEGIN_OPTION: Final = "sqlite_begin"
 class Database:
     """The truth. Thread-safe; hold it for the life of the process and close it at the end."""
 
-    def __init__(self, url: str) -> None:
-        self._engine = _build_engine(url)
+    def __init__(self, url: str, *, busy_timeout_ms: int = _BUSY_TIMEOUT_MS) -> None:
+        """busy_timeout_ms: how long to wait for another writer on SQLite."""
+        self._busy_timeout_ms = busy_timeout_ms
+        self._engine = _build_engine(url, busy_timeout_ms)
         # A deferred transaction that reads and then writes can fail at once with "database is
         # locked", whatever the busy timeout; writers therefore take the lock when they begin.
         self._writer = self._engine.execution_options(**{_BEGIN_OPTION: "BEGIN IMMEDIATE"})
@@ -73,8 +77,31 @@ class Database:
             try:
                 busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             finally:
-                cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+                cursor.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
             return not busy
+
+    def compact(self) -> None:
+        """Rewrite SQLite's file without its unused parts, which may hold deleted text.
+
+        A row that was moved to another page can stay behind where it was, and `secure_delete` does
+        not know of it. Takes seconds a gigabyte, as much room again, and the writer's lock; readers
+        go on. Nothing happens on PostgreSQL. Raises `DatabaseBusyError`.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return
+        with closing(self._engine.raw_connection()) as connection:
+            try:
+                connection.cursor().execute("VACUUM")
+            except sqlite3.OperationalError as error:
+                raise DatabaseBusyError(f"the database cannot be rewritten now: {error}") from error
+        self.overwrite_deleted()
+
+    def file_bytes(self) -> int:
+        """The size of SQLite's file; 0 on PostgreSQL and for a database in memory."""
+        path = self._engine.url.database
+        if self._engine.dialect.name != "sqlite" or not path:
+            return 0
+        return Path(path).stat().st_size
 
     def close(self) -> None:
         """Close every connection that nobody uses."""
@@ -83,13 +110,13 @@ class Database:
         self._engine.dispose()
 
 
-def _build_engine(url: str) -> Engine:
+def _build_engine(url: str, busy_timeout_ms: int) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
+    engine = create_engine(url, connect_args={"timeout": busy_timeout_ms / 1000})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -104,7 +131,6 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
     # FULL: a commit that was acknowledged survives a power cut, not only a crash.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
     # Deleted text is overwritten in the file: "gone" holds for a copy of the disk as well.
     cursor.execute("PRAGMA secure_delete = ON")
     cursor.close()

@@ -27,6 +27,13 @@ class DatabaseBehindError(CimientoError):
     code = "database_behind"
 
 
+class DatabaseBusyError(CimientoError):
+    """Somebody else writes, or the disk has no room for a second copy; later it may go well."""
+
+    code = "database_busy"
+    retryable = True
+
+
 class NotFoundError(CimientoError):
     """Something named by the caller does not exist, or the caller may not know that it does."""
 

@@ -20,6 +20,7 @@ from sqlalchemy import create_engine, make_url
 from core.errors import AlreadyRunningError
 from core.ids import VersionId, WorkerId
 from ingestion.attempts import Attempt, Attempts, job_error
+from ingestion.compaction import Compactions
 from ingestion.errors import IngestionInterruptedError, WorkerGivenUpError
 from ingestion.index_keeper import IndexDuty, Tidying
 from ingestion.patience import patience_with
@@ -42,6 +43,7 @@ _POLL_S: Final = 0.2
 _LOOK_EVERY_S: Final = 1.0
 _RECONCILE_EVERY_S: Final = 5.0
 _SWEEP_EVERY_S: Final = 60.0
+_COMPACT_EVERY_S: Final = 600.0
 _RECONCILE_ALL_EVERY: Final = 12
 _STOP_WITHIN_S: Final = 5.0
 _OTHER_THREADS: Final = 3
@@ -144,6 +146,7 @@ class IngestionWorker:
         )
         self._workers = workers
         self._work_lock = work_lock
+        self._compactions = Compactions(store.database, store.segments_root.parent)
         self._num_documents = num_documents
         # Set when the process should end and be started anew: the other workers gave it up, or a
         # step is stuck in it.
@@ -162,6 +165,7 @@ class IngestionWorker:
                 (_RECONCILE_EVERY_S, self._reconcile),
                 (_LOOK_EVERY_S, self._end_stalled),
                 (_SWEEP_EVERY_S, self._sweep_deleted),
+                (_COMPACT_EVERY_S, self._compact),
             )
         ]
 
@@ -278,6 +282,10 @@ class IngestionWorker:
         """Remove what dead workers left of deleted documents, however busy the others are."""
         if num_staged := sweep_deleted(self._store):
             log.info("deleted_work_swept", staged=num_staged)
+
+    def _compact(self) -> None:
+        with suppress(AlreadyRunningError):
+            self._compactions.compact_if_due()
 
     def _reconcile(self) -> None:
         """Make the queue agree with the truth: no open job without a workflow that works on it."""

@@ -129,7 +129,7 @@ def test_ten_kills_lose_double_leave_and_show_nothing(matrix: Matrix) -> None:
     assert [marker for marker in alive if text.count(marker) != 1] == []
     assert [marker for marker in matrix.ledger.replaced if marker in text] == []
     assert house.orphans() == NO_ORPHANS
-    house.database.overwrite_deleted()
+    house.database.compact()
     gone = [*matrix.ledger.dead, *matrix.ledger.replaced]
     left = {marker: files_that_say(house.data_dir, marker) for marker in gone}
     assert [marker for marker, files in left.items() if files] == []
