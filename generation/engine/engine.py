@@ -105,16 +105,12 @@ class Engine:
         self._max_context = min(settings.max_context or limit, limit)
         self._vocab_size = model.config.vocab_size
         num_pages = _num_pages(model, settings.kv_bytes, self._max_context)
-        self._pool = PagePool(num_pages)
         limits = SchedulerLimits(
             max_batch_tokens=settings.max_batch_tokens,
             max_sequences=settings.max_sequences,
             max_waiting=settings.max_waiting,
             max_context=self._max_context,
         )
-        # on a card attention reads pages wherever they lie; here only runs are read without a copy
-        keeps_runs = model.device.type == "cpu"
-        self._scheduler = Scheduler(self._pool, limits, keeps_runs=keeps_runs)
         sizes = RunnerSizes(
             num_pages=num_pages,
             page_size=PAGE_SIZE,
@@ -123,6 +119,8 @@ class Engine:
             compile_blocks=settings.compile_blocks,
         )
         runner = build_runner(model, sizes)
+        self._pool = PagePool(num_pages, keeps_runs=runner.wants_runs)
+        self._scheduler = Scheduler(self._pool, limits)
         self._core = EngineCore(
             runner, self._scheduler, max_context=self._max_context, lookup=settings.lookup
         )

@@ -5,7 +5,7 @@ be held by several, and is never written again. It is known by a digest of its t
 them and of the tenant, so another sequence that begins alike finds it instead of computing it. A
 known page that nobody holds stays cached until its room is needed: least recently held goes first.
 
-Neighbouring pages are worth having, because attention over a run of them needs no copy. So a
+Where attention over a run of neighbouring pages needs no copy, runs are worth having. There a
 sequence says how much room it will want in all and is given the beginning of a run that long; the
 rest of the run is earmarked, and others take it only where nothing else is free.
 """
@@ -36,10 +36,17 @@ class PageAccountingError(EngineError):
 
 
 class PagePool:
-    """`num_pages` pages, each free, cached or held. Not thread-safe."""
+    """`num_pages` pages, each free, cached or held. Not thread-safe.
 
-    def __init__(self, num_pages: int, *, page_size: int = PAGE_SIZE) -> None:
+    keeps_runs: evict and earmark so that a sequence's pages are neighbours. Without it no page is
+        evicted while another is free.
+    """
+
+    def __init__(
+        self, num_pages: int, *, page_size: int = PAGE_SIZE, keeps_runs: bool = True
+    ) -> None:
         self.num_pages = num_pages
+        self.keeps_runs = keeps_runs
         self.page_size = page_size
         self._map = bytearray(_FREE * num_pages)
         self._num_holders = [0] * num_pages
@@ -91,11 +98,12 @@ class PagePool:
             )
         if after is not None:
             self._drop_earmark(after)
-        wanted = max(room, num)
+        wanted = max(room, num) if self.keeps_runs else num
         num_to_keep = len(self._cached) - wanted
         pages: list[int] = []
         while len(pages) < num:
-            after = self._choose(after, room=wanted - len(pages), num_to_keep=num_to_keep)
+            in_one_run = wanted - len(pages) if self.keeps_runs else 1
+            after = self._choose(after, room=in_one_run, num_to_keep=num_to_keep)
             self._take(after)
             pages.append(after)
         self._earmark(pages[-1], wanted - num)

@@ -64,6 +64,7 @@ class LeadingRunner:
     def __init__(self, own: BatchRunner, words: Words) -> None:
         self._own = own
         self._words = words
+        self.wants_runs = own.wants_runs
 
     def run(self, chunks: Sequence[Chunk]) -> Tensor:
         self._words.send(encode(chunks))

@@ -50,7 +50,12 @@ class RunnerSizes:
 
 
 class BatchRunner(Protocol):
-    """Runs batches for the engine's loop: `Runner` here, another where the model is on a card."""
+    """Runs batches for the engine's loop: `Runner` here, another where the model is on a card.
+
+    wants_runs: whether it reads pages that are neighbours without a copy, and others not.
+    """
+
+    wants_runs: bool
 
     def run(self, chunks: "Sequence[Chunk]") -> Tensor:
         """Compute and cache every chunk; the hidden states (R, C) that were asked for, in order.
@@ -81,6 +86,8 @@ class Chunk:
 
 class Runner:
     """Holds the model and its cache."""
+
+    wants_runs = True
 
     def __init__(self, model: CausalModel, *, num_pages: int, page_size: int) -> None:
         self._model = model

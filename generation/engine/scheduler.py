@@ -94,13 +94,12 @@ class Scheduler:
     The caller adds sequences, then repeats: `schedule`, compute, extend the output, `complete` each
     work. It removes a sequence as soon as it ends; never between `schedule` and the computation.
 
-    keeps_runs: copy a known prefix, where the sequence could not go on right after it, to where
-        all of it fits in one run. One copy then saves gathering scattered pages at every step.
+    Where the pool keeps runs, a known prefix that the sequence could not go on right after is
+    copied to where all of it fits in one run. One copy then saves gathering scattered pages at
+    every step.
     """
 
-    def __init__(
-        self, pool: PagePool, limits: SchedulerLimits, *, keeps_runs: bool = False
-    ) -> None:
+    def __init__(self, pool: PagePool, limits: SchedulerLimits) -> None:
         num_tokens = pool.num_pages * pool.page_size
         if limits.max_context > num_tokens:
             raise SchedulerLimitsError(
@@ -109,7 +108,6 @@ class Scheduler:
             )
         self._pool = pool
         self._limits = limits
-        self._keeps_runs = keeps_runs
         self._waiting = WaitingRoom()
         # in order of admission; tokens computed since, which are given back if it is preempted
         self._running: dict[Sequence, int] = {}
@@ -219,7 +217,7 @@ class Scheduler:
             if not self._seat(sequence):
                 return
             self._waiting.take(sequence)
-            copies = self._move_to_run(sequence) if self._keeps_runs else ()
+            copies = self._move_to_run(sequence) if self._pool.keeps_runs else ()
             self._compute(sequence, self._step.num_left, copies=copies)
 
     def _compute(self, sequence: Sequence, max_tokens: int, *, copies: Copies = ()) -> int:

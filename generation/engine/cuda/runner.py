@@ -23,6 +23,8 @@ from generation.engine.runner import CausalModel, Chunk, RunnerSizes, log_likeli
 class DeviceRunner:
     """Small batches replay a recorded step; the others, prompts among them, run as they come."""
 
+    wants_runs = False
+
     def __init__(
         self,
         model: CausalModel,

@@ -57,7 +57,12 @@ def _find_library(model: Transformer) -> Library | None:
 
 
 class NativeRunner(Runner):
-    """A `Runner` whose steps of up to MAX_ROWS tokens are the C++'s, for what `can_run`."""
+    """A `Runner` whose steps of up to MAX_ROWS tokens are the C++'s, for what `can_run`.
+
+    They read pages wherever they lie. A prompt's few steps gather theirs.
+    """
+
+    wants_runs = False
 
     def __init__(self, model: Transformer, *, num_pages: int, page_size: int) -> None:
         super().__init__(model, num_pages=num_pages, page_size=page_size)

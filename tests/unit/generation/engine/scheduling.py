@@ -59,8 +59,8 @@ class Simulation:
         limits: SchedulerLimits,
         keeps_runs: bool = False,
     ) -> None:
-        self.pool = PagePool(num_pages, page_size=page_size)
-        self.scheduler = Scheduler(self.pool, limits, keeps_runs=keeps_runs)
+        self.pool = PagePool(num_pages, page_size=page_size, keeps_runs=keeps_runs)
+        self.scheduler = Scheduler(self.pool, limits)
         self.limits = limits
         self.ended: list[Sequence] = []  # in the order in which they ran to their end
         self._memory: dict[tuple[int, int], tuple[str, int]] = {}  # page, offset: tenant, token

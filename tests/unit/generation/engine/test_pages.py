@@ -227,6 +227,18 @@ def test_no_more_is_evicted_than_was_asked_for() -> None:
     pool.check()
 
 
+def test_where_runs_are_not_kept_nothing_is_evicted_while_a_page_is_free() -> None:
+    pool = PagePool(8, page_size=SIZE, keeps_runs=False)
+    held = [hold(pool, [token] * SIZE) for token in range(6)]
+    for page in (4, 1, 3):
+        pool.release(held[page])
+    assert pool.allocate(2, room=6) == [6, 7]
+    assert pool.allocate(1, room=6) == [4]
+    known = [token for token in range(6) if pool.find_prefix([token] * SIZE, tenant="")]
+    assert known == [0, 1, 2, 3, 5]
+    pool.check()
+
+
 def test_asking_for_what_would_be_freed_counts_shared_pages_once_all_let_go() -> None:
     pool = pool_of(8)
     one, two = hold(pool, list(range(10))), hold(pool, [*range(8), 50, 51])
