@@ -63,7 +63,6 @@ class Town:
             for path in (
                 f"/v1/answers/{owner.answer_id}",
                 f"/v1/conversations/{owner.conversation_id}",
-                f"/v1/evaluations/{owner.evaluation_id}",
                 f"/v1/evaluations/{owner.evaluation_id}/report",
             )
         ]
