@@ -163,7 +163,7 @@ class GenerationSettings(_Group):
         default="quote",
         description="quote: answers are verbatim sentences of the documents. draft: the model "
         "writes freely, each sentence is checked, and a draft that fails gives way to the quote. "
-        "A prompt template may ask for either.",
+        "A prompt template may ask for either; several samples are always drafts.",
     )
     samples: int = Field(
         default=1,

@@ -75,7 +75,9 @@ class WeighedReward:
         spans: Sequence[Evidence],  # noqa: ARG002 - was looked at when they were checked
     ) -> list[Judgement]:
         """One judgement a candidate. Where a server tells no likelihoods, they do not count."""
-        words = [frozenset(content_stems(candidate.answer)) for candidate in candidates]
+        # what would be shown of it, where anything would
+        texts = ["".join(candidate.pieces) or candidate.answer for candidate in candidates]
+        words = [frozenset(content_stems(text)) for text in texts]
         judgements = []
         for number, candidate in enumerate(candidates):
             others = words[:number] + words[number + 1 :]
@@ -97,8 +99,9 @@ class WeighedReward:
         return math.fsum(weights[name] * value for name, value in parts.items())
 
 
-# Measured by `python -m benchmarks.best_of`; the figures are in benchmarks/LOG.md.
-BUILT_IN_REWARD: Final = WeighedReward("built-in@1", support=0.5, agreement=0.4, likelihood=0.1)
+# Measured by `python -m benchmarks.drafts`; the figures are in benchmarks/LOG.md. Support weighs
+# least because it has decided already: a draft that the passages do not support cannot win.
+BUILT_IN_REWARD: Final = WeighedReward("built-in@1", support=0.2, agreement=0.4, likelihood=0.4)
 
 
 def _agreement(own: frozenset[str], others: Sequence[frozenset[str]]) -> float:
