@@ -8,7 +8,7 @@ import torch
 
 from core.durable import replace_text
 from generation.training.checkpoint import RunState
-from generation.training.options import BaseOptions
+from generation.training.options import TrainingOptions, flag
 from generation.training.pretraining import Pretraining
 
 
@@ -98,10 +98,12 @@ Python {platform.python_version()}.
 the model is whole."""
 
 
-def write_command(options: BaseOptions) -> str:
+def write_command(options: TrainingOptions, program: str = "cimiento train base") -> str:
     """The command that makes this run again."""
-    parts = ["cimiento train base"]
+    parts = [program]
     for name, value in options.to_json().items():
-        if value is not None and name != "resume":
-            parts.append(f"--{name.replace('_', '-')} {shlex.quote(str(value))}")
+        if value is True and name != "resume":
+            parts.append(flag(name))
+        elif value is not None and not isinstance(value, bool):
+            parts.append(f"{flag(name)} {shlex.quote(str(value))}")
     return " \\\n  ".join(parts)

@@ -1,11 +1,14 @@
 """A run on disk, whole or not at all: weights, optimizer, place in the data, random numbers."""
 
 import pickle
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
+from torch import Tensor
 
 from core.durable import replace_file
 from generation.training.errors import CheckpointError
@@ -21,12 +24,37 @@ class RunState:
     elapsed_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best validation so far, and how many have come since; of a task that has a metric."""
+
+    metric: float | None = None
+    loss: float = 0.0
+    step: int = 0
+    num_worse: int = 0
+
+    def after(self, step: int, *, metric: float, loss: float) -> "Best":
+        """What it is after one more validation; of equal metrics the lower loss is better."""
+        if self.metric is None or (metric, -loss) > (self.metric, -self.loss):
+            return Best(metric, loss, step)
+        return replace(self, num_worse=self.num_worse + 1)
+
+
+NO_BEST: Final = Best()
+
+
 def save_checkpoint(
-    path: Path, run: RunState, trainer_state: dict[str, Any], options: dict[str, Any]
+    path: Path,
+    run: RunState,
+    trainer_state: dict[str, Any],
+    options: dict[str, Any],
+    *,
+    best: Best = NO_BEST,
 ) -> None:
     """Replace the checkpoint at `path`; killed at any moment, the earlier one is still whole."""
     content = {
-        "run": {name: getattr(run, name) for name in RunState.__dataclass_fields__},
+        "run": asdict(run),
+        "best": asdict(best),
         "trainer": trainer_state,
         "options": options,
         "random": _random_state(),
@@ -35,19 +63,42 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path, *, device: torch.device) -> dict[str, Any]:
-    """What `save_checkpoint` wrote; `run` is a RunState. Random numbers go on where they were.
+    """What `save_checkpoint` wrote, `run` and `best` as such. Random numbers go on where they were.
 
     Raises CheckpointError for a damaged file. Only plain data is read, never code.
     """
-    try:
-        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    with _damage_named(path):
+        content = _load(path, device)
         content["run"] = RunState(**content["run"])
+        content["best"] = Best(**content["best"])
         _restore_random(content["random"])
+    return content
+
+
+def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
+    """Replace the weights at `path`."""
+    replace_file(path, lambda stream: torch.save(weights, stream))
+
+
+def load_weights(path: Path, *, device: torch.device) -> dict[str, Tensor]:
+    """What `save_weights` wrote. Raises CheckpointError for a damaged file."""
+    with _damage_named(path):
+        return _load(path, device)
+
+
+def _load(path: Path, device: torch.device) -> dict[str, Any]:
+    content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    return content
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); remove it to begin anew") from error
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path} is not a checkpoint; remove it to begin anew") from error
-    return content
 
 
 def _random_state() -> dict[str, torch.Tensor]:

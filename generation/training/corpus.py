@@ -1,7 +1,7 @@
 """From a folder to texts worth learning from: read, clean, reject, drop duplicates; count all."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -12,8 +12,6 @@ from generation.training.documents import Skips, find_files, read_documents
 from generation.training.errors import DataError
 
 MIN_CHARS: Final = 200
-
-Report = Callable[[str], None]
 
 
 @dataclass(slots=True)

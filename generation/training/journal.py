@@ -11,13 +11,13 @@ from core.durable import replace_text
 
 HEADER: Final = (
     *("step", "tokens", "elapsed_s", "learning_rate"),
-    *("loss", "grad_norm", "validation_loss"),
+    *("loss", "grad_norm", "validation_loss", "validation_metric"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One step. Losses are nats per token; validation_loss only where it was measured."""
+    """One step. Losses are nats per token; validations only where there was one."""
 
     step: int
     tokens: int
@@ -26,6 +26,7 @@ class Row:
     loss: float
     grad_norm: float
     validation_loss: float | None
+    validation_metric: float | None = None
 
 
 class Journal:
@@ -73,14 +74,17 @@ def read_rows(path: Path) -> Iterator[Row]:
                 learning_rate=float(cells["learning_rate"]),
                 loss=float(cells["loss"]),
                 grad_norm=float(cells["grad_norm"]),
-                validation_loss=float(cells["validation_loss"])
-                if cells["validation_loss"]
-                else None,
+                validation_loss=_optional(cells["validation_loss"]),
+                validation_metric=_optional(cells["validation_metric"]),
             )
 
 
+def _optional(cell: str) -> float | None:
+    return float(cell) if cell else None
+
+
 def _cells(row: Row) -> tuple[str, ...]:
-    validation = "" if row.validation_loss is None else f"{row.validation_loss:.5f}"
+    validations = row.validation_loss, row.validation_metric
     return (
         str(row.step),
         str(row.tokens),
@@ -88,5 +92,5 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.learning_rate:.4g}",
         f"{row.loss:.5f}",
         f"{row.grad_norm:.4g}",
-        validation,
+        *("" if value is None else f"{value:.5f}" for value in validations),
     )

@@ -2,9 +2,14 @@
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Final
 
+from generation.training.errors import OptionError, TrainingError
+
 SECONDS_BETWEEN_LINES: Final = 10.0
+
+Report = Callable[[str], None]
 
 
 def print_line(text: str) -> None:
@@ -36,3 +41,19 @@ class ProgressLine:
             sys.stderr.write("\r" + " " * self._width + "\r")
         self._width = 0
         print_line(text)
+
+
+def run_command(train: Callable[[], object]) -> int:
+    """Run a trainer, say what went wrong, and give the exit code: 0, 1 failed, 2 wrong option."""
+    try:
+        train()
+    except TrainingError as error:
+        print_line(f"error: {error}")
+        return 2 if isinstance(error, OptionError) else 1
+    except OSError as error:
+        print_line(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        print_line("interrupted at once; what was saved before stays")
+        return 1
+    return 0

@@ -1,7 +1,7 @@
-"""What a pre-training run can be told. Refuses what cannot work before any file is read."""
+"""What a training run can be told. Refuses what cannot work before any file is read."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -18,18 +18,10 @@ _FREE_ON_RESUME: Final = frozenset({"resume", "steps", "minutes", "device", "che
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BaseOptions:
-    """The options of `cimiento train base`, named as they are there. OptionError names one."""
+class TrainingOptions:
+    """What every kind of training can be told. OptionError names the option at fault."""
 
-    data: Path
-    tokenizer: Path
     out: Path
-    layers: int = 6
-    width: int = 256
-    heads: int = 4
-    kv_heads: int = 2
-    d_ff: int | None = None  # None: 8/3 of the width, rounded up to a multiple of 64
-    context: int = 512
     batch_tokens: int = 8192
     pass_tokens: int | None = None  # None: as many as memory surely holds
     steps: int | None = None  # None, and no minutes either: once through the data
@@ -38,7 +30,6 @@ class BaseOptions:
     warmup: int = 100  # at most a tenth of the run
     weight_decay: float = 0.1
     held_out: float = 0.05
-    min_chars: int = MIN_CHARS
     checkpoint_minutes: float = 10.0
     seed: int = 0
     dtype: str = "auto"
@@ -46,25 +37,72 @@ class BaseOptions:
     resume: bool = False
 
     def __post_init__(self) -> None:
-        positive = ("layers", "width", "heads", "kv_heads", "d_ff", "batch_tokens", "pass_tokens")
-        for name in (*positive, "steps", "minutes", "lr", "checkpoint_minutes"):
+        self.require_positive("batch_tokens", "pass_tokens", "steps", "minutes", "lr")
+        self.require_positive("checkpoint_minutes")
+        self.require_natural("seed", "weight_decay", "warmup")
+        if not 0 < self.held_out <= 0.5:
+            raise OptionError(f"--held-out must be above 0 and at most 0.5, got {self.held_out}")
+        self.require_choice("dtype", DTYPES)
+        self.require_choice("device", DEVICES)
+
+    def require_positive(self, *names: str) -> None:
+        for name in names:
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
-                raise OptionError(f"{_flag(name)} must be above zero, got {value}")
-        for name in ("seed", "weight_decay", "min_chars", "warmup"):
+                raise OptionError(f"{flag(name)} must be above zero, got {value}")
+
+    def require_natural(self, *names: str) -> None:
+        for name in names:
             value = getattr(self, name)
             if value is not None and not 0 <= value < 2**32:
-                raise OptionError(f"{_flag(name)} must be from 0 to 4294967295, got {value}")
+                raise OptionError(f"{flag(name)} must be from 0 to 4294967295, got {value}")
+
+    def require_choice(self, name: str, choices: Sequence[str]) -> None:
+        if getattr(self, name) not in choices:
+            raise OptionError(f"{flag(name)} must be one of {', '.join(choices)}")
+
+    def to_json(self) -> dict[str, Any]:
+        """The options as plain data, for a checkpoint."""
+        return {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in asdict(self).items()
+        }
+
+    def require_same_run(self, saved: dict[str, Any]) -> None:
+        """Raise OptionError where these options would continue another run than `saved`."""
+        for name, value in self.to_json().items():
+            is_place = isinstance(getattr(self, name), Path)  # folders may have moved
+            if name in _FREE_ON_RESUME or is_place or saved.get(name) == value:
+                continue
+            raise OptionError(
+                f"{flag(name)} is {value} and was {saved.get(name)} when this run began; "
+                "resume with the same options"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseOptions(TrainingOptions):
+    """The options of `cimiento train base`, named as they are there."""
+
+    data: Path
+    tokenizer: Path
+    layers: int = 6
+    width: int = 256
+    heads: int = 4
+    kv_heads: int = 2
+    d_ff: int | None = None  # None: 8/3 of the width, rounded up to a multiple of 64
+    context: int = 512
+    min_chars: int = MIN_CHARS
+
+    def __post_init__(self) -> None:
+        TrainingOptions.__post_init__(self)  # a class with slots is made anew: super() misses it
+        self.require_positive("layers", "width", "heads", "kv_heads", "d_ff")
+        self.require_natural("min_chars")
         self._check_shape()
         for name in ("batch_tokens", "pass_tokens"):
             value = getattr(self, name)
             if value is not None and value < self.context:
-                raise OptionError(f"{_flag(name)} ({value}) must hold a --context ({self.context})")
-        if not 0 < self.held_out <= 0.5:
-            raise OptionError(f"--held-out must be above 0 and at most 0.5, got {self.held_out}")
-        for name, choices in (("dtype", DTYPES), ("device", DEVICES)):
-            if getattr(self, name) not in choices:
-                raise OptionError(f"{_flag(name)} must be one of {', '.join(choices)}")
+                raise OptionError(f"{flag(name)} ({value}) must hold a --context ({self.context})")
 
     def _check_shape(self) -> None:
         if self.context < 2:
@@ -96,29 +134,11 @@ class BaseOptions:
         except ModelConfigError as error:
             raise OptionError(f"--context or another number of the shape: {error}") from error
 
-    def to_json(self) -> dict[str, Any]:
-        """The options as plain data, for a checkpoint."""
-        return {
-            name: str(value) if isinstance(value, Path) else value
-            for name, value in asdict(self).items()
-        }
 
-    def require_same_run(self, saved: dict[str, Any]) -> None:
-        """Raise OptionError where these options would continue another run than `saved`."""
-        for name, value in self.to_json().items():
-            is_place = isinstance(getattr(self, name), Path)  # folders may have moved
-            if name in _FREE_ON_RESUME or is_place or saved.get(name) == value:
-                continue
-            raise OptionError(
-                f"{_flag(name)} is {value} and was {saved.get(name)} when this run began; "
-                "resume with the same options"
-            )
-
-
-_HELP: Final[dict[str, str]] = {
+_HELP: Final = {
+    "out": "folder for the model; the run's state is kept in its folder 'training'",
     "data": "folder of .txt, .md and .jsonl files",
     "tokenizer": "folder that 'cimiento train tokenizer' wrote",
-    "out": "folder for the model; the run's state is kept in its folder 'training'",
     "layers": "transformer blocks",
     "width": "size of the hidden state",
     "heads": "query heads",
@@ -144,26 +164,27 @@ _HELP: Final[dict[str, str]] = {
 
 def parse_options(arguments: Sequence[str] | None, *, program: str | None = None) -> BaseOptions:
     """Options from the command line. Ends the process for --help and for unknown options."""
-    given = build_parser(program).parse_args(arguments)
-    return BaseOptions(**vars(given))
-
-
-def build_parser(program: str | None = None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=program,
-        description="Train a small Llama from nothing on a folder of text.",
-        allow_abbrev=False,
+    parser = build_parser(
+        BaseOptions, _HELP, program, "Train a small Llama from nothing on a folder of text."
     )
-    for field in fields(BaseOptions):
-        help_text = _HELP[field.name]
-        if field.name == "resume":
-            parser.add_argument("--resume", action="store_true", help=help_text)
+    return BaseOptions(**vars(parser.parse_args(arguments)))
+
+
+def build_parser(
+    kind: type[TrainingOptions], help_texts: Mapping[str, str], program: str | None, purpose: str
+) -> argparse.ArgumentParser:
+    """A parser with an option for every field of `kind`."""
+    parser = argparse.ArgumentParser(prog=program, description=purpose, allow_abbrev=False)
+    for field in fields(kind):
+        help_text = help_texts[field.name]
+        if isinstance(field.default, bool):
+            parser.add_argument(flag(field.name), action="store_true", help=help_text)
             continue
         is_required = field.default is MISSING
         if not is_required and field.default is not None:
             help_text += f" ({field.default})"
         parser.add_argument(
-            _flag(field.name),
+            flag(field.name),
             type=_type_of(field.type),
             required=is_required,
             default=None if is_required else field.default,
@@ -172,7 +193,8 @@ def build_parser(program: str | None = None) -> argparse.ArgumentParser:
     return parser
 
 
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
+    """How an option is spelt on the command line."""
     return "--" + name.replace("_", "-")
 
 

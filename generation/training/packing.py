@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from generation.engine.attention import PackedContext
 from generation.training.tokens import Ids, TokenStore
 
 IGNORED: Final = -100  # a target that no loss counts, as torch's cross_entropy spells it
@@ -32,6 +33,10 @@ class PackedBatch:
     @property
     def num_tokens(self) -> int:
         return len(self.tokens)
+
+    def build_context(self) -> PackedContext:
+        """What lets no sequence see another."""
+        return PackedContext(self.lengths)
 
     def to(self, device: torch.device) -> "PackedBatch":
         return replace(
@@ -89,6 +94,26 @@ def pack_in_order(ids: Ids, windows: Windows, *, pass_tokens: int) -> Iterator[P
     yield from _fill((ids[start : start + size] for start, size in spans), pass_tokens)
 
 
+class Shuffle:
+    """Numbers below `size` without end: each once a round, ordered by the seed and the round."""
+
+    def __init__(self, size: int, *, seed: int) -> None:
+        self._size = size
+        self._seed = seed
+        self._round = -1
+        self._order = np.empty(0, np.int64)
+        self.position = 0  # numbers taken so far; set it to go on from there
+
+    def take(self) -> int:
+        current, index = divmod(self.position, self._size)
+        if current != self._round:
+            self._round = current
+            generator = np.random.default_rng([self._seed, 1, current])
+            self._order = generator.permutation(self._size)
+        self.position += 1
+        return int(self._order[index])
+
+
 class WindowStream:
     """Windows without end: shuffled anew every round, by the seed and the round's number."""
 
@@ -99,10 +124,16 @@ class WindowStream:
         self._windows = windows
         self._batch_tokens = batch_tokens
         self._pass_tokens = pass_tokens
-        self._seed = seed
-        self._round = -1
-        self._order = np.empty(0, np.int64)
-        self.position = 0  # windows taken so far; set it to go on from there
+        self._shuffle = Shuffle(len(windows), seed=seed)
+
+    @property
+    def position(self) -> int:
+        """Windows taken so far; set it to go on from there."""
+        return self._shuffle.position
+
+    @position.setter
+    def position(self, position: int) -> None:
+        self._shuffle.position = position
 
     def take_step(self) -> list[PackedBatch]:
         """The batches of one optimizer step: together at least `batch_tokens` tokens."""
@@ -115,13 +146,7 @@ class WindowStream:
         return list(_fill(sorted(taken, key=len, reverse=True), self._pass_tokens))
 
     def _next_window(self) -> NDArray[np.integer]:
-        current, index = divmod(self.position, len(self._windows))
-        if current != self._round:
-            self._round = current
-            generator = np.random.default_rng([self._seed, 1, current])
-            self._order = generator.permutation(len(self._windows))
-        self.position += 1
-        window = self._order[index]
+        window = self._shuffle.take()
         start = self._windows.starts[window]
         return self._ids[start : start + self._windows.sizes[window]]
 

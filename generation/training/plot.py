@@ -1,4 +1,4 @@
-"""A loss curve as SVG, drawn by hand: two lines and a baseline need no plotting library."""
+"""A run's curves as SVG, drawn by hand: a few lines need no plotting library."""
 
 import math
 from collections.abc import Sequence
@@ -38,26 +38,62 @@ class Scale:
         )
 
 
-def draw_losses(rows: Sequence[Row], *, baseline: float) -> str:
-    """Training loss (averaged), validation loss and the loss of guessing by frequency alone."""
-    training = smooth([(row.step, row.loss) for row in rows])
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A line of the picture. `has_dots`: each of its points was measured, none is a mean."""
+
+    name: str
+    points: Sequence[Point]
+    colour: str
+    has_dots: bool = False
+    is_dashed: bool = False
+
+    @property
+    def style(self) -> str:
+        dashes = ' stroke-dasharray="5 4"' if self.is_dashed else ""
+        return f'stroke="{self.colour}" stroke-width="{2 if self.has_dots else 1.5}"{dashes}'
+
+
+def draw_losses(rows: Sequence[Row], *, baseline: float | None = None) -> str:
+    """Training loss (averaged), validation loss, and the loss of guessing by frequency alone."""
     validation = [
-        (float(row.step), row.validation_loss) for row in rows if row.validation_loss is not None
+        (row.step, row.validation_loss) for row in rows if row.validation_loss is not None
     ]
-    losses = [y for _, y in (*training, *validation)] + [baseline]
-    ticks = choose_ticks(min(losses), max(losses))
-    scale = Scale(max(1.0, rows[-1].step if rows else 1.0), ticks[0], ticks[-1])
-    across = (0.0, baseline), (scale.max_x, baseline)
+    last = max(1.0, rows[-1].step if rows else 1.0)
+    curves = [
+        Curve("training, averaged", smooth([(row.step, row.loss) for row in rows]), _TRAINING),
+        Curve("validation", validation, _VALIDATION, has_dots=True),
+    ]
+    if baseline is not None:
+        level = (0.0, baseline), (last, baseline)
+        curves.append(Curve("token frequencies alone", level, _BASELINE, is_dashed=True))
+    return draw_curves(curves, title="loss, nats per token", max_x=last)
+
+
+def draw_metric(rows: Sequence[Row], *, name: str) -> str:
+    """What validations gave besides the loss."""
+    points = [
+        (row.step, row.validation_metric) for row in rows if row.validation_metric is not None
+    ]
+    last = max(1.0, rows[-1].step if rows else 1.0)
+    return draw_curves(
+        [Curve("validation", points, _VALIDATION, has_dots=True)], title=name, max_x=last
+    )
+
+
+def draw_curves(curves: Sequence[Curve], *, title: str, max_x: float) -> str:
+    """Curves over steps 0 to `max_x` as SVG."""
+    levels = [y for curve in curves for _, y in curve.points] or [0.0]
+    ticks = choose_ticks(min(levels), max(levels))
+    scale = Scale(max_x, ticks[0], ticks[-1])
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'font-family="sans-serif" font-size="12" fill="{_INK}">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
-        *_draw_axes(scale, ticks),
-        _draw_line(scale, across, f'stroke="{_BASELINE}" stroke-dasharray="5 4"'),
-        _draw_line(scale, training, f'stroke="{_TRAINING}" stroke-width="1.5"'),
-        _draw_line(scale, validation, f'stroke="{_VALIDATION}" stroke-width="2"'),
-        *(_draw_dot(scale, point) for point in validation),
-        *_draw_legend(),
+        *_draw_axes(scale, ticks, title),
+        *(_draw_line(scale, curve.points, curve.style) for curve in curves),
+        *(_draw_dot(scale, point) for curve in curves if curve.has_dots for point in curve.points),
+        *_draw_legend(curves),
         "</svg>",
     ]
     return "\n".join(part for part in parts if part) + "\n"
@@ -83,7 +119,7 @@ def choose_ticks(low: float, high: float) -> list[float]:
     return [round(index * step, 6) for index in range(first, max(last, first + 1) + 1)]
 
 
-def _draw_axes(scale: Scale, ticks: Sequence[float]) -> list[str]:
+def _draw_axes(scale: Scale, ticks: Sequence[float], title: str) -> list[str]:
     parts = []
     for tick in ticks:
         x, y = scale.place((0, tick))
@@ -94,7 +130,7 @@ def _draw_axes(scale: Scale, ticks: Sequence[float]) -> list[str]:
         parts.append(f'<text x="{x:.1f}" y="{y + 18:.1f}" text-anchor="middle">{step:,g}</text>')
     middle = LEFT + (WIDTH - LEFT - RIGHT) / 2
     parts.append(f'<text x="{middle}" y="{HEIGHT - 10}" text-anchor="middle">step</text>')
-    parts.append(f'<text x="{LEFT}" y="{TOP - 24}">loss, nats per token</text>')
+    parts.append(f'<text x="{LEFT}" y="{TOP - 24}">{title}</text>')
     return parts
 
 
@@ -110,15 +146,10 @@ def _draw_dot(scale: Scale, point: Point) -> str:
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{_VALIDATION}"/>'
 
 
-def _draw_legend() -> list[str]:
-    entries = (
-        ("training, averaged", _TRAINING),
-        ("validation", _VALIDATION),
-        ("token frequencies alone", _BASELINE),
-    )
+def _draw_legend(curves: Sequence[Curve]) -> list[str]:
     parts = []
-    for index, (name, colour) in enumerate(entries):
+    for index, curve in enumerate(curves):
         x, y = WIDTH - RIGHT - 470 + 160 * index, TOP - 28
-        parts.append(f'<path d="M{x} {y}h18" stroke="{colour}" stroke-width="3"/>')
-        parts.append(f'<text x="{x + 24}" y="{y + 4}">{name}</text>')
+        parts.append(f'<path d="M{x} {y}h18" stroke="{curve.colour}" stroke-width="3"/>')
+        parts.append(f'<text x="{x + 24}" y="{y + 4}">{curve.name}</text>')
     return parts

@@ -1,19 +1,19 @@
 """Everything a pre-training run needs, made from its options: nothing has been learnt yet."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Final
 
-import torch
 from tokenizers import Tokenizer
 
 from generation.engine.model import Transformer
-from generation.training.checkpoint import RunState
-from generation.training.corpus import CorpusCounts, Report, iterate_texts
+from generation.training.corpus import CorpusCounts, iterate_texts
 from generation.training.hardware import choose_device, choose_dtype, choose_pass_tokens
 from generation.training.held_out import Validation, split_documents
 from generation.training.loop import Plan
+from generation.training.messages import Report
 from generation.training.options import BaseOptions
 from generation.training.packing import PackedBatch, Windows, WindowStream, cut_windows
+from generation.training.running import Folder, Measured, Work
 from generation.training.tokens import (
     TokenStore,
     finish_tokens,
@@ -29,46 +29,20 @@ from generation.training.trainer import (
 )
 from generation.training.vocabulary import load_tokenizer
 
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """Where things are in the output folder."""
-
-    root: Path
-
-    @property
-    def state(self) -> Path:
-        """What only a resumed run needs."""
-        return self.root / "training"
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.state / "checkpoint.pt"
-
-    @property
-    def tokens(self) -> Path:
-        return self.state / "tokens"
-
-    @property
-    def journal(self) -> Path:
-        return self.root / "loss.csv"
+NUM_VALIDATIONS: Final = 10  # over a run, on a sample; at its end one over all that is held back
 
 
-@dataclass(slots=True)
-class Pretraining:
-    """One run: what it learns from, what learns, and how far it is."""
+@dataclass(slots=True, kw_only=True)
+class Pretraining(Work[Transformer, PackedBatch]):
+    """One run over a folder of text."""
 
     options: BaseOptions
-    folder: Folder
     store: TokenStore
     validation: Validation
-    trainer: Trainer[Transformer, PackedBatch]
     windows: Windows
-    stream: WindowStream
-    plan: Plan
-    device: torch.device
-    dtype: torch.dtype
-    run: RunState
+
+    def validate(self) -> Measured:
+        return Measured(self.trainer.mean_loss(self.validation.sample()))
 
 
 def prepare(options: BaseOptions, folder: Folder, report: Report) -> Pretraining:
@@ -121,7 +95,7 @@ def prepare(options: BaseOptions, folder: Folder, report: Report) -> Pretraining
         plan=_plan(options, num_targets=windows.num_targets),
         device=device,
         dtype=dtype,
-        run=RunState(),
+        num_validations=NUM_VALIDATIONS,
     )
 
 

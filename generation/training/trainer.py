@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from generation.engine.attention import PackedContext
+from generation.engine.attention import AttentionContext
 from generation.engine.model import Transformer
 from generation.training.errors import DivergedError
-from generation.training.packing import IGNORED, PackedBatch
+from generation.training.packing import IGNORED
 
 FINAL_SHARE: Final = 0.1  # of the peak learning rate, at the end
 MAX_WARMUP: Final = 0.1  # of the run
@@ -29,8 +29,21 @@ class Batch(Protocol):
     def to(self, device: torch.device) -> Self: ...
 
 
+class TokenBatch(Batch, Protocol):
+    """Tokens for one forward pass, and what each is to be followed by."""
+
+    @property
+    def tokens(self) -> Tensor: ...
+    @property
+    def targets(self) -> Tensor: ...
+    @property
+    def positions(self) -> Tensor: ...
+    def build_context(self) -> AttentionContext: ...
+
+
 B = TypeVar("B", bound=Batch)
 M = TypeVar("M", bound=nn.Module)
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,34 +109,58 @@ class Trainer(Generic[M, B]):
         self._optimizer.zero_grad(set_to_none=True)
         return result
 
-    @torch.no_grad()
     def mean_loss(self, batches: Iterable[B]) -> float:
         """Nats per target over all batches."""
         total, num_targets = torch.zeros((), dtype=torch.float64, device=self._device), 0
         for batch in batches:
-            with self._autocast:
-                total += self._loss_of(self.model, batch.to(self._device))
+            total += self.compute(self._loss_of, batch)
             num_targets += batch.num_targets
         return total.item() / num_targets
 
+    @torch.no_grad()
+    def compute(self, of: Callable[[M, B], R], batch: B) -> R:
+        """Something about the model and a batch, as a step would see it; nothing learns."""
+        with self._autocast:
+            return of(self.model, batch.to(self._device))
+
     def state(self) -> dict[str, Any]:
-        """Weights and optimizer, for `load_state`."""
-        return {"model": self.model.state_dict(), "optimizer": self._optimizer.state_dict()}
+        """Weights that learn and their optimizer, for `load_state`."""
+        return {"model": self.weights(), "optimizer": self._optimizer.state_dict()}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        self.model.load_state_dict(state["model"])
+        self.load_weights(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
 
+    def weights(self) -> dict[str, Tensor]:
+        """The weights that learn: frozen ones are wherever they came from."""
+        named = self.model.named_parameters()
+        return {name: p.detach() for name, p in named if p.requires_grad}
 
-def next_token_loss(model: Transformer, batch: PackedBatch) -> Tensor:
+    @torch.no_grad()
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Raises ValueError where they are another model's."""
+        own = self.weights()
+        if {name: p.shape for name, p in own.items()} != {n: w.shape for n, w in weights.items()}:
+            raise ValueError("it has other weights, or weights of other shapes")
+        for name, weight in own.items():
+            weight.copy_(weights[name])
+
+
+def next_token_loss(model: Transformer, batch: TokenBatch) -> Tensor:
     """Sum of the cross entropies of the batch's targets, in nats."""
-    hidden = model(batch.tokens, batch.positions, PackedContext(batch.lengths))  # (N, C)
+    logits, targets = predict(model, batch)
+    return F.cross_entropy(logits, targets, reduction="sum")
+
+
+def predict(model: Transformer, batch: TokenBatch) -> tuple[Tensor, Tensor]:
+    """Logits (num_targets, V) and the targets (num_targets,) that they are to be held against."""
+    hidden = model(batch.tokens, batch.positions, batch.build_context())  # (N, C)
     targets = batch.targets
-    counted = targets != IGNORED
-    if batch.num_targets < batch.num_tokens:
+    if batch.num_targets < len(targets):
         # logits are the largest tensor of all: none for tokens that teach nothing
+        counted = targets != IGNORED
         hidden, targets = hidden[counted], targets[counted]
-    return F.cross_entropy(model.logits(hidden), targets, reduction="sum")
+    return model.logits(hidden), targets
 
 
 def build_optimizer(

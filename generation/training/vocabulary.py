@@ -14,9 +14,9 @@ from typing import Final
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from core.durable import replace_text
-from generation.training.corpus import MIN_CHARS, CorpusCounts, Report, iterate_texts
-from generation.training.errors import OptionError, TrainingError
-from generation.training.messages import print_line
+from generation.training.corpus import MIN_CHARS, CorpusCounts, iterate_texts
+from generation.training.errors import OptionError
+from generation.training.messages import Report, print_line, run_command
 
 END_OF_TEXT: Final = "<|endoftext|>"
 SPECIAL_TOKENS: Final = (END_OF_TEXT, "<|im_start|>", "<|im_end|>")
@@ -127,23 +127,16 @@ def get_boundary(tokenizer: Tokenizer) -> int:
 
 def main(arguments: Sequence[str] | None = None, *, program: str | None = None) -> int:
     """Parse, train, and return the exit code: 0 done, 1 refused."""
-    parser = build_parser(program)
-    options = parser.parse_args(arguments)
-    try:
-        train_tokenizer(
+    options = build_parser(program).parse_args(arguments)
+    return run_command(
+        lambda: train_tokenizer(
             options.data,
             options.out,
             vocab_size=options.vocab_size,
             min_chars=options.min_chars,
             report=print_line,
         )
-    except TrainingError as error:
-        print_line(f"error: {error}")
-        return 2 if isinstance(error, OptionError) else 1
-    except OSError as error:
-        print_line(f"error: {error}")
-        return 1
-    return 0
+    )
 
 
 def build_parser(program: str | None = None) -> argparse.ArgumentParser:
