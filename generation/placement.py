@@ -39,12 +39,25 @@ class Placed:
             self.end_team()
 
 
-def place_model(path: Path, settings: GenerationSettings, *, cache_dir: Path | None) -> Placed:
+def place_model(
+    path: Path,
+    settings: GenerationSettings,
+    *,
+    cache_dir: Path | None,
+    adapter: Path | None = None,
+) -> Placed:
     """Load a model where the settings say. Raises as `load_model` does."""
     device = choose_device(settings.device)
     if settings.num_devices > 1:
+        if adapter is not None:
+            raise UnsupportedModelError(
+                "CIMIENTO_MODELS__ADAPTER is merged on one device; set "
+                "CIMIENTO_GENERATION__NUM_DEVICES to 1"
+            )
         return _place_on_team(path, settings, device)
-    loaded = load_model(path, precision=settings.weights, cache_dir=cache_dir, device=device)
+    loaded = load_model(
+        path, precision=settings.weights, cache_dir=cache_dir, device=device, adapter=adapter
+    )
     return Placed(loaded, Engine(loaded.model, engine_settings(settings, device)))
 
 

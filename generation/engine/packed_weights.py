@@ -5,7 +5,7 @@ What is kept is a cache: keyed by the hash of the weights, rebuilt where it is m
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from generation.engine.adapters import Adapter, merge_adapter
 from generation.engine.config import ModelConfig
 from generation.engine.ggml_levels import has_levels, read_levels
 from generation.engine.gguf_file import GgufFile
@@ -76,6 +77,7 @@ def build_model(
     *,
     precision: Precision = "auto",
     cache: Path | None = None,
+    adapter: Adapter | None = None,
 ) -> Transformer:
     """A model ready for inference on the CPU.
 
@@ -84,6 +86,7 @@ def build_model(
         and values are in `default_dtype()` unless one is named.
     cache: a file to load from, or to write for next time; compiled steps are kept beside it, and
         without it PyTorch computes all.
+    adapter: merged into the weights; what it changes in a file of four bits is kept in eight.
     """
     config = read_config(source)
     library = None
@@ -91,7 +94,7 @@ def build_model(
         library = load_library(cache.parent / _COMPILED)
     weights = _load_cached(cache, library) if cache is not None else None
     if weights is None:
-        weights = load_weights(source, config, precision, library=library)
+        weights = load_weights(source, config, precision, library=library, adapter=adapter)
         if cache is not None and weights.packed:
             _save_cached(cache, weights)
             weights = _load_cached(cache, library) or weights  # as it will lie every other time
@@ -118,17 +121,25 @@ def load_weights(
     precision: Precision,
     *,
     library: Library | None = None,
+    adapter: Adapter | None = None,
 ) -> Weights:
     """Read, and pack what `precision` says, from the file itself; four bits for `library`."""
     recipe = build_recipe(source, config)
     dense = load_dense(source, config, recipe, dtype=dtype_of(precision))
+    changed: Collection[str] = ()
+    if adapter is not None:
+        dense, changed = merge_adapter(adapter, dense), adapter.factors.keys()
     packed: dict[str, Packed] = {}
     if precision not in _UNPACKED:
         for name, parts in _list_products(recipe, config).items():
+            types = {_type_name(source, part) for part in parts}
+            if precision == "auto" and types & set(_UNQUANTISED):
+                continue  # the dense one must do
             kept = dense["embedding.weight" if name == _HEAD and config.tie_embeddings else name]
-            weight = _quantise(source, config, parts, precision=precision, dense=kept, name=name)
-            if weight is not None:
-                packed[name] = _lay_out(weight, library)
+            weight = None
+            if precision != "int8" and name not in changed and can_pack_int4(*kept.shape):
+                weight = _read_levels(source, config, parts, types)
+            packed[name] = _lay_out(weight or _round(kept, name, precision), library)
     return Weights(dense, packed)
 
 
@@ -148,24 +159,18 @@ def _list_products(recipe: Recipe, config: ModelConfig) -> Recipe:
     return {**products, _HEAD: recipe["embedding.weight" if config.tie_embeddings else _HEAD]}
 
 
-def _quantise(
-    source: WeightSource,
-    config: ModelConfig,
-    parts: tuple[FileTensor, ...],
-    *,
-    precision: Precision,
-    dense: Tensor,
-    name: str,
-) -> Levels | Int8 | None:
-    """A matrix in few bits, or None where the dense one must do."""
-    types = {_type_name(source, part) for part in parts}
-    if precision == "auto" and types & set(_UNQUANTISED):
+def _read_levels(
+    source: WeightSource, config: ModelConfig, parts: tuple[FileTensor, ...], types: Set[str]
+) -> Levels | None:
+    """A matrix in the four bits that the file holds; None where it holds others."""
+    if not all(map(has_levels, types)):
         return None
-    fits = can_pack_int4(*dense.shape)
-    if precision != "int8" and fits and all(map(has_levels, types)):
-        return _join_levels([_read_part(source, part, config) for part in parts])
+    return _join_levels([_read_part(source, part, config) for part in parts])
+
+
+def _round(dense: Tensor, name: str, precision: Precision) -> Levels | Int8:
     # four bits cost the head too much: top-1 agreement falls from 0.97 to 0.91
-    if precision == "int4" and fits and name != _HEAD:
+    if precision == "int4" and can_pack_int4(*dense.shape) and name != _HEAD:
         return quantise_levels(dense)
     return quantise_int8(dense)
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from generation.engine.adapters import Adapter, merge_adapter
 from generation.engine.config import ModelConfig
 from generation.engine.errors import UnsupportedModelError, WeightsFileError
 from generation.engine.gguf_config import read_gguf_config
@@ -54,11 +55,14 @@ def build_recipe(source: WeightSource, config: ModelConfig) -> Recipe:
     return recipe
 
 
-def build_transformer(source: WeightSource, *, dtype: torch.dtype | None = None) -> Transformer:
+def build_transformer(
+    source: WeightSource, *, dtype: torch.dtype | None = None, adapter: Adapter | None = None
+) -> Transformer:
     """Load every weight, in `dtype` or `default_dtype()`; the model is ready for inference."""
     config = read_config(source)
     recipe = build_recipe(source, config)
-    return assemble(config, load_dense(source, config, recipe, dtype=dtype or default_dtype()))
+    weights = load_dense(source, config, recipe, dtype=dtype or default_dtype())
+    return assemble(config, weights if adapter is None else merge_adapter(adapter, weights))
 
 
 def load_dense(

@@ -6,6 +6,7 @@ from typing import Final
 
 import torch
 
+from generation.engine.adapters import Adapter
 from generation.engine.cuda.int8 import pack_int8
 from generation.engine.errors import UnsupportedModelError
 from generation.engine.model import Transformer
@@ -24,9 +25,13 @@ _DTYPES: Final[Mapping[str, torch.dtype]] = MappingProxyType(
 
 
 def build_on_card(
-    source: WeightSource, *, precision: Precision = "auto", device: torch.device
+    source: WeightSource,
+    *,
+    precision: Precision = "auto",
+    device: torch.device,
+    adapter: Adapter | None = None,
 ) -> Transformer:
-    """A model ready for inference on `device`; "auto" is bfloat16.
+    """A model ready for inference on `device`, its adapter merged; "auto" is bfloat16.
 
     Raises UnsupportedModelError for four bits, whose kernels are the processor's.
     """
@@ -35,7 +40,7 @@ def build_on_card(
         raise UnsupportedModelError(
             f"{precision} weights run on the CPU only; on a card use one of: {', '.join(_DTYPES)}"
         )
-    model = build_transformer(source, dtype=dtype).to(device)
+    model = build_transformer(source, dtype=dtype, adapter=adapter).to(device)
     if precision == "int8":
         pack_int8(model)
     return model
