@@ -1,9 +1,10 @@
-"""`cimiento train`: make a tokenizer and a model from a folder of text.
+"""`cimiento train`: make a tokenizer and a model from a folder of text; teach a model to read.
 
 The commands hand their arguments to the trainers' own parsers, which also run where there is no
 typer: `python -m generation.training.base`.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import typer
@@ -34,3 +35,27 @@ def base(context: typer.Context) -> None:
     from generation.training.base import main
 
     raise typer.Exit(main(context.args, program="cimiento train base"))
+
+
+@train_app.command("reader", context_settings=_PASS_ON)
+def reader(context: typer.Context) -> None:
+    """Teach a model to answer from passages and to refuse; --help lists the options."""
+    from generation.training.reader.finetuning import main
+
+    raise typer.Exit(
+        main([*context.args, *_base_of(context.args)], program="cimiento train reader")
+    )
+
+
+def _base_of(arguments: Sequence[str]) -> list[str]:
+    """The model that the settings name, where none is named."""
+    is_named = any(item == "--base" or item.startswith("--base=") for item in arguments)
+    if is_named or "--help" in arguments or "-h" in arguments:
+        return []
+    from app.cli.context import errors_to_exit
+    from app.wiring import find_answer_model
+    from core.settings import load_settings
+
+    with errors_to_exit():
+        _name, path = find_answer_model(load_settings())
+    return ["--base", str(path)]

@@ -1,0 +1,138 @@
+"""The cards of a reader: what it is and how good, how it was made, and what it learnt from."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+
+from generation.training.card import write_command
+from generation.training.checkpoint import Best, RunState
+from generation.training.durable import replace_text
+from generation.training.reader.judging import Judged
+from generation.training.reader.preparing import FineTuning
+from generation.training.running import Ending
+
+METRIC: Final = "replies written to the letter, mean of answers and refusals"
+
+_MEASURES: Final[dict[str, Callable[[Judged], float | None]]] = {
+    "loss, nats per token of the reply": lambda judged: judged.loss,
+    "answers written to the letter": lambda judged: judged.exact_answers,
+    "refusals written where there is no answer": lambda judged: judged.exact_refusals,
+    "refusals begun where there is an answer": lambda judged: judged.false_refusals,
+}
+_ENDINGS: Final = {
+    Ending.WHOLE: "",
+    Ending.INTERRUPTED: "\n\n**The run was interrupted before its end.**",
+    Ending.STOPPED_EARLY: "\n\nThe run ended early: the development set gained nothing more.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended, and what the development set says of the model before and after it."""
+
+    ending: Ending
+    run: RunState
+    best: Best
+    before: Judged
+    after: Judged
+
+
+def write_cards(work: FineTuning, outcome: Outcome) -> None:
+    """Write README.md, the model's card, and DATA.md, that of its examples."""
+    model = (
+        _describe_model(work, outcome),
+        _describe_quality(outcome),
+        _describe_making(work, outcome),
+    )
+    replace_text(work.folder.root / "README.md", "\n\n".join(model) + "\n")
+    replace_text(work.folder.root / "DATA.md", _describe_data(work) + "\n")
+
+
+def _describe_model(work: FineTuning, outcome: Outcome) -> str:
+    options, facts = work.options, work.encoded.facts
+    num_learning = sum(p.numel() for p in work.trainer.model.parameters() if p.requires_grad)
+    kind = (
+        f"low-rank adapter, rank {options.rank}, alpha {options.alpha:g}"
+        if options.method == "lora"
+        else "all weights, a model folder"
+    )
+    return f"""# {work.folder.root.resolve().name}
+
+A reader: it answers a question from passages, in their words, and writes a fixed sentence where \
+they do not answer. It knows nothing that the passages do not say, and may copy the wrong \
+span.{_ENDINGS[outcome.ending]}
+
+| | |
+|---|---|
+| base | `{options.base.name}`, SHA-256 `{work.base_sha256}` |
+| what was learnt | {kind}; {num_learning:,} numbers |
+| prompt | `{facts.prompt}`, SHA-256 `{facts.prompt_sha256}` |
+| window | {facts.window:,} tokens |"""
+
+
+def _describe_quality(outcome: Outcome) -> str:
+    rows = []
+    for name, measure in _MEASURES.items():
+        before, after = measure(outcome.before), measure(outcome.after)
+        if before is not None and after is not None:
+            rows.append(f"| {name} | {before:.3f} | {after:.3f} |")
+    table = "\n".join(rows)
+    judged = outcome.after
+    return f"""## Quality
+
+On the {judged.num_answers:,} answers and {judged.num_refusals:,} refusals of the development set, \
+whose passages were not learnt from. It also chose the weights: what is claimed of them is \
+measured elsewhere.
+
+| measure | before | after |
+|---|---|---|
+{table}
+
+![loss over the steps](loss.svg)
+![{METRIC}](metric.svg)"""
+
+
+def _describe_making(work: FineTuning, outcome: Outcome) -> str:
+    run = outcome.run
+    return f"""## How it was made
+
+{run.step:,} steps, {run.num_tokens:,} tokens of replies, in {run.elapsed_s / 3600:.2f} hours on \
+{_hardware(work.device)}; products in {str(work.dtype).removeprefix("torch.")}, torch \
+{torch.__version__}, Python {platform.python_version()}. The weights are those after step \
+{outcome.best.step:,}.
+
+```sh
+{write_command(work.options, "cimiento train reader")}
+```
+
+`loss.csv` has every step, [DATA.md](DATA.md) what was learnt from. The folder `training` is only \
+for going on with `--resume`."""
+
+
+def _hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{torch.get_num_threads()} threads of a CPU ({platform.machine()})"
+
+
+def _describe_data(work: FineTuning) -> str:
+    facts = work.encoded.facts
+    notes = "\n".join(f"- {note}" for note in facts.notes)
+    origins = "\n".join(
+        f"| {name} | {licence} | {number:,} |" for name, licence, number in facts.origins
+    )
+    return f"""# What {work.folder.root.resolve().name} learnt from
+
+{notes}
+
+| source | licence | examples |
+|---|---|---|
+{origins}
+
+An answer is a span of its passages, spelt as they spell it; an example whose answer is not \
+there, that contradicts another, or that is longer than the window was left out. The texts may be \
+wrong or out of date, and say what their authors thought of people and places: the reader copies, \
+it does not judge. Their licences apply to what is made of them."""

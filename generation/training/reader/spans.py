@@ -1,0 +1,51 @@
+"""Where words stand in a text, whatever their case and accents. Pure; offsets into the text."""
+
+import re
+import unicodedata
+from typing import Final
+
+_MARK: Final = re.compile(r"\s*\[\d{1,3}\]")
+_AROUND: Final = " \t\n.,;:!?¿¡\"'“”‘’«»()[]"  # noqa: RUF001 - real quotes
+
+
+def without_marks(text: str) -> str:
+    """A text without marks of citations, such as [1]."""
+    return _MARK.sub("", text).strip()
+
+
+def find_span(words: str, text: str) -> str | None:
+    """The words as the text spells them, as whole words; None where it does not hold them.
+
+    Case, accents, spaces and punctuation around them are overlooked.
+    """
+    wanted = words.strip(_AROUND) or words.strip()
+    if not wanted:
+        return None
+    pattern = r"\s+".join(re.escape(_fold(part)) for part in wanted.split())
+    folded, places = _fold_with_places(text)
+    found = re.search(rf"(?<!\w){pattern}(?!\w)", folded)
+    if found is None:
+        return None
+    span = text[places[found.start()] : places[found.end() - 1] + 1]
+    return " ".join(span.split())
+
+
+def _fold(text: str) -> str:
+    return "".join(map(_fold_char, text))
+
+
+def _fold_char(char: str) -> str:
+    plain = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
+    return plain.casefold()
+
+
+def _fold_with_places(text: str) -> tuple[str, list[int]]:
+    """The folded text, and which character of the text each of its characters came from."""
+    if text.isascii():
+        return text.lower(), list(range(len(text)))
+    folded, places = [], []
+    for place, char in enumerate(text):
+        for plain in _fold_char(char):
+            folded.append(plain)
+            places.append(place)
+    return "".join(folded), places

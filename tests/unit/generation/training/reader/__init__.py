@@ -1,0 +1,1 @@
+"""Teaching to read, on models of a few thousand weights and passages of a few words."""
