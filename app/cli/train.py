@@ -52,10 +52,9 @@ def _base_of(arguments: Sequence[str]) -> list[str]:
     is_named = any(item == "--base" or item.startswith("--base=") for item in arguments)
     if is_named or "--help" in arguments or "-h" in arguments:
         return []
-    from app.cli.context import errors_to_exit
+    from app.cli.context import errors_to_exit, load_cli_settings
     from app.wiring import find_answer_model
-    from core.settings import load_settings
 
     with errors_to_exit():
-        _name, path = find_answer_model(load_settings())
+        _name, path = find_answer_model(load_cli_settings())
     return ["--base", str(path)]

@@ -7,9 +7,9 @@ from typing import Final
 
 import torch
 
+from core.durable import replace_text
 from generation.training.card import write_command
 from generation.training.checkpoint import Best, RunState
-from generation.training.durable import replace_text
 from generation.training.reader.judging import Judged
 from generation.training.reader.preparing import FineTuning
 from generation.training.running import Ending

@@ -13,8 +13,8 @@ from typing import Final
 
 import torch
 
+from core.durable import replace_file, replace_text
 from generation.engine.adapters import serialise_adapter
-from generation.training.durable import replace_file, replace_text
 from generation.training.export import export_model
 from generation.training.journal import read_rows
 from generation.training.lora import build_adapter

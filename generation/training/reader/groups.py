@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from generation.training.durable import replace_file, replace_text
+from core.durable import replace_file, replace_text
 from generation.training.errors import DataError
 
 _FORMAT: Final = 1

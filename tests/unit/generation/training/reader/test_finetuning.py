@@ -189,7 +189,7 @@ def test_a_full_disk_stops_the_run_in_one_line_with_the_last_checkpoint_whole(
     [
         ({"examples": Path("none.jsonl")}, "No such file"),
         ({"base": Path("none.gguf")}, "--base: no GGUF file|--base: .*none.gguf"),
-        ({"prompt": "poetry"}, "--prompt: there is no prompt named"),
+        ({"prompt": "poetry"}, "--prompt: there is no prompt .poetry."),
         ({"window": 70}, "--window: 24 examples are longer than 70 tokens"),
         ({"window": 4096}, "--window: the model reads 1024 tokens"),
     ],

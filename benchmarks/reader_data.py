@@ -1,0 +1,177 @@
+"""Write the examples that the default reader learns from, as `cimiento train reader` reads them.
+
+    python -m benchmarks.reader_data --data DATA --out examples.jsonl
+
+Passages come with their questions, with questions that they nearly answer, and often among other
+passages that the question also finds. Articles that are reported on are not read at all.
+"""
+
+import argparse
+import json
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.reader_articles import SEED, split_articles
+from benchmarks.reader_mining import Finder, Paragraph, open_finder, twist
+from benchmarks.reader_sources import Ground, gather, read_english
+from generation.training.reader.spans import find_span
+
+_TOP_K: Final = 6
+_MAX_ASKED: Final = 5  # of one passage
+_MAX_GIVEN: Final = 2
+_MAX_DISTRACTOR_CHARS: Final = 900
+# how many other passages stand beside the right one, and how often
+_NUM_OTHERS: Final = (0, 1, 2, 3, 4)
+_SHARES: Final = (0.62, 0.14, 0.10, 0.07, 0.07)
+_TWISTED: Final = 0.15  # of passages that have no near miss of their own
+_MINED: Final = 0.35  # of passages that other passages' questions find
+_ONLY_MISSED: Final = 0.2  # of English passages that answer none of their questions
+_WITHOUT_GOLD: Final = 0.04
+_NUM_DEV: Final = 60  # passages to judge by, of each language
+
+Row = dict[str, Any]
+
+
+def main() -> None:
+    """Gather, mine, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the text sets")
+    parser.add_argument("--out", type=Path, required=True, help="file to write")
+    options = parser.parse_args()
+    articles = split_articles(options.data)
+    grounds = choose_development(list(gather(options.data, articles, seed=SEED)))
+    pool = {p.text: p for p in read_english(options.data, articles)}
+    pool |= {ground.paragraph.text: ground.paragraph for ground in grounds}
+    counts = Counter[str]()
+    with open_finder(list(pool.values())) as finder, options.out.open("w", encoding="utf-8") as out:
+        for row in Builder(grounds, finder).rows():
+            counts[
+                f"{row['split']} {row['language']} {'answer' if row['answer'] else 'refusal'}"
+            ] += 1
+            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+    for name, number in sorted(counts.items()):
+        print(f"{name:<24} {number:>7,}")
+
+
+def choose_development(grounds: Sequence[Ground]) -> list[Ground]:
+    """Mark a few English passages to judge by, and drop Spanish ones that are more than a few."""
+    rng = random.Random(SEED)  # noqa: S311  # an order, no secret
+    english = [
+        ground
+        for ground in grounds
+        if ground.paragraph.language == "en" and ground.asked and "made" not in ground.origin
+    ]
+    for ground in rng.sample(english, min(_NUM_DEV, len(english) // 10)):
+        ground.split = "dev"
+    spanish = [g for g in grounds if g.paragraph.language == "es" and g.split == "dev"]
+    dropped = set(map(id, rng.sample(spanish, max(0, len(spanish) - _NUM_DEV))))
+    return [ground for ground in grounds if id(ground) not in dropped]
+
+
+class Builder:
+    """Turns passages with their questions into lines."""
+
+    def __init__(self, grounds: Sequence[Ground], finder: Finder) -> None:
+        self._grounds = grounds
+        self._finder = finder
+        self._rng = random.Random(SEED)  # noqa: S311  # an order, no secret
+        self._found: dict[str, list[Paragraph]] = {}
+
+    def rows(self) -> Iterator[Row]:
+        """All lines, the passages in random order."""
+        mined = self._mine()
+        grounds = list(self._grounds)
+        self._rng.shuffle(grounds)
+        for ground in grounds:
+            is_english = ground.paragraph.language == "en"
+            if is_english and not ground.asked and self._rng.random() > _ONLY_MISSED:
+                continue
+            near = self._near_misses(ground, mined[ground.paragraph.text])
+            yield from self._rows_of(ground, near, self._choose_number(at_least=0))
+            if ground.paragraph.language == "es" and ground.split == "learn":
+                # Spanish is thin: seen once more, among other passages
+                yield from self._rows_of(ground, near, self._choose_number(at_least=1))
+            if ground.asked and self._rng.random() < _WITHOUT_GOLD:
+                yield from self._row_without_gold(ground)
+
+    def _mine(self) -> Mapping[str, list[str]]:
+        """Questions of other passages that find this one, which does not hold their answer."""
+        mined: defaultdict[str, list[str]] = defaultdict(list)
+        for ground in self._grounds:
+            ground.asked = self._rng.sample(ground.asked, min(_MAX_ASKED, len(ground.asked)))
+            for question, answer in ground.asked:
+                found = self._finder.find(question, top_k=_TOP_K)
+                self._found[question] = [
+                    paragraph
+                    for paragraph in found
+                    if paragraph.text != ground.paragraph.text
+                    if find_span(answer, paragraph.text) is None
+                ]
+                for paragraph in self._found[question][:2]:
+                    if paragraph.language == ground.paragraph.language:
+                        mined[paragraph.text].append(question)
+        return mined
+
+    def _choose_number(self, *, at_least: int) -> int:
+        (number,) = self._rng.choices(_NUM_OTHERS[at_least:], _SHARES[at_least:])
+        return number
+
+    def _rows_of(self, ground: Ground, near: Sequence[str], num_others: int) -> Iterator[Row]:
+        others = self._choose_others(ground)[:num_others]
+        passages = [ground.paragraph, *others]
+        self._rng.shuffle(passages)
+        for question, answer in ground.asked:
+            yield self._row(ground, question, passages, answer)
+        for question in near:
+            yield self._row(ground, question, passages, None)
+
+    def _near_misses(self, ground: Ground, mined: Sequence[str]) -> list[str]:
+        given = self._rng.sample(ground.near_misses, min(_MAX_GIVEN, len(ground.near_misses)))
+        chosen = list(given)
+        if mined and self._rng.random() < _MINED:
+            chosen.append(self._rng.choice(mined))
+        if ground.asked and not ground.near_misses and self._rng.random() < _TWISTED:
+            question, _answer = self._rng.choice(ground.asked)
+            others = [paragraph.text for paragraph in self._found[question]]
+            twisted = twist(
+                question, ground.paragraph.text, others, ground.paragraph.language, self._rng
+            )
+            chosen += [twisted] if twisted else []
+        return chosen
+
+    def _choose_others(self, ground: Ground) -> list[Paragraph]:
+        """Passages that its questions find too, none of which answers any of them."""
+        found = [p for question, _ in ground.asked for p in self._found[question]]
+        unique = {p.text: p for p in found if len(p.text) <= _MAX_DISTRACTOR_CHARS}
+        return [
+            paragraph
+            for text, paragraph in unique.items()
+            if all(find_span(answer, text) is None for _, answer in ground.asked)
+        ]
+
+    def _row_without_gold(self, ground: Ground) -> Iterator[Row]:
+        question, _answer = self._rng.choice(ground.asked)
+        passages = [p for p in self._found[question] if len(p.text) <= _MAX_DISTRACTOR_CHARS][:2]
+        if passages:
+            yield self._row(ground, question, passages, None)
+
+    @staticmethod
+    def _row(
+        ground: Ground, question: str, passages: Sequence[Paragraph], answer: str | None
+    ) -> Row:
+        return {
+            "question": question,
+            "passages": [{"name": p.name, "text": p.text} for p in passages],
+            "answer": answer,
+            "language": ground.paragraph.language,
+            "source": ground.origin,
+            "licence": ground.licence,
+            "split": ground.split,
+        }
+
+
+if __name__ == "__main__":
+    main()
