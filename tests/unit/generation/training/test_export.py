@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from generation.engine.model import Transformer
@@ -31,15 +32,27 @@ def test_fused_matrices_come_apart_in_the_order_in_which_the_model_reads_them() 
 
 
 _IMPORT = """
-import sys
-import generation.training.base, generation.training.vocabulary
-foreign = {"pydantic", "typer", "rich", "gguf", "jinja2", "transformers", "core", "app", "yaml"}
+import importlib, sys
+importlib.import_module(sys.argv[1])
+foreign = set(sys.argv[2:])
 sys.exit(", ".join(sorted(foreign & {name.split(".")[0] for name in sys.modules})) or None)
 """
+_SERVICE = ("pydantic", "typer", "rich", "transformers", "sqlalchemy", "langchain_core", "app")
 
 
-def test_the_trainers_need_torch_numpy_tokenizers_and_safetensors_alone() -> None:
+@pytest.mark.parametrize(
+    ("module", "foreign"),
+    [
+        ("generation.training.base", (*_SERVICE, "gguf", "jinja2", "yaml")),
+        ("generation.training.vocabulary", (*_SERVICE, "gguf", "jinja2", "yaml")),
+        ("generation.training.reader.finetuning", (*_SERVICE, "gguf", "yaml")),
+    ],
+)
+def test_the_trainers_run_where_little_is_installed(module: str, foreign: tuple[str, ...]) -> None:
     result = subprocess.run(
-        [sys.executable, "-c", _IMPORT], capture_output=True, text=True, check=False
+        [sys.executable, "-c", _IMPORT, module, *foreign],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
