@@ -26,7 +26,7 @@ def check_staging(store: Store, *, alone: bool, repair: bool) -> Checked:
         version_id
         for version_id in staged
         if version_id not in wanted
-        if alone or all(map(is_abandoned, store.staging.find_folders(version_id)))
+        if alone or (store.staging.idle_s(version_id) or 0.0) > GRACE_S
     ]
     for version_id in orphans if repair else ():
         store.staging.remove(version_id)

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -193,6 +194,14 @@ class Staging:
             for path in (self._root / version_id, *self._root.glob(f"{version_id}.*"))
             if path.is_dir()
         ]
+
+    def idle_s(self, version_id: VersionId) -> float | None:
+        """Seconds since anybody touched a version's staged work; None where there is none now."""
+        changed = []
+        for folder in self.find_folders(version_id):
+            with contextlib.suppress(FileNotFoundError):  # who works on it may remove it
+                changed.append(folder.stat().st_mtime)
+        return time.time() - max(changed) if changed else None
 
     def _remove_all(self, folders: Iterable[Path]) -> None:
         for folder in folders:

@@ -10,7 +10,6 @@ from core.ids import SegmentId, VersionId
 from core.merging import Workshop
 from core.segments import delete_segment, list_segments
 from core.tables import JobRow, SegmentRow, VersionRow
-from core.verify import is_abandoned
 from ingestion.attempts import OPEN_STATES
 from ingestion.purge import release_blobs
 from ingestion.store import Store
@@ -73,11 +72,8 @@ def sweep_deleted(store: Store) -> int:
     gone = []
     with store.database.read_scope() as session:
         for version_id in store.staging.list():
-            old = (
-                is_abandoned(path, after_s=_DELETED_S)
-                for path in store.staging.find_folders(version_id)
-            )
-            if all(old) and session.get(VersionRow, version_id) is None:
+            is_old = (store.staging.idle_s(version_id) or 0.0) > _DELETED_S
+            if is_old and session.get(VersionRow, version_id) is None:
                 gone.append(version_id)
     for version_id in gone:
         store.staging.remove(version_id)

@@ -109,10 +109,10 @@ def _check_unnamed(
                 yield Finding("orphan_segment", segment_id, detail, mended=repair)
 
 
-def is_abandoned(path: Path, *, after_s: float = GRACE_S) -> bool:
+def is_abandoned(path: Path) -> bool:
     """Whether nobody has touched it for so long that no work under way can need it."""
     try:
-        return time.time() - path.stat().st_mtime > after_s
+        return time.time() - path.stat().st_mtime > GRACE_S
     except FileNotFoundError:
         return False
 

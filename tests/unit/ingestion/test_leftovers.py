@@ -5,9 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from core.ids import VersionId
 from core.verify import Checked
 from ingestion.attempts import Attempt
 from ingestion.leftovers import check_incoming, check_staging, check_workflows
+from ingestion.staging import Staging
 from ingestion.workflow import IngestionQueue
 from tests.unit.ingestion.house import EVERYTHING, House, attempt_of
 
@@ -41,6 +43,14 @@ def test_staged_work_of_no_open_job_is_an_orphan(house: House) -> None:
     os.utime(staged.folder, LONG_AGO)
     assert kinds(check_staging(house.store, alone=False, repair=True)) == ["orphan_staging"]
     assert check_staging(house.store, alone=True, repair=False) == Checked("staged", 0)
+
+
+def test_work_that_ends_while_it_is_looked_at_is_no_orphan(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # its folder was listed, and is gone when its age is asked for
+    monkeypatch.setattr(Staging, "list", lambda _staging: {VersionId("ver_just_ended")})
+    assert check_staging(house.store, alone=False, repair=False) == Checked("staged", 1)
 
 
 def test_received_bytes_of_no_upload_are_an_orphan(house: House) -> None:
