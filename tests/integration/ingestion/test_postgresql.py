@@ -7,19 +7,26 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from app.active_prompts import ActivePrompts
 from app.answers import Answers, EndedAnswer, Place
+from app.choosing_examples import ExampleChooser
 from app.conversations import Conversations
 from app.evaluation.cases import EvalCase
 from app.evaluation.judging import Stage
 from app.evaluation.results import CaseResult
 from app.evaluation.stored import Draft, Evaluations, Wanted, keep_result
+from app.examples import Examples
+from app.feedback import Feedback, Opinion
+from app.prompts import Prompts
 from core.access import Caller
 from core.generation import read_generation
 from core.ids import AnswerId, EvaluationId
 from core.tables import now
-from core.verify import check_answers, check_evaluations
+from core.verify import check_answers, check_evaluations, check_examples
+from generation.prompts import builtin_source, load_prompt
 from ingestion.uploads import Accepted
 from ingestion.workflow import IngestionQueue
+from tests.fakes import FakeEmbedder
 from tests.integration.ingestion.waiting import until
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of
 
@@ -100,32 +107,40 @@ def evaluate(house: House, accepted: Accepted) -> EvaluationId:
     return run.id
 
 
-def test_what_quotes_a_document_is_stored_and_redacted_with_it(house: House) -> None:
-    accepted = house.add("a.md", b"# A\n" + b"Old words of a text. " * 100)
-    caller = CALLER
-    run_id = evaluate(house, accepted)
-    conversation = Conversations(house.database).create(caller, title=None)
-    span = {"document_id": accepted.document_id, "version": 1}
+def answered(accepted: Accepted) -> EndedAnswer:
+    """An answer that quotes the document."""
+    span = {"document_id": accepted.document_id, "version": 1, "start": 0, "end": 9}
     response = {
         "answer": "Old words.",
+        "standalone": None,
         "sentences": [{"start": 0, "end": 10, "support": 1.0, "citations": [1]}],
         "citations": [{**span, "n": 1, "quote": "Old words"}],
-        "passages": [{**span, "text": "Old words of a text."}],
+        "passages": [
+            {**span, "text": "Old words of a text.", "document_name": "a.md", "heading": "A"}
+        ],
         "receipt": {"passages": [{**span, "sha256": "00"}]},
     }
-    ended = EndedAnswer(
+    return EndedAnswer(
         id=AnswerId("ans_1"),
-        asker=caller.name,
+        asker=CALLER.name,
         question="Which words?",
         collections=None,
-        place=Place(conversation.id, None),
+        place=None,
         status="answered",
         response=response,
         num_events=3,
         created_at=now(),
     )
+
+
+def test_what_quotes_a_document_is_stored_and_redacted_with_it(house: House) -> None:
+    accepted = house.add("a.md", b"# A\n" + b"Old words of a text. " * 100)
+    caller = CALLER
+    run_id = evaluate(house, accepted)
+    conversation = Conversations(house.database).create(caller, title=None)
+    ended = replace(answered(accepted), place=Place(conversation.id, None))
     answers = Answers(house.database)
-    assert answers.keep(ended).response == response
+    assert answers.keep(ended).response == ended.response
     house.documents.delete(accepted.document_id, EVERYTHING)
     stored = answers.get(ended.id, caller)
     assert (stored.response["answer"], stored.response["passages"]) == ("", [])
@@ -143,3 +158,35 @@ def test_what_quotes_a_document_is_stored_and_redacted_with_it(house: House) -> 
     # one that is kept after the deletion holds none of it either
     late = answers.keep(replace(ended, id=AnswerId("ans_2")))
     assert late.response["citations"] == []
+
+
+def test_prompts_are_kept_and_an_example_goes_with_its_document(house: House) -> None:
+    accepted = house.add("a.md", b"# A\n" + b"Old words of a text. " * 100)
+    ended = answered(accepted)
+    Answers(house.database).keep(ended)
+    Feedback(house.database).give(ended.id, CALLER, Opinion("up"))
+    examples = Examples(house.database)
+    assert [each.id for each in examples.list("candidate", CALLER)] == [ended.id]
+    examples.decide(ended.id, "approved", CALLER)
+    chooser = ExampleChooser(house.database, FakeEmbedder())
+    few_shot = load_prompt("few_shot")
+    here = house.collections.get("default", EVERYTHING)
+    for access in (EVERYTHING, EVERYTHING.narrowed_to([here.id])):
+        chosen = chooser.choose(few_shot, "Which words are there?", access)
+        assert [example.id for example in chosen] == ["1", "2", ended.id]
+
+    house.documents.delete(accepted.document_id, EVERYTHING)
+
+    chosen = chooser.choose(few_shot, "Which words are there?", EVERYTHING)
+    assert [example.id for example in chosen] == ["1", "2", "3"]
+    assert check_examples(house.database, repair=False).findings == ()
+
+    prompts = Prompts(house.database)
+    source = builtin_source("direct", 1).replace("name: direct", "name: mine")
+    assert prompts.create(source, CALLER)[0].template.reference == "mine@1"
+    active = ActivePrompts(house.database, prompts)
+    active.activate(here.id, "mine", CALLER)
+    assert [each.prompt for each in active.history(here.id)] == ["mine@1"]
+    narrowed = EVERYTHING.narrowed_to([here.id])
+    assert [each.template.name for each in prompts.list(narrowed)][-1] == "mine"
+    assert active.roll_back(here.id, CALLER).prompt is None
