@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from sqlalchemy import Select, String, cast, select
+from sqlalchemy import Select, String, cast, literal, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -79,13 +79,6 @@ class Prompts:
             row = session.scalars(query.order_by(PromptRow.version.desc()).limit(1)).first()
         return None if row is None else _stored(row)
 
-    def list(self, access: Access) -> list[StoredPrompt]:
-        """Every version that the caller may see: the built-in ones, then the owner's, by name."""
-        query = _visible(access).order_by(PromptRow.name, PromptRow.version)
-        with self._database.read_scope() as session:
-            rows = session.scalars(query).all()
-        return [*_built_ins(), *map(_stored, rows)]
-
     def create(self, source: str, caller: Caller) -> tuple[StoredPrompt, bool]:
         """Keep a template as the next version of its name; and whether it is new.
 
@@ -102,6 +95,30 @@ class Prompts:
             except IntegrityError:
                 continue  # somebody else made this version at the same moment
         raise PromptNameTakenError("others keep making versions of this prompt; try again")
+
+    def list(
+        self, access: Access, *, cursor: str | None = None, limit: int | None = None
+    ) -> list[StoredPrompt]:
+        """Every version that the caller may see: the built-in ones, then the owner's, by name.
+
+        `cursor` is the reference of the last one seen. Raises `PromptNotFoundError` for what can
+        name no prompt.
+        """
+        query = _visible(access).order_by(PromptRow.name, PromptRow.version)
+        first = list(_built_ins())
+        if cursor is not None:
+            name, version = split_reference(cursor)
+            seen = [each.template.reference for each in first]
+            first = first[seen.index(cursor) + 1 :] if cursor in seen else []
+            if cursor not in seen:
+                place = tuple_(PromptRow.name, PromptRow.version)
+                query = query.where(place > tuple_(literal(name), literal(version or 0)))
+        if limit is not None:
+            first = first[:limit]
+            query = query.limit(limit - len(first))
+        with self._database.read_scope() as session:
+            rows = session.scalars(query).all()
+        return [*first, *map(_stored, rows)]
 
 
 def check_prompts(database: Database, *, repair: bool) -> Checked:  # noqa: ARG001 - nothing can be mended

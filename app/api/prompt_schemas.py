@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from app.active_prompts import Activation
+from app.api.answer_schemas import PromptName
 from app.api.evaluation_schemas import ComparisonOut
 from app.api.fields import QuestionText, Reply, Request
 from app.api.receipt_schemas import VersionNamed
@@ -18,10 +19,6 @@ from generation.language import Language
 from generation.prompts import DEFAULT_PROMPT
 from generation.types import Role, Style
 
-PROMPT_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}(@[1-9][0-9]{0,5})?$"
-PromptReference = Annotated[
-    str, StringConstraints(pattern=PROMPT_PATTERN), Field(examples=["few_shot", "few_shot@1"])
-]
 # one more than may be read, so that what is too long is told with its limit
 Source = Annotated[str, Field(max_length=65_537, description="The template, as YAML.")]
 
@@ -90,7 +87,7 @@ class PreviewRequest(Request):
     """A prompt to be looked at with a real question: one that is kept, or a source that is not."""
 
     question: QuestionText
-    prompt: PromptReference | None = None
+    prompt: PromptName | None = None
     source: Source | None = None
     collections: CollectionNames | None = None
     top_k: int | None = Field(default=None, ge=1, le=50)
@@ -204,7 +201,7 @@ class PromptsComparedOut(Reply):
 class ActivationIn(Request):
     """Which prompt is to answer; null goes back to that of the service."""
 
-    prompt: PromptReference | None
+    prompt: PromptName | None
 
 
 class ActivationOut(Reply):

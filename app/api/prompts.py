@@ -1,11 +1,19 @@
 """Routes of prompts: templates, which one answers from a collection, and examples for them."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
 from app.access import TheCaller
-from app.api.common import PAGE_SIZE, CollectionInPath, Cursor, TheServices, problems
+from app.api.common import (
+    PAGE_SIZE,
+    CollectionInPath,
+    Cursor,
+    TheServices,
+    find_page,
+    problems,
+)
 from app.api.evaluations import TheRuns
 from app.api.prompt_schemas import (
     ActivationIn,
@@ -32,17 +40,24 @@ from generation.prompts import read_template
 router = APIRouter(tags=["prompts"])
 
 Reference = Annotated[str, Query(max_length=80, examples=["direct", "few_shot@1"])]
+PromptCursor = Annotated[
+    str | None, Query(max_length=80, description="next_cursor of the last page.")
+]
 ReferenceInPath = Annotated[str, Path(max_length=80, examples=["few_shot@1"])]
 
 
 @router.get("/v1/prompts", summary="List prompts", responses=problems())
-def list_prompts(services: TheServices, caller: TheCaller) -> PromptPage:
+def list_prompts(
+    services: TheServices, caller: TheCaller, cursor: PromptCursor = None
+) -> PromptPage:
     """Every version of every template: the built-in ones, then those made here, by name.
 
     A key for some collections sees the built-in ones and those that are or were active there.
     """
-    found = services.prompts.list(caller.access)
-    return PromptPage(items=[PromptOut.of(each) for each in found])
+    found = services.prompts.list(caller.access, cursor=cursor, limit=PAGE_SIZE + 1)
+    page = found[:PAGE_SIZE]
+    next_cursor = page[-1].template.reference if len(found) > PAGE_SIZE else None
+    return PromptPage(items=[PromptOut.of(each) for each in page], next_cursor=next_cursor)
 
 
 @router.get("/v1/prompts/compare", summary="Compare two prompts", responses=problems())
@@ -144,9 +159,8 @@ def list_examples(
 
     They show what others asked: refused to a key for some collections.
     """
-    found = services.examples.list(state, caller, cursor=cursor, limit=PAGE_SIZE + 1)
-    page = found[:PAGE_SIZE]
-    next_cursor = page[-1].id if len(found) > PAGE_SIZE else None
+    find = partial(services.examples.list, state, caller, cursor=cursor)
+    page, next_cursor = find_page(find)
     return ExamplePage(items=[ExampleOut.of(each) for each in page], next_cursor=next_cursor)
 
 

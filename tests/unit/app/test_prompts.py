@@ -10,12 +10,14 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 
 from app.prompts import check_prompts
+from core.access import Access
 from core.prompt_tables import PromptRow
 from generation.prompts import builtin_prompts
 from tests.fakes_generation import FakeGenerator
 from tests.unit.app.house import POOL, House
 from tests.unit.app.sse import read_events
 
+EVERYTHING = Access.to_everything()
 QUESTION = "When does the swimming pool open in the morning?"
 OPENS = "The swimming pool opens at nine in the morning."
 MINE = """\
@@ -79,6 +81,23 @@ def test_a_change_is_another_version_and_the_earlier_one_stays(house: House) -> 
         assert house.client.get(f"/v1/prompts/{reference}").json()["source"] == source
     listed = house.client.get("/v1/prompts").json()["items"]
     assert [each["reference"] for each in listed][-3:] == ["mine@1", "mine@2", "mine@3"]
+
+
+def test_prompts_are_listed_page_by_page(house: House) -> None:
+    for source in (SOURCE, OTHER, SOURCE.replace("mine", "other")):
+        create(house, source)
+    listed: list[str] = []
+    find = house.services.prompts.list
+    while page := find(EVERYTHING, cursor=listed[-1] if listed else None, limit=2):
+        assert len(page) <= 2
+        listed += [each.template.reference for each in page]
+    everything = [each.template.reference for each in find(EVERYTHING)]
+    assert listed == everything
+    assert listed[-3:] == ["mine@1", "mine@2", "other@1"]
+    assert house.client.get("/v1/prompts", params={"cursor": "mine@2"}).json() == {
+        "items": [house.client.get("/v1/prompts").json()["items"][-1]],
+        "next_cursor": None,
+    }
 
 
 def test_the_same_again_is_no_new_version(house: House) -> None:
