@@ -1,26 +1,28 @@
-"""Who is calling, and what they may see: one dependency for every route. Refuses strangers."""
+"""Who is calling, and what they may: one guard for every route. Refuses strangers."""
 
-import hashlib
-from typing import Annotated, Final
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
-from app.credentials import Credentials
-from app.errors import CrossOriginError, UnauthenticatedError
-from app.services import Services
-from core.access import Access, Caller
-from core.settings import Settings
-
-# Every route that answers strangers. A route that is not named here asks for credentials,
-# whoever wrote it: the application applies `authenticate` to all of its routes.
-PUBLIC_PATHS: Final = frozenset(
-    {"/", "/static", "/sign-in", "/health/live", "/health/ready", "/openapi.json"}
+from app.errors import (
+    CrossOriginError,
+    FieldFault,
+    ForbiddenError,
+    InvalidRequestError,
+    UnauthenticatedError,
 )
-_NAME_CHARS: Final = 12
-# Answers are kept under the name of a session: no two may ever share one.
-_SESSION_CHARS: Final = 32
+from app.people.audit import Deed
+from app.rules import PUBLIC_PATHS, Rule, rule_of
+from app.services import Services
+from core.access import Access, Caller, Role
+from core.ids import CollectionId, DocumentId, VersionId
+from core.settings import Settings
+from ingestion.collections import can_name_collection
+
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_MAX_TARGET_CHARS: Final = 512
 
 
 def authenticate(request: Request) -> Caller | None:
@@ -29,8 +31,42 @@ def authenticate(request: Request) -> Caller | None:
         return None
     services: Services = request.app.state.services
     if "authorization" in request.headers:
-        return _caller_of_key(request, services.credentials)
+        return _caller_of_key(request, services)
     return _caller_of_session(request, services)
+
+
+def guard(
+    request: Request, caller: Annotated[Caller | None, Depends(authenticate)]
+) -> Iterator[None]:
+    """Let the caller through to this route or refuse; keep what was done for the audit log.
+
+    Raises `ForbiddenError` for what a caller may see but not do, and what there is no such thing
+    for whatever they may not see.
+    """
+    if caller is None:
+        yield
+        return
+    services: Services = request.app.state.services
+    rule = rule_of(request.method, request.scope["route"].path)
+    _admit(caller, rule, is_key="authorization" in request.headers)
+    place = _find_place(services, request, caller, rule)
+    if place is not None and not caller.may(rule.role, place):
+        raise ForbiddenError(f"this takes the role {rule.role} in the collection")
+    yield
+    if rule.action is not None:
+        _record(services, request, caller, rule)
+
+
+def note(
+    request: Request, *, collection: str | None = None, target: str | None = None, **details: Any
+) -> None:
+    """Tell the audit log more of what a request did than its path says."""
+    noted = request.scope.setdefault("cimiento.deed", {"details": {}})
+    if collection is not None:
+        noted["collection"] = collection
+    if target is not None:
+        noted["target"] = target[:_MAX_TARGET_CHARS]
+    noted["details"] |= {key: value for key, value in details.items() if value is not None}
 
 
 def require_caller(caller: Annotated[Caller | None, Depends(authenticate)]) -> Caller:
@@ -51,14 +87,6 @@ def require_access(caller: TheCaller) -> Access:
 CallerAccess = Annotated[Access, Depends(require_access)]
 
 
-def name_caller(request: Request) -> str:
-    """A short name that tells one key or browser from another, and gives neither away."""
-    services: Services = request.app.state.services
-    cookie = request.cookies.get(cookie_name(services.settings), "")
-    secret = request.headers.get("authorization", cookie)
-    return hashlib.sha256(secret.encode()).hexdigest()[:_NAME_CHARS]
-
-
 def cookie_name(settings: Settings) -> str:
     """Name of the session cookie. The prefix makes browsers insist on https and on one host."""
     return "__Host-cimiento" if is_secure(settings) else "cimiento_session"
@@ -69,25 +97,98 @@ def is_secure(settings: Settings) -> bool:
     return settings.base_url.startswith("https://")
 
 
-def _caller_of_key(request: Request, credentials: Credentials) -> Caller:
+def refuse_other_sites(request: Request, settings: Settings) -> None:
+    """Refuse what a browser sends on behalf of another site, where nobody is signed in yet.
+
+    Else another site could sign its visitors in here under a name of its own, and read later what
+    they asked. What is no browser says nothing of sites, and may come.
+    """
+    site = request.headers.get("sec-fetch-site")
+    has_origin = "origin" in request.headers
+    if site in ("same-origin", "none") or (site is None and not has_origin):
+        return
+    if site is not None or not _origin_is_ours(request, settings):
+        raise CrossOriginError("sign in from this site's own page")
+
+
+def _caller_of_key(request: Request, services: Services) -> Caller:
     scheme, _, secret = request.headers["authorization"].partition(" ")
-    caller = credentials.caller_of_key(secret.strip()) if scheme.lower() == "bearer" else None
-    if caller is None:
+    is_bearer = scheme.lower() == "bearer"
+    known = services.credentials.find_key(secret.strip()) if is_bearer else None
+    if known is None:
         raise UnauthenticatedError("the API key is not valid; send 'Authorization: Bearer KEY'")
-    return caller
+    limits, rule = known.limits, rule_of(request.method, request.scope["route"].path)
+    if limits.max_requests_per_minute is not None:
+        services.doors.throttle.count_request(known.caller.name, limits.max_requests_per_minute)
+    if limits.max_tokens_per_day is not None and rule.costs:
+        services.doors.usage.refuse_spent(known.caller.name, limits.max_tokens_per_day)
+    return known.caller
 
 
 def _caller_of_session(request: Request, services: Services) -> Caller:
     token = request.cookies.get(cookie_name(services.settings))
-    if token is None or not services.credentials.knows_session(token):
-        raise UnauthenticatedError(
-            "sign in with the link that 'cimiento serve' printed, "
-            "or send 'Authorization: Bearer KEY'"
-        )
+    caller = None if token is None else services.credentials.find_session(token)
+    if caller is None:
+        raise UnauthenticatedError("sign in, or send 'Authorization: Bearer KEY'")
     if request.method not in _SAFE_METHODS:
         _require_same_origin(request, services.settings)
-    name = hashlib.sha256(token.encode()).hexdigest()[:_SESSION_CHARS]
-    return Caller(f"session:{name}", Access.to_everything())
+    return caller
+
+
+def _admit(caller: Caller, rule: Rule, *, is_key: bool) -> None:
+    if rule.by_hand and is_key:
+        raise ForbiddenError("this is for people who are signed in, not for a key")
+    if rule.scope is not None and rule.scope not in caller.scopes:
+        raise ForbiddenError(
+            f"this key was not made for that: it lacks the scope {str(rule.scope)!r}"
+        )
+    if rule.everywhere and not caller.owns_everything:
+        raise ForbiddenError("this is for owners of the service, and for keys to everything")
+
+
+def _find_place(
+    services: Services, request: Request, caller: Caller, rule: Rule
+) -> CollectionId | None:
+    """The collection that the path names, itself or by a document or job; None where it names none.
+
+    Raises what a read would raise where the caller may not see it. What is only read is left to
+    the read itself.
+    """
+    if rule.role is Role.READER:
+        return None
+    parameters = request.path_params
+    if "document_id" in parameters or "job_id" in parameters:
+        document_id = parameters.get("document_id")
+        if document_id is None:
+            job = services.jobs.get(VersionId(parameters["job_id"]), caller.access)
+            document_id = job.document_id
+        document = services.documents.get(DocumentId(document_id), caller.access)
+        note(request, collection=document.collection)
+        return document.collection_id
+    name = parameters["name"]
+    if not can_name_collection(name):
+        fault = FieldFault("name", "cannot be the name of a collection")
+        raise InvalidRequestError(f"{fault.field}: {fault.message}", fault)
+    collection = services.collections.get(name, caller.access)
+    note(request, collection=collection.name)
+    return collection.id
+
+
+def _record(services: Services, request: Request, caller: Caller, rule: Rule) -> None:
+    noted = request.scope.get("cimiento.deed", {})
+    # the last thing that the path names is what it was done to
+    named = {key: str(each) for key, each in request.path_params.items() if key != "name"}
+    target = named.popitem()[1][:_MAX_TARGET_CHARS] if named else None
+    deed = Deed(
+        action=rule.action or "",
+        actor=caller.name,
+        actor_label=caller.label,
+        collection=noted.get("collection"),
+        target=noted.get("target", target),
+        details=named | noted.get("details", {}),
+        request_id=request.scope.get("request_id", ""),
+    )
+    (services.doors.audit.record_soon if rule.is_read else services.doors.audit.record)(deed)
 
 
 def _require_same_origin(request: Request, settings: Settings) -> None:

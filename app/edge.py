@@ -1,6 +1,7 @@
 """The edge of the server: request ids, host check, body limit, security headers. Pure ASGI."""
 
 import time
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -35,6 +36,8 @@ _HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
+# a browser that has seen us over https never tries http again
+_OVER_HTTPS: Final = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 class Edge:
@@ -43,13 +46,14 @@ class Edge:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._hosts = allowed_hosts(settings)
+        self._headers = _HEADERS | (_OVER_HTTPS if settings.base_url.startswith("https:") else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send)
+        exchange = _Exchange(scope, receive, send, self._headers)
         with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
             if (
                 self._hosts is not None
@@ -85,12 +89,15 @@ class Edge:
 class _Exchange:
     """One request and its answer, as they pass the edge."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, headers: Mapping[str, str]
+    ) -> None:
         self.scope = scope
         self.request_id = new_id("req")
         self.status = 0
         self._receive = receive
         self._send = send
+        self._headers = headers
         self._num_bytes = 0
         self._started_s = time.perf_counter()
         scope[_LIMIT_KEY] = MAX_JSON_BYTES
@@ -113,7 +120,7 @@ class _Exchange:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self.request_id
-            for name, value in _HEADERS.items():
+            for name, value in self._headers.items():
                 headers.setdefault(name, value)
         await self._send(message)
 

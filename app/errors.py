@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from app.people.errors import RateLimitedError
 from app.sampling import BadSamplingError
 from core.errors import CimientoError
 from generation.prompts import BadPromptError
@@ -40,12 +41,6 @@ class WrongHostError(CimientoError):
     code = "wrong_host"
 
 
-class SignInLinkError(CimientoError):
-    """The sign-in link is unknown, used or expired."""
-
-    code = "sign_in_link_invalid"
-
-
 class BodyTooLargeError(CimientoError):
     """The body of the request is longer than it may be."""
 
@@ -56,12 +51,6 @@ class ForbiddenError(CimientoError):
     """The caller is known, and may not do that; the message says what it lacks."""
 
     code = "forbidden"
-
-
-class KeyNotFoundError(CimientoError):
-    """No API key has that id."""
-
-    code = "key_not_found"
 
 
 class AnswerNotFoundError(CimientoError):
@@ -169,6 +158,10 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "cross_origin": 403,
     "wrong_host": 421,
     "sign_in_link_invalid": 403,
+    "wrong_password": 403,
+    "weak_password": 422,
+    "rate_limited": 429,
+    "budget_spent": 429,
     "body_too_large": 413,
     "invalid_request": 422,
     "not_ready": 503,
@@ -178,6 +171,8 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "document_not_found": 404,
     "job_not_found": 404,
     "key_not_found": 404,
+    "person_not_found": 404,
+    "group_not_found": 404,
     "forbidden": 403,
     "answer_not_found": 404,
     "conversation_not_found": 404,
@@ -195,6 +190,9 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "bad_sampling": 422,
     "bad_name": 422,
     "collection_exists": 409,
+    "person_exists": 409,
+    "group_exists": 409,
+    "last_owner": 409,
     "default_collection": 409,
     "job_not_retryable": 409,
     "job_finished": 409,
@@ -312,6 +310,8 @@ async def _on_domain_error(_request: Request, error: Exception) -> JSONResponse:
 def _headers_of(error: CimientoError) -> dict[str, str]:
     if isinstance(error, UnauthenticatedError):
         return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, RateLimitedError):
+        return {"Retry-After": str(error.retry_after_s)}
     if status_of(error) == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         # the rest of the body is not read, so the connection cannot carry another request
         return {"Connection": "close"}

@@ -11,19 +11,24 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
-from app.access import authenticate
+from app.access import guard
 from app.api import (
     answer,
     answers,
+    audit,
     collections,
     conversations,
     documents,
     evaluations,
     health,
     jobs,
+    keys,
     maps,
+    people,
     prompts,
     search,
+    sharing,
+    sign_in,
     web,
 )
 from app.api.schemas import Problem
@@ -32,6 +37,7 @@ from app.errors import install_error_handlers
 from app.evaluation.background import EvaluationRunner
 from app.live_answers import LiveAnswers
 from app.readiness import Condition, Readiness
+from app.rules import PUBLIC_PATHS
 from app.services import Services
 from core.database import Database
 from core.errors import DatabaseBehindError
@@ -47,6 +53,11 @@ _ROUTERS: Final = (
     conversations.router,
     evaluations.router,
     prompts.router,
+    sign_in.router,
+    people.router,
+    sharing.router,
+    keys.router,
+    audit.router,
     health.router,
     web.router,
 )
@@ -67,7 +78,7 @@ def create_app(services: Services, *, conditions: Sequence[Condition] = ()) -> F
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
-        dependencies=[Depends(authenticate)],
+        dependencies=[Depends(guard, scope="function")],
         # operation ids are what generated clients call their functions
         generate_unique_id_function=lambda route: route.name,
     )
@@ -129,6 +140,9 @@ def _openapi_of(app: FastAPI, build: Callable[[], dict[str, Any]]) -> Callable[[
                 "session": {"type": "apiKey", "in": "cookie", "name": "cimiento_session"},
             }
             schema["security"] = [{"key": []}, {"session": []}]
+            for path in PUBLIC_PATHS & schema["paths"].keys():
+                for operation in schema["paths"][path].values():
+                    operation["security"] = []
             app.openapi_schema = schema
         return app.openapi_schema
 

@@ -8,6 +8,7 @@ import structlog
 from app.answers import Answers, EndedAnswer, StoredAnswer
 from app.asking import AskEvent, Asking, FullAnswer, PassagesFound, PlacedCitation
 from app.errors import internal_problem, problem_of
+from app.people.usage import TokenUsage
 from core.errors import CimientoError
 from core.redaction import Response
 from core.tables import now
@@ -23,9 +24,10 @@ Recorded = PassagesFound | Reasoning | Delta | PlacedCitation | StoredAnswer
 class Recorder:
     """Stores the answer to one question, however it ends."""
 
-    def __init__(self, asking: Asking, answers: Answers, encode: Encode) -> None:
+    def __init__(self, asking: Asking, answers: Answers, usage: TokenUsage, encode: Encode) -> None:
         self._asking = asking
         self._answers = answers
+        self._usage = usage
         self._encode = encode
         self._began_at: datetime = now()
         self._num_events = 0
@@ -56,6 +58,7 @@ class Recorder:
 
     def _keep(self, full: FullAnswer, problem: Problem | None) -> StoredAnswer:
         question = self._asking.question
+        self._usage.add(question.asker, full.answer.usage.total)
         return self._answers.keep(
             EndedAnswer(
                 id=question.id,

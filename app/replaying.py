@@ -98,6 +98,7 @@ def replay(
     for event in Asking(services, question).run(cancelled=cancelled):
         if isinstance(event, FullAnswer):
             full = event
+            services.doors.usage.add(caller.name, full.answer.usage.total)
     if full.status == "cancelled":
         return None
     again = encode(full)

@@ -8,9 +8,10 @@ from app.answers import Answers
 from app.calibrations import Calibrations
 from app.choosing_examples import ExampleChooser
 from app.conversations import Conversations
-from app.credentials import Credentials
 from app.examples import Examples
 from app.feedback import Feedback
+from app.people.credentials import Credentials
+from app.people.doors import Doors
 from app.prompts import Prompts
 from core.blobs import FolderBlobStore
 from core.database import Database
@@ -50,7 +51,7 @@ class Services:
     attempts: Attempts
     queue: IngestionQueue
     workers: Workers
-    credentials: Credentials
+    doors: Doors
     answers: Answers
     conversations: Conversations
     feedback: Feedback
@@ -62,9 +63,15 @@ class Services:
     # What loads in the background before the service is ready: its name, and how.
     warm_ups: Mapping[str, Callable[[], None]] = field(default_factory=dict)
 
+    @property
+    def credentials(self) -> Credentials:
+        """Keys, and who they and sessions belong to."""
+        return self.doors.credentials
+
     def close(self) -> None:
         """End what runs, and let go of models and connections."""
         # first: an engine that computes while the interpreter ends can take the process down
         self.generator.close()
         self.queue.close()
+        self.doors.later.close()
         self.database.close()

@@ -11,10 +11,11 @@ from app.answers import Answers
 from app.calibrations import Calibrations
 from app.choosing_examples import ExampleChooser
 from app.conversations import Conversations
-from app.credentials import Credentials
 from app.examples import Examples
 from app.feedback import Feedback
 from app.forgetting import ForgettingGenerator
+from app.people.doors import Doors
+from app.people.passwords import Passwords
 from app.prompts import Prompts, check_prompts
 from app.services import Services
 from core.blobs import FolderBlobStore
@@ -176,7 +177,9 @@ _GENERATORS: Final[Mapping[str, Callable[[Settings], LocalGenerator | RemoteGene
 }
 
 
-def build_services(settings: Settings, models: Models) -> Services:
+def build_services(
+    settings: Settings, models: Models, passwords: Passwords | None = None
+) -> Services:
     """Everything the faces call. Raises nothing for models; tests pass fakes."""
     database = build_database(settings)
     blobs = FolderBlobStore(settings.data_dir / "blobs")
@@ -208,7 +211,7 @@ def build_services(settings: Settings, models: Models) -> Services:
         attempts=Attempts(store),
         queue=IngestionQueue(settings.jobs_url),
         workers=build_workers(settings, database),
-        credentials=Credentials.of(settings, database),
+        doors=Doors.of(settings, database, passwords),
         answers=Answers(database),
         conversations=Conversations(database),
         feedback=Feedback(database),

@@ -27,7 +27,7 @@ import httpx2
 from sqlalchemy import select
 
 import migrations
-from app.credentials import Credentials
+from app.people.doors import Doors
 from app.wiring import build_checks, build_database, build_store
 from benchmarks.crash_documents import Original, find_originals
 from benchmarks.crash_ledger import Attempted, Ledger, Promise, new_marker
@@ -67,7 +67,7 @@ class Matrix:
         self.attempts = Attempts(self.store)
         self.queue = IngestionQueue(self.settings.jobs_url)
         port = _free_port()
-        _, key = Credentials.of(self.settings, self.database).create_key("crash matrix")
+        _, key = Doors.of(self.settings, self.database).credentials.create_key("crash matrix")
         self.client = httpx2.Client(
             base_url=f"http://127.0.0.1:{port}",
             headers={"Authorization": f"Bearer {key}"},

@@ -12,6 +12,8 @@ WorkerId = NewType("WorkerId", str)
 AnswerId = NewType("AnswerId", str)
 ConversationId = NewType("ConversationId", str)
 EvaluationId = NewType("EvaluationId", str)
+PersonId = NewType("PersonId", str)
+GroupId = NewType("GroupId", str)
 ChunkId = NewType("ChunkId", int)
 
 # Crockford's base 32: no i, l, o or u, so an id read aloud or retyped stays itself.

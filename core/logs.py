@@ -2,12 +2,24 @@
 
 import io
 import logging
+import re
 import sys
-from typing import TextIO, cast
+from typing import Final, TextIO, cast
 
 import structlog
 
 from core.settings import LogSettings
+
+REDACTED: Final = "[redacted]"
+_SECRET_FIELDS: Final = re.compile(
+    r"(^|_)(password|passwd|secret|token|authorization|cookie|api_key|verifier)$", re.IGNORECASE
+)
+# keys, what follows "Bearer", tokens in addresses, session cookies
+_SECRETS: Final = re.compile(
+    r"cim_[\w-]{16,}|(?<=Bearer )\S+|(?<=[?&]token=)[\w-]+|(?<=[?&]code=)[^&\s]+"
+    r"|(?<=cimiento_session=)[\w-]+|(?<=__Host-cimiento=)[\w-]+",
+    re.IGNORECASE,
+)
 
 
 def configure_logs(settings: LogSettings) -> None:
@@ -23,6 +35,8 @@ def configure_logs(settings: LogSettings) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            # last before the line is written: a secret may stand in a traceback too
+            redact_secrets,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
@@ -33,6 +47,25 @@ def configure_logs(settings: LogSettings) -> None:
         # Not cached: a logger that was used once would never notice a new configuration.
         cache_logger_on_first_use=False,
     )
+
+
+def redact_secrets(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Take out what would let a reader of the log in, whoever wrote it there."""
+    return {key: _redact(key, value) for key, value in event.items()}
+
+
+def _redact(key: str, value: object) -> object:
+    if _SECRET_FIELDS.search(key):
+        return REDACTED
+    if isinstance(value, str):
+        return _SECRETS.sub(REDACTED, value)
+    if isinstance(value, dict):
+        return {inner: _redact(str(inner), each) for inner, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redact("", each) for each in value]
+    return value
 
 
 class _CurrentStderr(io.TextIOBase):

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
-    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -282,51 +281,3 @@ class WorkerRow(Base):
     beats: Mapped[int] = mapped_column(Integer, default=0)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     beat_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
-
-
-class ApiKeyRow(Base):
-    """A key of a calling service; only its hash is kept.
-
-    is_limited: whether it opens only the collections of its `ApiKeyCollectionRow`s. A flag of its
-    own, since one whose collections were all deleted must open nothing, not everything.
-    """
-
-    __tablename__ = "api_keys"
-
-    id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    name: Mapped[str] = mapped_column(String(128))
-    key_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    is_limited: Mapped[bool] = mapped_column(server_default=false())
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
-
-
-class ApiKeyCollectionRow(Base):
-    """A collection that a limited key opens."""
-
-    __tablename__ = "api_key_collections"
-
-    key_id: Mapped[str] = mapped_column(
-        ForeignKey("api_keys.id", ondelete="CASCADE"), primary_key=True
-    )
-    collection_id: Mapped[str] = mapped_column(
-        ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True
-    )
-
-
-class SignInLinkRow(Base):
-    """A link that signs one browser in, once."""
-
-    __tablename__ = "sign_in_links"
-
-    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
-class WebSessionRow(Base):
-    """A signed-in browser; only the hash of its cookie is kept."""
-
-    __tablename__ = "web_sessions"
-
-    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
-    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)

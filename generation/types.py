@@ -84,6 +84,11 @@ class Usage:
     completion_tokens: int = 0
     reasoning_tokens: int = 0
 
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.prompt_tokens + self.completion_tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Citation:

@@ -85,7 +85,7 @@ class Collections:
 
         Raises `BadCollectionNameError`, `BadLanguageError`, `CollectionExistsError`.
         """
-        if not _NAME.fullmatch(name):
+        if not can_name_collection(name):
             raise BadCollectionNameError(
                 f"{name!r} cannot name a collection: use 1 to 63 lower-case letters, digits, "
                 "'-' and '_', beginning with a letter or digit"
@@ -155,6 +155,11 @@ class Collections:
             session.execute(delete(CollectionRow).where(CollectionRow.id == row.id))
             next_generation(session)
         return clear_files(self._store, removed)
+
+
+def can_name_collection(name: str) -> bool:
+    """Whether a collection could be called so."""
+    return _NAME.fullmatch(name) is not None
 
 
 def _row(session: Session, name: str, access: Access) -> CollectionRow:

@@ -8,7 +8,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.access import TheCaller
+from app.access import TheCaller, note
 from app.answers import Place, StoredAnswer
 from app.api.answer_schemas import (
     AnswerOut,
@@ -60,6 +60,7 @@ async def answer_question(
     `/v1/answers/{answer_id}/events`.
     """
     question = await anyio.to_thread.run_sync(_question, services, body, caller)
+    note(request, target=question.id, collections=body.collections)
     begin = partial(_begin, live, services, question)
     if body.stream:
         return EventStreamResponse(lambda: run_task(begin().follow))
@@ -108,7 +109,9 @@ def _go_on(
 
 
 def _begin(live: LiveAnswers, services: Services, question: Question) -> LiveAnswer:
-    recorder = Recorder(Asking(services, question), services.answers, encode_answer)
+    recorder = Recorder(
+        Asking(services, question), services.answers, services.doors.usage, encode_answer
+    )
     work = partial(tell_problems, partial(_write, recorder))
     return live.begin(question.id, question.asker, work)
 

@@ -41,7 +41,7 @@ def get_answer(
 ) -> StoredAnswerOut:
     """An answer that came to its end, without the words of what was deleted since.
 
-    Only the key or browser that asked for it may read it, and only while it may see every
+    Only the key or person that asked for it may read it, and only while it may see every
     collection that the answer quotes from.
     """
     _refuse_running(live, AnswerId(answer_id), caller)

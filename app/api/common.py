@@ -52,6 +52,7 @@ _SENTENCES: Final = {
     413: "The body is too large.",
     415: "The document is of a kind that cannot be read.",
     422: "A field of the request is at fault.",
+    429: "Too many requests, or the tokens of the day are spent; `Retry-After` says when to go on.",
     500: "A bug, or damaged data; the log has the details.",
     503: "A part of the service is not ready.",
     507: "There is no room left for the document.",
@@ -72,5 +73,5 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "description": _SENTENCES[status],
             "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
-        for status in sorted({401, 403, 422, 500, *statuses})
+        for status in sorted({401, 403, 422, 429, 500, *statuses})
     }

@@ -116,7 +116,7 @@ def create_conversation(
 def list_conversations(
     services: TheServices, caller: TheCaller, cursor: Cursor = None
 ) -> ConversationPage:
-    """Those of the key or browser that asks, the newest first."""
+    """Those of the key or person that asks, the newest first."""
     page, next_cursor = find_page(partial(services.conversations.list, caller, cursor=cursor))
     return ConversationPage(
         items=[ConversationOut.of(each) for each in page], next_cursor=next_cursor

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.access import CallerAccess, name_caller
+from app.access import CallerAccess, TheCaller, note
 from app.api.common import CollectionInPath, TheServices, find_page, problems
 from app.api.fields import CollectionName
 from app.api.schemas import (
@@ -80,7 +80,7 @@ async def upload_document(
     request: Request,
     name: CollectionInPath,
     services: TheServices,
-    access: CallerAccess,
+    caller: TheCaller,
     on_conflict: OnConflict = OnConflict.REPLACE,
 ) -> UploadOut:
     """Store a document and queue the work that makes it searchable.
@@ -88,7 +88,7 @@ async def upload_document(
     The same bytes under the same name change nothing. Follow the work at `/v1/jobs/{job_id}`.
     """
     find = services.collections.get
-    collection = await anyio.to_thread.run_sync(find, name, access)
+    collection = await anyio.to_thread.run_sync(find, name, caller.access)
     with services.blobs.begin() as blob:
         received = await receive_upload(
             request, blob, max_bytes=services.settings.server.max_upload_bytes
@@ -97,9 +97,10 @@ async def upload_document(
         accepted = await anyio.to_thread.run_sync(
             _accept,
             services,
-            replace(_upload(received, collection, on_conflict), uploader=name_caller(request)),
+            replace(_upload(received, collection, on_conflict), uploader=caller.name),
             blob,
         )
+    note(request, target=accepted.document_id, version=accepted.number)
     return UploadOut.of(accepted)
 
 
@@ -202,10 +203,16 @@ def delete_version(
     },
 )
 def get_content(
-    document_id: str, services: TheServices, access: CallerAccess, version: VersionNumber = None
+    request: Request,
+    document_id: str,
+    services: TheServices,
+    access: CallerAccess,
+    version: VersionNumber = None,
 ) -> FileResponse:
     """The bytes as they were uploaded. Always a download: never shown inside this site."""
     content = services.documents.content(DocumentId(document_id), access, number=version)
+    document = services.documents.get(DocumentId(document_id), access)
+    note(request, collection=document.collection)
     return FileResponse(
         content.path,
         media_type=content.version.media_type,
@@ -218,10 +225,16 @@ def get_content(
     "/v1/documents/{document_id}/text", summary="Text of a document", responses=problems(404)
 )
 def get_text(
-    document_id: str, services: TheServices, access: CallerAccess, version: VersionNumber = None
+    request: Request,
+    document_id: str,
+    services: TheServices,
+    access: CallerAccess,
+    version: VersionNumber = None,
 ) -> TextOut:
     """The text that every `start` and `end` of this version points into."""
     text = services.documents.text(DocumentId(document_id), access, number=version)
+    document = services.documents.get(DocumentId(document_id), access)
+    note(request, collection=document.collection)
     return TextOut(
         document_id=document_id,
         version=text.number,

@@ -2,9 +2,9 @@
 
 import time
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
-from app.access import CallerAccess
+from app.access import CallerAccess, note
 from app.api.common import TheServices, problems
 from app.api.schemas import PassageOut
 from app.api.search_schemas import SearchOut, SearchRequest, SearchTimings
@@ -15,7 +15,9 @@ router = APIRouter(tags=["search"])
 
 
 @router.post("/v1/search", summary="Search", responses=problems(404, 503))
-def search(body: SearchRequest, services: TheServices, access: CallerAccess) -> SearchOut:
+def search(
+    request: Request, body: SearchRequest, services: TheServices, access: CallerAccess
+) -> SearchOut:
     """The passages nearest to a query in meaning and in words, best first."""
     started_s = time.perf_counter()
     narrowed = narrow(services.collections, access, body.collections)
@@ -27,6 +29,8 @@ def search(body: SearchRequest, services: TheServices, access: CallerAccess) -> 
         where=body.filter,
         refining=body.refining(),
     )
+    found = {passage.document_id for passage in passages}
+    note(request, collections=body.collections, documents=sorted(found))
     placed = place_passages(services.documents, passages, narrowed)
     return SearchOut(
         passages=[PassageOut.of(item.passage, item.boxes) for item in placed],

@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 from typing import Annotated, Final
-from urllib.parse import parse_qs, urlsplit
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
-from app.access import CallerAccess, cookie_name, is_secure
+from app.access import CallerAccess, refuse_other_sites
 from app.api.common import TheServices
-from app.errors import SignInLinkError, status_of
+from app.api.session_cookie import clear_cookie, read_cookie, set_cookie, visit_of
+from app.api.sign_in import token_in
+from app.errors import status_of
+from app.people.errors import SignInLinkError
 
 WEB_ROOT: Final = Path(__file__).parent.parent / "web"
 
@@ -60,41 +62,25 @@ def sign_in(
     request: Request, services: TheServices, token: Annotated[str, Form(max_length=2000)]
 ) -> Response:
     """Use the link up and give the browser its session."""
+    refuse_other_sites(request, services.settings)
     try:
-        session_token = services.credentials.redeem_link(_token_in(token))
+        session_token = services.doors.sign_in.with_link(token_in(token), visit_of(request))
     except SignInLinkError as error:
         if "text/html" not in request.headers.get("accept", ""):
             raise
         return _page(request, status=status_of(error))
     response = RedirectResponse("/", status_code=303)
-    response.set_cookie(
-        cookie_name(services.settings),
-        session_token,
-        max_age=int(services.credentials.session_lifetime.total_seconds()),
-        path="/",
-        secure=is_secure(services.settings),
-        httponly=True,
-        samesite="strict",
-    )
+    set_cookie(response, services, session_token)
     return response
 
 
 @router.post("/sign-out")
 def sign_out(request: Request, services: TheServices, _access: CallerAccess) -> Response:
     """End the session of this browser."""
-    name = cookie_name(services.settings)
-    services.credentials.end_session(request.cookies.get(name, ""))
+    services.doors.sessions.end(read_cookie(request, services))
     response = Response(status_code=204)
-    response.delete_cookie(
-        name, path="/", secure=is_secure(services.settings), httponly=True, samesite="strict"
-    )
+    clear_cookie(response, services)
     return response
-
-
-def _token_in(pasted: str) -> str:
-    # people paste the whole link as well as its token
-    found = parse_qs(urlsplit(pasted.strip()).query).get("token")
-    return found[0] if found else pasted.strip()
 
 
 def _page(request: Request, *, token: str = "", status: int = 200) -> HTMLResponse:

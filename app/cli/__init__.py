@@ -4,6 +4,7 @@ import typer
 
 from app.cli.add import add
 from app.cli.ask import ask
+from app.cli.audit import audit_app
 from app.cli.calibrate import calibrate
 from app.cli.db import db_app
 from app.cli.evaluate import eval_app
@@ -15,6 +16,7 @@ from app.cli.jobs import jobs_app
 from app.cli.keys import keys_app
 from app.cli.map import draw_map
 from app.cli.models import models_app
+from app.cli.people import people_app
 from app.cli.prompts import prompts_app
 from app.cli.replay import replay
 from app.cli.search import search
@@ -42,6 +44,8 @@ for group in (
     models_app,
     db_app,
     keys_app,
+    people_app,
+    audit_app,
     jobs_app,
     worker_app,
     train_app,

@@ -84,7 +84,9 @@ def ask(
             where=condition,
         )
         written = ""
-        recorder = Recorder(Asking(services, asked), services.answers, encode_answer)
+        recorder = Recorder(
+            Asking(services, asked), services.answers, services.doors.usage, encode_answer
+        )
         for event in recorder.run(cancelled=lambda: False):
             if isinstance(event, Delta) and not as_json:
                 written += event.text

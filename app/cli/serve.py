@@ -84,8 +84,12 @@ def _worker_command() -> list[str]:
 
 def _print_address(services: "Services") -> None:
     base_url = services.settings.base_url
-    token = services.credentials.create_link()
     typer.echo(f"\n  Cimiento is at {base_url}")
+    if services.doors.people.has_owner_with_password():
+        # a link in a log that many can read would sign any of them in as the owner
+        typer.echo("  Sign in there; 'cimiento sign-in' prints a link where a password is lost.\n")
+        return
+    token = services.doors.sessions.create_link()
     typer.echo("  To sign this browser in, open this link; it works once, within a day:\n")
     typer.echo(f"    {base_url}/sign-in?token={token}\n")
 

@@ -1,65 +1,146 @@
-"""Migrations go forward to the tables of the code, and back again, one at a time."""
+"""The schema goes forward and back, loses nothing on the way, and is what the tables say."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
-from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import IntegrityError
 
+import core.answer_tables
+import core.calibration_tables
+import core.evaluation_tables
+import core.people_tables
+import core.prompt_tables
 import migrations
-from core import (  # noqa: F401 - tell `Base` of them
-    answer_tables,
-    calibration_tables,
-    evaluation_tables,
-    prompt_tables,
-)
 from core.database import Database
 from core.tables import Base
 
-Shape = dict[str, list[tuple[str, bool]]]
+TABLES = (
+    core.answer_tables,
+    core.calibration_tables,
+    core.evaluation_tables,
+    core.people_tables,
+    core.prompt_tables,
+)
+LAST_WITHOUT_PEOPLE = "0017"
+# what it took out of the rows cannot be brought back
+LAST_ONE_WAY = "0006"
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
+    """An empty file."""
     database = Database(f"sqlite:///{tmp_path / 'test.db'}")
     yield database
     database.close()
 
 
-def shape(database: Database) -> Shape:
-    """Columns of every table, and whether each may be empty."""
-    found = inspect(database.engine)
-    return {
-        table: sorted((column["name"], column["nullable"]) for column in found.get_columns(table))
-        for table in found.get_table_names()
-        if table != "alembic_version"
-    }
-
-
-def test_the_newest_schema_is_that_of_the_tables(database: Database) -> None:
-    migrations.upgrade(database)
-    assert shape(database) == {
-        name: sorted((column.name, bool(column.nullable)) for column in table.columns)
-        for name, table in Base.metadata.tables.items()
-    }
-
-
-def test_what_came_last_can_be_taken_back_step_by_step_and_comes_again(database: Database) -> None:
-    migrations.upgrade(database)
-    newest = shape(database)
+def move(database: Database, revision: str) -> None:
+    """Go to a revision, forward or back."""
     config = migrations._config()
-    for script in ScriptDirectory.from_config(config).walk_revisions():
-        if script.revision == "0014":
-            break
-        before = shape(database)
-        with database.write_connection() as connection:
-            config.attributes["connection"] = connection
-            command.downgrade(config, "-1")
-            connection.commit()
-        assert shape(database) != before, script.revision
+    with database.write_connection() as connection:
+        config.attributes["connection"] = connection
+        found = migrations._revision(connection) or ""
+        go = command.upgrade if revision > found else command.downgrade
+        go(config, revision)
+        connection.commit()
 
+
+def run(database: Database, statement: str, **values: object) -> list[tuple[Any, ...]]:
+    """Run a statement of its own; returns its rows."""
+    with database.write_connection() as connection:
+        result = connection.execute(sa.text(statement), values)
+        rows = [tuple(row) for row in result] if result.returns_rows else []
+        connection.commit()
+    return rows
+
+
+def test_the_migrated_schema_is_what_the_tables_say(database: Database) -> None:
     migrations.upgrade(database)
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
 
-    assert shape(database) == newest
+
+def test_every_migration_that_can_goes_back_and_forward_again(database: Database) -> None:
+    migrations.upgrade(database)
+    before = run(database, "SELECT name, sql FROM sqlite_master ORDER BY name")
+    move(database, LAST_ONE_WAY)
+    assert not run(database, "SELECT 1 FROM sqlite_master WHERE name IN ('people', 'answers')")
+    migrations.upgrade(database)
+    again = run(database, "SELECT name, sql FROM sqlite_master ORDER BY name")
+    assert [row[0] for row in again] == [row[0] for row in before]
+
+
+def test_whoever_was_signed_in_by_a_link_goes_on_as_the_owner(database: Database) -> None:
+    move(database, LAST_WITHOUT_PEOPLE)
+    moments = {"then": "2026-11-01 00:00:00", "later": "2036-11-01 00:00:00"}
+    run(database, "INSERT INTO web_sessions VALUES ('hash', :then, :later)", **moments)
+    for asker in ("session:abc", "key:key_1"):
+        run(
+            database,
+            "INSERT INTO conversations (id, asker, title, created_at, updated_at) "
+            "VALUES (:asker, :asker, NULL, :then, :later)",
+            asker=asker,
+            **moments,
+        )
+    migrations.upgrade(database)
+    ((person_id, is_owner),) = run(database, "SELECT id, is_owner FROM people")
+    assert is_owner
+    assert run(database, "SELECT person_id FROM web_sessions") == [(person_id,)]
+    askers = {row[0] for row in run(database, "SELECT asker FROM conversations")}
+    assert askers == {f"person:{person_id}", "key:key_1"}
+
+
+def test_a_limited_key_keeps_its_limits_both_ways(database: Database) -> None:
+    move(database, LAST_WITHOUT_PEOPLE)
+    add_key(database, "key_1")
+    migrations.upgrade(database)
+    assert run(database, "SELECT scopes FROM api_keys") == [("read ask write manage",)]
+    move(database, LAST_WITHOUT_PEOPLE)
+    assert run(database, "SELECT key_id FROM api_key_collections") == [("key_1",)]
+
+
+def test_going_back_opens_nothing_to_a_key_that_was_narrower(database: Database) -> None:
+    move(database, LAST_WITHOUT_PEOPLE)
+    for key_id in ("key_1", "key_2", "key_3", "key_4"):
+        add_key(database, key_id)
+    migrations.upgrade(database)
+    run(database, "UPDATE api_keys SET scopes = 'read' WHERE id = 'key_2'")
+    run(database, "UPDATE api_keys SET person_id = 'per_1' WHERE id = 'key_3'")
+    run(database, "UPDATE api_keys SET expires_at = '2020-01-01 00:00:00' WHERE id = 'key_4'")
+    move(database, LAST_WITHOUT_PEOPLE)
+    assert run(database, "SELECT id FROM api_keys") == [("key_1",)]
+
+
+def add_key(database: Database, key_id: str) -> None:
+    """A limited key, as it was before there were people."""
+    ((collection_id,),) = run(database, "SELECT id FROM collections WHERE name = 'default'")
+    run(
+        database,
+        "INSERT INTO api_keys (id, name, key_hash, is_limited, created_at) "
+        "VALUES (:key, 'a', :key, 1, '2026-11-01 00:00:00')",
+        key=key_id,
+    )
+    opened = "INSERT INTO api_key_collections VALUES (:key, :collection)"
+    run(database, opened, key=key_id, collection=collection_id)
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE audit_events SET actor = 'nobody'", "DELETE FROM audit_events"]
+)
+def test_the_database_refuses_to_change_the_audit_log(database: Database, statement: str) -> None:
+    migrations.upgrade(database)
+    run(
+        database,
+        "INSERT INTO audit_events (id, at, actor, actor_label, action, details, request_id) "
+        "VALUES ('evt_1', '2026-11-01 00:00:00', 'owner', '', 'key.created', '{}', '')",
+    )
+    with pytest.raises(IntegrityError, match="only ever added to"):
+        run(database, statement)
+    assert run(database, "SELECT actor FROM audit_events") == [("owner",)]

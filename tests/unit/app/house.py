@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import httpx2
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -12,6 +13,7 @@ import migrations
 from app.evaluation.background import EvaluationRunner
 from app.forgetting import ForgettingGenerator
 from app.main import create_app
+from app.people.passwords import Passwords
 from app.readiness import Condition
 from app.services import Services
 from app.wiring import Models, build_database, build_services
@@ -25,6 +27,8 @@ from tests.fakes_generation import FakeGenerator
 from tests.unit.ingestion.house import LIMITS, DirectSandbox
 
 MAX_UPLOAD_BYTES = 1024 * 1024
+# real hashes, but of a kind that tests need not wait for
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 POOL = (
     "The swimming pool opens at nine in the morning. It closes at eight in the evening.\n\n"
     "Dogs are not allowed inside the swimming pool area. Visitors bring their own towels."
@@ -50,7 +54,7 @@ class House:
         )
         generating = ForgettingGenerator(self.generator, build_database(settings))
         models = Models(FakeEmbedder(), generating, {}, reranker)
-        self.services: Services = build_services(settings, models)
+        self.services: Services = build_services(settings, models, Passwords(CHEAP))
         migrations.upgrade(self.services.database)
         self.is_worker_alive = True
         alive = Condition("the ingestion worker is not running", lambda: self.is_worker_alive)
@@ -71,7 +75,7 @@ class House:
     def sign_in(self) -> TestClient:
         """A browser that has used a sign-in link."""
         browser = self.new_client()
-        token = self.services.credentials.create_link()
+        token = self.services.doors.sessions.create_link()
         assert browser.post("/sign-in", data={"token": token}).status_code == 303
         return browser
 

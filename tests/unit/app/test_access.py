@@ -10,10 +10,11 @@ from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
-from app.access import PUBLIC_PATHS
 from app.edge import allowed_hosts
+from app.rules import PUBLIC_PATHS
+from core.people_tables import ApiKeyRow, SignInLinkRow, WebSessionRow
 from core.settings import ServerSettings, Settings
-from core.tables import ApiKeyRow, SignInLinkRow, WebSessionRow, now
+from core.tables import now
 from tests.unit.app.house import House
 
 
@@ -46,8 +47,9 @@ def test_a_new_route_refuses_strangers_by_itself(house: House) -> None:
     assert house.client.get("/v1/forgotten").json() == "secret"
 
 
-def test_the_public_list_names_no_route_under_v1(still_house: House) -> None:
-    assert not [path for path in PUBLIC_PATHS if path.startswith("/v1")]
+def test_the_public_list_lets_somebody_in_and_tells_nothing(still_house: House) -> None:
+    public = {path for path in PUBLIC_PATHS if path.startswith("/v1")}
+    assert public == {"/v1/sign-in", "/v1/sign-in/link"}
     assert {path for _, path in routes(still_house.app)} >= PUBLIC_PATHS
 
 
@@ -74,7 +76,7 @@ def test_a_revoked_key_is_worthless_at_once(house: House) -> None:
 
 
 def test_no_secret_is_stored(house: House) -> None:
-    token = house.services.credentials.create_link()
+    token = house.services.doors.sessions.create_link()
     browser = house.sign_in()
     with house.services.database.read_scope() as session:
         stored = [
@@ -91,7 +93,7 @@ def test_no_secret_is_stored(house: House) -> None:
 
 
 def test_a_sign_in_link_works_once(house: House) -> None:
-    token = house.services.credentials.create_link()
+    token = house.services.doors.sessions.create_link()
     first, second = house.new_client(), house.new_client()
     response = first.post("/sign-in", data={"token": token})
     assert (response.status_code, response.headers["location"]) == (303, "/")
@@ -102,7 +104,7 @@ def test_a_sign_in_link_works_once(house: House) -> None:
 
 
 def test_opening_a_sign_in_link_does_not_use_it_up(house: House) -> None:
-    token = house.services.credentials.create_link()
+    token = house.services.doors.sessions.create_link()
     page = house.stranger.get(f"/sign-in?token={token}")
     assert page.status_code == 200
     assert f'value="{token}"' in page.text
@@ -111,12 +113,12 @@ def test_opening_a_sign_in_link_does_not_use_it_up(house: House) -> None:
 
 
 def test_a_whole_link_can_be_pasted(house: House) -> None:
-    link = f"http://localhost:8420/sign-in?token={house.services.credentials.create_link()}"
+    link = f"http://localhost:8420/sign-in?token={house.services.doors.sessions.create_link()}"
     assert house.stranger.post("/sign-in", data={"token": link}).status_code == 303
 
 
 def test_an_expired_link_signs_nobody_in(house: House) -> None:
-    token = house.services.credentials.create_link()
+    token = house.services.doors.sessions.create_link()
     with house.services.database.session_scope() as session:
         session.execute(update(SignInLinkRow).values(expires_at=now() - timedelta(seconds=1)))
     assert house.stranger.post("/sign-in", data={"token": token}).status_code == 403
@@ -153,7 +155,7 @@ def test_signing_out_ends_the_session_on_the_server(house: House) -> None:
 
 
 def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(house: House) -> None:
-    token = house.services.credentials.create_link()
+    token = house.services.doors.sessions.create_link()
     cookie = house.stranger.post("/sign-in", data={"token": token}).headers["set-cookie"]
     parts = {part.strip().lower() for part in cookie.split(";")}
     assert {"httponly", "samesite=strict", "path=/"} <= parts
@@ -164,7 +166,7 @@ def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(house: House) ->
 def test_the_cookie_is_for_https_only_where_people_use_https(house: House) -> None:
     app = house.with_settings(public_url="https://docs.example.org")
     browser = TestClient(app, base_url="https://docs.example.org", follow_redirects=False)
-    token = house.services.credentials.create_link()
+    token = house.services.doors.sessions.create_link()
     cookie = browser.post("/sign-in", data={"token": token}).headers["set-cookie"]
     assert cookie.startswith("__Host-cimiento=")
     assert "secure" in cookie.lower()
@@ -247,3 +249,11 @@ def test_every_response_carries_the_security_headers(still_house: House) -> None
         assert headers["x-content-type-options"] == "nosniff", path
         assert headers["x-frame-options"] == "DENY", path
         assert headers["x-request-id"].startswith("req_"), path
+
+
+def test_only_over_https_are_browsers_told_to_stay_there(house: House) -> None:
+    assert "strict-transport-security" not in house.client.get("/health/live").headers
+    app = house.with_settings(public_url="https://docs.example.org")
+    client = TestClient(app, base_url="https://docs.example.org")
+    sent = client.get("/health/live").headers["strict-transport-security"]
+    assert int(sent.partition("max-age=")[2]) >= 180 * 24 * 3600

@@ -155,3 +155,41 @@ def test_a_port_in_use_is_said_before_anything_is_loaded(monkeypatch: pytest.Mon
     assert result.exit_code == 1
     assert f"port {port}" in result.stderr
     assert "CIMIENTO_SERVER__PORT" in result.stderr
+
+
+def test_a_key_can_be_narrowed() -> None:
+    limits = ("--max-requests", "60", "--max-tokens", "1000", "--expires-days", "30")
+    made = run("keys", "create", "n", "--scope", "read", "--scope", "ask", *limits, "--json")
+    key = json.loads(made.stdout)
+    assert key["scopes"] == ["read", "ask"]
+    assert (key["max_requests_per_minute"], key["max_tokens_per_day"]) == (60, 1000)
+    assert key["expires_at"] > key["created_at"]
+    wide = run("keys", "create", "n", "--scope", "people", "--collection", "default")
+    assert wide.exit_code == 2
+
+
+def test_people_are_invited_disabled_and_removed() -> None:
+    link = run("people", "invite", "ana", "--email", "ana@example.org")
+    assert "/sign-in?token=" in link.stdout
+    run("people", "invite", "root", "--owner")
+    assert run("people", "invite", "ana").exit_code == 1
+    assert run("people", "invite", "Not A Name").exit_code == 2
+    assert run("people", "disable", "ana").exit_code == 0
+    people = {each["name"]: each for each in json.loads(run("people", "list", "--json").stdout)}
+    assert (people["ana"]["is_disabled"], people["root"]["is_owner"]) == (True, True)
+    assert run("people", "enable", "ana").exit_code == 0
+    assert run("people", "remove", "root").exit_code == 1
+    assert run("people", "remove", "ana").exit_code == 0
+    assert "ana" not in run("people", "list").stdout
+    assert "/sign-in?token=" in run("sign-in", "--person", "root").stdout
+    assert run("sign-in", "--person", "ana").exit_code == 1
+
+
+def test_the_audit_log_has_what_was_done_at_the_command_line() -> None:
+    key = json.loads(run("keys", "create", "billing", "--json").stdout)
+    run("keys", "revoke", key["id"])
+    events = json.loads(run("audit", "list", "--json").stdout)
+    assert [each["action"] for each in events] == ["key.revoked", "key.created"]
+    assert {each["target"] for each in events} == {key["id"]}
+    assert key["key"] not in run("audit", "list").stdout
+    assert run("audit", "list", "--action", "person.").stdout == ""

@@ -227,8 +227,9 @@ def test_an_answer_that_may_no_longer_be_seen_is_hidden_and_not_used(house: Hous
     house.add("led.txt", LED)
     conversation_id = begin(house)
     answer_id = ask(house, conversation_id, "Who leads the museum since last year?")["id"]
-    seeing = house.services.credentials.caller_of_key(house.key)
-    assert seeing is not None
+    known = house.services.credentials.find_key(house.key)
+    assert known is not None
+    seeing = known.caller
     blind = Caller(seeing.name, Access(frozenset({CollectionId("col_other")})))
     conversations = house.services.conversations
     (turn,) = conversations.turns(ConversationId(conversation_id), blind)

@@ -208,8 +208,9 @@ def test_a_run_is_not_theirs_who_may_no_longer_see_what_it_quotes(pool: House) -
     body = {"questions": lines(OPENS), "min_confidence": 0}
     run = client.post("/v1/evaluations", json=body).json()
     pool.evaluate()
-    caller = pool.services.credentials.caller_of_key(key)
-    assert caller is not None
+    known = pool.services.credentials.find_key(key)
+    assert known is not None
+    caller = known.caller
     other = pool.services.collections.get("other", caller.access)
     blind = replace(caller, access=Access(frozenset({other.id})))
 

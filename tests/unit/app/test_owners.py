@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.access import PUBLIC_PATHS
+from app.rules import PUBLIC_PATHS
 from tests.unit.app.house import House
 from tests.unit.app.test_access import routes
 
@@ -24,7 +24,7 @@ _TEXT: Final = (
     "Dogs are not allowed inside the {secret} area. Visitors bring their own towels."
 )
 # a template of each owner's, active in their collection
-_PROMPT: Final = (
+PROMPT: Final = (
     "name: {secret}\nen:\n  system: About the {secret} pool.\n  passage: '{{text}}'\n"
     "  user: '{{passages}} {{question}}'\n"
 )
@@ -82,7 +82,7 @@ def settle(house: House, name: str, secret: str) -> Owner:
     document_ids = [house.add(f"{secret}.md", _TEXT.format(secret=secret), name)]
     document_ids.append(house.add(f"broken-{secret}.pdf", b"%PDF-1.7 broken", name))
     jobs = house.client.get("/v1/jobs", params={"collection": name}).json()["items"]
-    house.client.post("/v1/prompts", json={"source": _PROMPT.format(secret=secret)})
+    house.client.post("/v1/prompts", json={"source": PROMPT.format(secret=secret)})
     house.client.put(f"/v1/collections/{name}/prompt", json={"prompt": secret})
     _, key = house.services.credentials.create_key(name, collections=[name])
     client = house.new_client({"Authorization": f"Bearer {key}"})
@@ -272,7 +272,7 @@ READS: Final[Mapping[tuple[str, str], Ask]] = {
 }
 CHANGES: Final[Mapping[tuple[str, str], Ask]] = {
     ("POST", "/v1/prompts"): lambda c, d: c.post(
-        "/v1/prompts", json={"source": _PROMPT.format(secret=d.prompt())}
+        "/v1/prompts", json={"source": PROMPT.format(secret=d.prompt())}
     ),
     ("PUT", "/v1/collections/{name}/prompt"): lambda c, d: c.put(
         f"/v1/collections/{d.collection()}/prompt", json={"prompt": "direct"}
@@ -324,14 +324,14 @@ CHANGES: Final[Mapping[tuple[str, str], Ask]] = {
     ("POST", "/v1/jobs/{job_id}/retry"): lambda c, d: c.post(f"/v1/jobs/{d.job()}/retry"),
     ("DELETE", "/v1/jobs/{job_id}"): lambda c, d: c.delete(f"/v1/jobs/{d.job()}"),
 }
-# of the caller's own browser session, whatever it may see
-_OWN: Final = {("POST", "/sign-out")}
+# of the caller, of people or of sharing: test_roles has what each may do
+_OF_PEOPLE: Final = ("/sign-out", "/v1/me", "/v1/people", "/v1/groups", "/v1/keys", "/v1/audit")
 
 
 def test_every_route_is_asked(town: Town) -> None:
-    asked = READS.keys() | CHANGES.keys() | _OWN
-    there = {place for place in routes(town.house.app) if place[1] not in PUBLIC_PATHS}
-    assert asked == {place for place in there if place[0] != "HEAD"}, "give the new route a row"
+    there = {each for each in routes(town.house.app) if each[1] not in PUBLIC_PATHS}
+    there -= {each for each in there if each[1].startswith(_OF_PEOPLE) or "/access" in each[1]}
+    assert READS.keys() | CHANGES.keys() == there, "give the new route a row"
 
 
 @given(

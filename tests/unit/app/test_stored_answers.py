@@ -108,8 +108,9 @@ def test_another_key_or_browser_cannot_read_it_and_cannot_tell_that_it_is_there(
 def test_an_answer_is_not_theirs_who_may_no_longer_see_what_it_quotes(house: House) -> None:
     house.add("pool.txt", POOL)
     told = ask(house)
-    seeing = house.services.credentials.caller_of_key(house.key)
-    assert seeing is not None
+    known = house.services.credentials.find_key(house.key)
+    assert known is not None
+    seeing = known.caller
     blind = replace(seeing, access=Access(frozenset({CollectionId("col_other")})))
     answers = Answers(house.services.database)
     answer_id = AnswerId(str(told["id"]))

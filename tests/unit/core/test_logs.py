@@ -36,3 +36,43 @@ def test_lines_below_the_level_are_not_written(monkeypatch: pytest.MonkeyPatch) 
     structlog.get_logger().info("quiet")
 
     assert written.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("event", "secret"),
+    [
+        ({"path": "/sign-in?token=s3cr3t-token_x"}, "s3cr3t"),
+        ({"path": "/sign-in/provider/callback?state=a&code=s3cr3t.code"}, "s3cr3t"),
+        ({"detail": "key cim_0123456789abcdefABCDEF-_ was refused"}, "cim_0123"),
+        ({"headers": {"Authorization": "Bearer s3cr3t"}}, "s3cr3t"),
+        ({"headers": ["cookie: cimiento_session=s3cr3t; a=b"]}, "s3cr3t"),
+        ({"password": "s3cr3t"}, "s3cr3t"),
+        ({"client_secret": "s3cr3t"}, "s3cr3t"),
+    ],
+)
+def test_no_secret_is_logged(
+    monkeypatch: pytest.MonkeyPatch, event: dict[str, object], secret: str
+) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    configure_logs(LogSettings(json_lines=True))
+
+    structlog.get_logger().info("request", status=200, first_token_ms=3.5, **event)
+
+    assert secret not in written.getvalue()
+    line = json.loads(written.getvalue())
+    assert (line["event"], line["status"], line["first_token_ms"]) == ("request", 200, 3.5)
+
+
+def test_no_secret_is_logged_with_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    configure_logs(LogSettings(json_lines=True))
+
+    try:
+        int("cim_0123456789abcdefABCDEF")
+    except ValueError:
+        structlog.get_logger().exception("crashed")
+
+    assert "cim_0123" not in written.getvalue()
+    assert "invalid literal" in written.getvalue()

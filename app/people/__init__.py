@@ -1,0 +1,1 @@
+"""People and what they may do: accounts, groups, sharing, sign-in, limits, the audit log."""

@@ -1,0 +1,256 @@
+"""API keys: made, listed, revoked, and turned into callers. Stores hashes; never a secret."""
+
+import hmac
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.people.accounts import person_caller
+from app.people.errors import KeyNotFoundError
+from app.people.later import LaterWrites
+from app.people.sessions import digest_of, new_secret
+from app.people.sharing import roles_of
+from core.access import Caller, Role, Scope
+from core.database import Database
+from core.errors import CollectionNotFoundError
+from core.ids import CollectionId, PersonId, new_id
+from core.people_tables import ApiKeyCollectionRow, ApiKeyRow, PersonRow, WebSessionRow
+from core.tables import CollectionRow, now
+
+_KEY_PREFIX: Final = "cim_"
+# What a key may do unless something else is asked for. Looking after people has to be said.
+DEFAULT_SCOPES: Final = frozenset(Scope) - {Scope.PEOPLE}
+# Last use is written once in a while, not with every request.
+_TOUCH_EVERY: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """What a key may take; None does not limit."""
+
+    max_requests_per_minute: int | None = None
+    max_tokens_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key to be made.
+
+    collections: names of those that it opens; None for all that its owner sees, whatever is made
+    later. person_id: whose it is; None for a service's own.
+    """
+
+    name: str
+    collections: Sequence[str] | None = None
+    scopes: frozenset[Scope] = DEFAULT_SCOPES
+    expires_at: datetime | None = None
+    limits: KeyLimits = KeyLimits()
+    person_id: PersonId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as it may be shown: everything but the secret. `person` is its owner's name."""
+
+    id: str
+    name: str
+    created_at: datetime
+    collections: tuple[str, ...] | None
+    scopes: tuple[Scope, ...]
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    limits: KeyLimits
+    person: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """Who sent a key, and what it may take."""
+
+    caller: Caller
+    limits: KeyLimits
+
+
+class Credentials:
+    """Makes keys, and says who a key or session belongs to. Thread-safe."""
+
+    def __init__(self, database: Database, later: LaterWrites) -> None:
+        self._database = database
+        self._later = later
+        self._touched: dict[str, datetime] = {}
+
+    def create_key(
+        self, name: str, *, collections: Sequence[str] | None = None
+    ) -> tuple[ApiKey, str]:
+        """Make a service's key, for all collections or for those that are named.
+
+        The secret is returned here and can never be read again. Raises `CollectionNotFoundError`.
+        """
+        return self.create(NewKey(name, collections))
+
+    def create(self, new: NewKey) -> tuple[ApiKey, str]:
+        """Make a key. Returns and raises as `create_key` does."""
+        secret = _KEY_PREFIX + new_secret()
+        row = ApiKeyRow(
+            id=new_id("key"),
+            name=new.name,
+            key_hash=digest_of(secret),
+            is_limited=new.collections is not None,
+            person_id=new.person_id,
+            scopes=" ".join(each for each in Scope if each in new.scopes),
+            expires_at=new.expires_at,
+            max_requests_per_minute=new.limits.max_requests_per_minute,
+            max_tokens_per_day=new.limits.max_tokens_per_day,
+            created_at=now(),
+        )
+        names = sorted(set(new.collections or ()))
+        with self._database.session_scope() as session:
+            session.add(row)
+            session.flush()
+            for collection_id in _find_collections(session, names):
+                session.add(ApiKeyCollectionRow(key_id=row.id, collection_id=collection_id))
+            person = None if row.person_id is None else session.get(PersonRow, row.person_id)
+        return _key(row, names, person.name if person else None), secret
+
+    def list_keys(self, person_id: PersonId | None = None) -> list[ApiKey]:
+        """Every key, or those of a person, the oldest first."""
+        opened = (
+            select(ApiKeyCollectionRow.key_id, CollectionRow.name)
+            .join(CollectionRow, CollectionRow.id == ApiKeyCollectionRow.collection_id)
+            .order_by(CollectionRow.name)
+        )
+        query = (
+            select(ApiKeyRow, PersonRow.name)
+            .outerjoin(PersonRow, PersonRow.id == ApiKeyRow.person_id)
+            .order_by(ApiKeyRow.id)
+        )
+        if person_id is not None:
+            query = query.where(ApiKeyRow.person_id == person_id)
+        self._later.flush()
+        with self._database.read_scope() as session:
+            rows = session.execute(query).all()
+            pairs = session.execute(opened).all()
+        names: defaultdict[str, list[str]] = defaultdict(list)
+        for key_id, name in pairs:
+            names[key_id].append(name)
+        return [_key(row, names[row.id], person) for row, person in rows]
+
+    def revoke_key(self, key_id: str, *, person_id: PersonId | None = None) -> None:
+        """Make a key worthless at once; with a person, only where it is theirs.
+
+        Raises `KeyNotFoundError`.
+        """
+        with self._database.session_scope() as session:
+            row = session.get(ApiKeyRow, key_id)
+            if row is None or (person_id is not None and row.person_id != person_id):
+                raise KeyNotFoundError(f"there is no key {key_id!r}; 'cimiento keys list' has all")
+            session.delete(row)
+
+    def find_key(self, secret: str) -> KnownKey | None:
+        """Whose key has this secret, and what it opens; None where no key may be used with it."""
+        digest = digest_of(secret)
+        with self._database.read_scope() as session:
+            row = session.scalars(select(ApiKeyRow).where(ApiKeyRow.key_hash == digest)).first()
+            if row is None or not hmac.compare_digest(row.key_hash, digest):
+                return None
+            if row.expires_at is not None and row.expires_at <= now():
+                return None
+            caller = _caller_of_key(session, row)
+        if caller is None:
+            return None
+        self._touch(row.id, row.last_used_at)
+        return KnownKey(caller, KeyLimits(row.max_requests_per_minute, row.max_tokens_per_day))
+
+    def find_session(self, token: str) -> Caller | None:
+        """Who is signed in with this token; None where the session has ended."""
+        digest = digest_of(token)
+        query = (
+            select(PersonRow, WebSessionRow.token_hash)
+            .join(WebSessionRow, WebSessionRow.person_id == PersonRow.id)
+            .where(WebSessionRow.token_hash == digest, WebSessionRow.expires_at > now())
+        )
+        with self._database.read_scope() as session:
+            found = session.execute(query).one_or_none()
+            if found is None or not hmac.compare_digest(found.token_hash, digest):
+                return None
+            person: PersonRow = found[0]
+            if person.is_disabled:
+                return None
+            return _caller_of_person(session, person)
+
+    def _touch(self, key_id: str, last_used_at: datetime | None) -> None:
+        moment = now()
+        last = self._touched.get(key_id, last_used_at)
+        if last is not None and moment - last < _TOUCH_EVERY:
+            return
+        self._touched[key_id] = moment
+        used = update(ApiKeyRow).where(ApiKeyRow.id == key_id).values(last_used_at=moment)
+
+        def write(session: Session) -> None:
+            session.execute(used)
+
+        self._later.put(key_id, write)
+
+
+def _caller_of_person(session: Session, person: PersonRow) -> Caller:
+    person_id = PersonId(person.id)
+    roles = None if person.is_owner else roles_of(session, person_id)
+    caller = Caller.with_roles(person_caller(person_id), person.name, roles)
+    return replace(caller, person_id=person_id)
+
+
+def _caller_of_key(session: Session, row: ApiKeyRow) -> Caller | None:
+    """None where the key's owner is gone or disabled."""
+    roles: dict[CollectionId, Role] | None = None
+    if row.person_id is not None:
+        person = session.get(PersonRow, row.person_id)
+        if person is None or person.is_disabled:
+            return None
+        roles = None if person.is_owner else roles_of(session, PersonId(person.id))
+    if row.is_limited:
+        query = select(ApiKeyCollectionRow.collection_id).where(
+            ApiKeyCollectionRow.key_id == row.id
+        )
+        opened = [CollectionId(each) for each in session.scalars(query)]
+        roles = {
+            each: Role.OWNER if roles is None else roles[each]
+            for each in opened
+            if roles is None or each in roles
+        }
+    caller = Caller.with_roles(f"key:{row.id}", row.name, roles)
+    person_id = None if row.person_id is None else PersonId(row.person_id)
+    return replace(caller, scopes=_scopes(row), person_id=person_id)
+
+
+def _scopes(row: ApiKeyRow) -> frozenset[Scope]:
+    return frozenset(map(Scope, row.scopes.split()))
+
+
+def _find_collections(session: Session, names: Sequence[str]) -> list[str]:
+    rows = session.execute(
+        select(CollectionRow.name, CollectionRow.id).where(CollectionRow.name.in_(names))
+    )
+    found = {row.name: row.id for row in rows}
+    for name in names:
+        if name not in found:
+            raise CollectionNotFoundError(f"there is no collection {name!r}")
+    return [found[name] for name in names]
+
+
+def _key(row: ApiKeyRow, collections: Sequence[str], person: str | None) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        name=row.name,
+        created_at=row.created_at,
+        collections=tuple(collections) if row.is_limited else None,
+        scopes=tuple(each for each in Scope if each in _scopes(row)),
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+        limits=KeyLimits(row.max_requests_per_minute, row.max_tokens_per_day),
+        person=person,
+    )

@@ -1,0 +1,343 @@
+"""Every route, asked by everybody about everything: exactly what each may do, and no more.
+
+A row says in words of its own what a route asks of its caller; it is not read from `app.rules`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx2
+import pytest
+from fastapi.testclient import TestClient
+
+from app.rules import PUBLIC_PATHS, RULES
+from core.access import Role, Scope
+from tests.unit.app.house import House
+from tests.unit.app.test_access import routes
+from tests.unit.app.test_owners import PROMPT
+from tests.unit.app.town import CALLERS, QUESTIONS, STANDINGS, Kind, Things, Town
+
+Ask = Callable[[TestClient, Things], httpx2.Response]
+Place = tuple[str, str]
+READER, EDITOR, OWNER = Role.READER, Role.EDITOR, Role.OWNER
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How a route is asked, of whom, and what it answers to whoever may.
+
+    role: needed in the collection that it is about; None where it is about none.
+    destroys: what is asked for is another thing afterwards: each caller gets a fresh one.
+    hides: is as if it were not there for whoever does not own everything.
+    """
+
+    ask: Ask
+    scope: Scope | None
+    role: Role | None = None
+    everything: bool = False
+    by_hand: bool = False
+    allowed: tuple[int, ...] = (200,)
+    destroys: bool = False
+    hides: bool = False
+
+
+def _get(path: str, scope: Scope | None, **more: Any) -> Row:
+    return Row(lambda c, t: c.get(_fill(path, t)), scope, **more)
+
+
+def _post(path: str, scope: Scope | None, body: object = None, **more: Any) -> Row:
+    return Row(lambda c, t: c.post(_fill(path, t), json=_filled(body, t)), scope, **more)
+
+
+def _delete(path: str, scope: Scope | None, *, allowed: int = 204, **more: Any) -> Row:
+    return Row(lambda c, t: c.delete(_fill(path, t)), scope, allowed=(allowed,), **more)
+
+
+def _fill(path: str, things: Things) -> str:
+    return path.format(t=things)
+
+
+def _filled(body: object, things: Things) -> object:
+    """The body with what stands in braces filled in."""
+    match body:
+        case str() if body != QUESTIONS:
+            return _fill(body, things)
+        case list():
+            return [_filled(each, things) for each in body]
+        case dict():
+            return {key: _filled(each, things) for key, each in body.items()}
+    return body
+
+
+def _share(client: TestClient, path: str) -> httpx2.Response:
+    return client.put(path, json={"role": "reader"})
+
+
+def _upload(client: TestClient, things: Things) -> httpx2.Response:
+    path = f"/v1/collections/{things.collection}/documents"
+    return client.post(path, files={"file": (f"{things.new}.md", b"# A\n\nwords")})
+
+
+COLLECTION: Final = "/v1/collections/{t.collection}"
+DOCUMENT: Final = "/v1/documents/{t.document}"
+PERSON: Final = "/v1/people/{t.person}"
+MEMBER: Final = "/v1/groups/{t.group}/members/{t.person}"
+READ, ASK, WRITE, MANAGE, PEOPLE = Scope
+DELETE_COLLECTION: Final = ("DELETE", "/v1/collections/{name}")
+NEW: Final = {"name": "{t.new}"}
+ABOUT: Final = {"collections": ["{t.collection}"]}
+
+# About collections and what is in them: asked about every standing.
+OF_COLLECTIONS: Final[Mapping[Place, Row]] = {
+    ("GET", "/v1/collections/{name}"): _get(COLLECTION, READ, role=READER),
+    ("GET", "/v1/collections/{name}/map"): _get(COLLECTION + "/map", READ, role=READER),
+    ("PATCH", "/v1/collections/{name}"): Row(
+        lambda c, t: c.patch(_fill(COLLECTION, t), json={"description": "x"}), MANAGE, OWNER
+    ),
+    ("DELETE", "/v1/collections/{name}"): _delete(COLLECTION, MANAGE, role=OWNER, allowed=200),
+    ("GET", "/v1/collections/{name}/access"): _get(COLLECTION + "/access", MANAGE, role=OWNER),
+    ("PUT", "/v1/collections/{name}/access/people/{person}"): Row(
+        lambda c, t: _share(c, _fill(COLLECTION + "/access/people/{t.person}", t)),
+        *(MANAGE, OWNER),
+        allowed=(204,),
+    ),
+    ("DELETE", "/v1/collections/{name}/access/people/{person}"): _delete(
+        COLLECTION + "/access/people/{t.person}", MANAGE, role=OWNER
+    ),
+    ("PUT", "/v1/collections/{name}/access/groups/{group}"): Row(
+        lambda c, t: _share(c, _fill(COLLECTION + "/access/groups/{t.group}", t)),
+        *(MANAGE, OWNER),
+        allowed=(204,),
+    ),
+    ("DELETE", "/v1/collections/{name}/access/groups/{group}"): _delete(
+        COLLECTION + "/access/groups/{t.group}", MANAGE, role=OWNER
+    ),
+    ("POST", "/v1/collections/{name}/documents"): Row(_upload, WRITE, EDITOR, allowed=(202,)),
+    ("GET", "/v1/documents"): _get("/v1/documents?collection={t.collection}", READ, role=READER),
+    ("GET", "/v1/documents/{document_id}"): _get(DOCUMENT, READ, role=READER),
+    ("GET", "/v1/documents/{document_id}/versions"): _get(
+        DOCUMENT + "/versions", READ, role=READER
+    ),
+    ("GET", "/v1/documents/{document_id}/content"): _get(DOCUMENT + "/content", READ, role=READER),
+    ("GET", "/v1/documents/{document_id}/text"): _get(DOCUMENT + "/text", READ, role=READER),
+    ("DELETE", "/v1/documents/{document_id}"): _delete(
+        DOCUMENT, WRITE, role=EDITOR, allowed=200, destroys=True
+    ),
+    ("DELETE", "/v1/documents/{document_id}/versions/{number}"): _delete(
+        DOCUMENT + "/versions/1", WRITE, role=EDITOR, allowed=200, destroys=True
+    ),
+    ("GET", "/v1/jobs"): _get("/v1/jobs?collection={t.collection}", READ, role=READER),
+    ("GET", "/v1/jobs/{job_id}"): _get("/v1/jobs/{t.job}", READ, role=READER),
+    # it has come to its end: what follows it ends at once, what cancels it comes too late
+    ("DELETE", "/v1/jobs/{job_id}"): _delete("/v1/jobs/{t.job}", WRITE, role=EDITOR, allowed=409),
+    ("POST", "/v1/jobs/{job_id}/retry"): _post(
+        "/v1/jobs/{t.job}/retry", WRITE, role=EDITOR, destroys=True
+    ),
+    ("GET", "/v1/jobs/{job_id}/events"): _get("/v1/jobs/{t.job}/events", READ, role=READER),
+    ("GET", "/v1/collections/{name}/prompt"): _get(COLLECTION + "/prompt", READ, role=READER),
+    ("PUT", "/v1/collections/{name}/prompt"): Row(
+        lambda c, t: c.put(_fill(COLLECTION + "/prompt", t), json={"prompt": "direct"}),
+        *(MANAGE, OWNER),
+    ),
+    # where nothing was active before there is nothing to go back to
+    ("POST", "/v1/collections/{name}/prompt/rollback"): _post(
+        COLLECTION + "/prompt/rollback", MANAGE, role=OWNER, allowed=(200, 409)
+    ),
+    ("POST", "/v1/prompts/preview"): _post(
+        "/v1/prompts/preview", READ, {"question": "When?", **ABOUT}, role=READER
+    ),
+    ("POST", "/v1/search"): _post("/v1/search", READ, {"query": "pool", **ABOUT}, role=READER),
+    ("POST", "/v1/answer"): _post("/v1/answer", ASK, {"question": "When?", **ABOUT}, role=READER),
+}
+# About what somebody asked: their own, and somebody else's, which is as if it were not there.
+OF_ASKERS: Final[Mapping[Place, Row]] = {
+    ("GET", "/v1/answers/{answer_id}"): _get("/v1/answers/{t.answer}", ASK),
+    ("GET", "/v1/answers/{answer_id}/events"): _get("/v1/answers/{t.answer}/events", ASK),
+    # it has come to its end
+    ("POST", "/v1/answers/{answer_id}/cancel"): _post(
+        "/v1/answers/{t.answer}/cancel", ASK, allowed=(409,)
+    ),
+    ("POST", "/v1/answers/{answer_id}/feedback"): _post(
+        "/v1/answers/{t.answer}/feedback", ASK, {"rating": "up"}
+    ),
+    ("POST", "/v1/answers/{answer_id}/replay"): _post("/v1/answers/{t.answer}/replay", ASK),
+    ("DELETE", "/v1/answers/{answer_id}"): _delete("/v1/answers/{t.answer}", ASK),
+    ("GET", "/v1/evaluations/{evaluation_id}"): _get("/v1/evaluations/{t.evaluation}", ASK),
+    ("GET", "/v1/evaluations/{evaluation_id}/questions"): _get(
+        "/v1/evaluations/{t.evaluation}/questions", ASK
+    ),
+    # it waits for its turn: there is no report yet
+    ("GET", "/v1/evaluations/{evaluation_id}/report"): _get(
+        "/v1/evaluations/{t.evaluation}/report", ASK, allowed=(409,)
+    ),
+    ("GET", "/v1/evaluations/{evaluation_id}/comparison"): _get(
+        "/v1/evaluations/{t.evaluation}/comparison?before={t.evaluation}", ASK, allowed=(409,)
+    ),
+    ("POST", "/v1/evaluations/{evaluation_id}/cancel"): _post(
+        "/v1/evaluations/{t.evaluation}/cancel", ASK
+    ),
+    ("DELETE", "/v1/evaluations/{evaluation_id}"): _delete("/v1/evaluations/{t.evaluation}", ASK),
+    ("GET", "/v1/conversations/{conversation_id}"): _get("/v1/conversations/{t.conversation}", ASK),
+    ("PATCH", "/v1/conversations/{conversation_id}"): Row(
+        lambda c, t: c.patch(f"/v1/conversations/{t.conversation}", json={"title": "x"}), ASK
+    ),
+    ("DELETE", "/v1/conversations/{conversation_id}"): _delete(
+        "/v1/conversations/{t.conversation}", ASK
+    ),
+}
+
+# About nothing of anybody's: the caller alone decides.
+OF_NOTHING: Final[Mapping[Place, Row]] = {
+    ("GET", "/v1/version"): _get("/v1/version", None),
+    ("GET", "/v1/collections"): _get("/v1/collections", READ),
+    ("POST", "/v1/collections"): _post(
+        "/v1/collections", MANAGE, NEW, everything=True, allowed=(201,)
+    ),
+    ("GET", "/v1/prompts"): _get("/v1/prompts", READ),
+    ("GET", "/v1/prompts/compare"): _get("/v1/prompts/compare?before=direct&after=few_shot", READ),
+    ("GET", "/v1/prompts/{reference}"): _get("/v1/prompts/direct", READ),
+    ("POST", "/v1/prompts"): Row(
+        lambda c, t: c.post("/v1/prompts", json={"source": PROMPT.format(secret=t.new)}),
+        MANAGE,
+        everything=True,
+        allowed=(201,),
+    ),
+    ("GET", "/v1/examples"): _get("/v1/examples", MANAGE, everything=True),
+    # whoever may decide is told that there is no such example
+    ("PUT", "/v1/examples/{answer_id}"): Row(
+        lambda c, _: c.put("/v1/examples/ans_none", json={"state": "approved"}),
+        MANAGE,
+        everything=True,
+        allowed=(404,),
+    ),
+    ("GET", "/v1/evaluations"): _get("/v1/evaluations", ASK),
+    ("POST", "/v1/evaluations"): _post(
+        "/v1/evaluations", ASK, {"questions": QUESTIONS}, allowed=(202,)
+    ),
+    ("GET", "/v1/conversations"): _get("/v1/conversations", ASK),
+    ("POST", "/v1/conversations"): _post("/v1/conversations", ASK, allowed=(201,)),
+    ("GET", "/v1/me"): _get("/v1/me", None),
+    ("PATCH", "/v1/me"): Row(
+        lambda c, _: c.patch("/v1/me", json={"display_name": "x"}), None, by_hand=True
+    ),
+    ("POST", "/v1/me/password"): _post(
+        "/v1/me/password",
+        *(None, {"new": "correct horse battery", "current": "correct horse battery"}),
+        by_hand=True,
+        allowed=(204,),
+    ),
+    ("GET", "/v1/me/sessions"): _get("/v1/me/sessions", None, by_hand=True),
+    ("DELETE", "/v1/me/sessions"): _delete("/v1/me/sessions", None, by_hand=True),
+    ("POST", "/sign-out"): _post("/sign-out", None, by_hand=True, allowed=(204,)),
+    ("GET", "/v1/keys"): _get("/v1/keys", PEOPLE),
+    ("POST", "/v1/keys"): _post("/v1/keys", None, NEW, by_hand=True, allowed=(201,)),
+    ("DELETE", "/v1/keys/{key_id}"): Row(
+        # of a service
+        lambda c, t: c.delete(f"/v1/keys/{t.key}"),
+        PEOPLE,
+        allowed=(204,),
+        hides=True,
+    ),
+    ("GET", "/v1/people"): _get("/v1/people", PEOPLE, everything=True),
+    ("POST", "/v1/people"): _post("/v1/people", PEOPLE, NEW, everything=True, allowed=(201,)),
+    ("GET", "/v1/people/{person}"): _get(PERSON, PEOPLE, everything=True),
+    ("PATCH", "/v1/people/{person}"): Row(
+        lambda c, t: c.patch(_fill(PERSON, t), json={"display_name": "x"}),
+        PEOPLE,
+        everything=True,
+    ),
+    ("DELETE", "/v1/people/{person}"): _delete(PERSON, PEOPLE, everything=True),
+    ("POST", "/v1/people/{person}/link"): _post(PERSON + "/link", PEOPLE, everything=True),
+    ("DELETE", "/v1/people/{person}/sessions"): _delete(
+        PERSON + "/sessions", PEOPLE, everything=True
+    ),
+    ("GET", "/v1/groups"): _get("/v1/groups", PEOPLE, everything=True),
+    ("POST", "/v1/groups"): _post("/v1/groups", PEOPLE, NEW, everything=True, allowed=(201,)),
+    ("DELETE", "/v1/groups/{group}"): _delete("/v1/groups/{t.group}", PEOPLE, everything=True),
+    ("PUT", "/v1/groups/{group}/members/{person}"): Row(
+        lambda c, t: c.put(_fill(MEMBER, t)), PEOPLE, everything=True, allowed=(204,)
+    ),
+    ("DELETE", "/v1/groups/{group}/members/{person}"): _delete(MEMBER, PEOPLE, everything=True),
+    ("GET", "/v1/audit"): _get("/v1/audit", PEOPLE, everything=True),
+}
+ROWS: Final = {**OF_COLLECTIONS, **OF_ASKERS, **OF_NOTHING}
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    house = House(tmp_path_factory.mktemp("roles") / "data")
+    town = Town(house)
+    town.build()
+    yield town
+    house.close()
+
+
+def _refusal(row: Row, kind: Kind) -> int | None:
+    """What a caller is told whatever the request is about; None where that decides."""
+    if kind.is_stranger:
+        return 401
+    if row.by_hand and not kind.is_person:
+        return 403
+    if row.scope is not None and row.scope not in kind.scopes:
+        return 403
+    if row.everything and kind.roles is not None:
+        return 403
+    return None
+
+
+def _expected(row: Row, kind: Kind, standing: str) -> tuple[int, ...]:
+    if (refused := _refusal(row, kind)) is not None:
+        return (refused,)
+    if row.hides and kind.roles is not None:
+        return (404,)
+    if row.role is None or kind.roles is None:
+        return row.allowed
+    role = kind.roles.get(standing)
+    if role is None:
+        return (404,)
+    return row.allowed if role.includes(row.role) else (403,)
+
+
+def test_every_route_has_a_row(town: Town) -> None:
+    there = {place for place in routes(town.house.app) if place[1] not in PUBLIC_PATHS}
+    assert ROWS.keys() == {place for place in there if place[0] != "HEAD"}, "give it a row"
+    assert RULES.keys() == ROWS.keys(), "give it a rule"
+
+
+@pytest.mark.parametrize("place", OF_COLLECTIONS, ids=lambda place: " ".join(place))
+@pytest.mark.parametrize("standing", STANDINGS)
+def test_a_collection_is_open_to_whom_it_is_shared_with(
+    town: Town, place: Place, standing: str
+) -> None:
+    row = ROWS[place]
+    for caller, kind in CALLERS.items():
+        if standing != "owned" and not kind.roles:
+            continue  # who owns everything, or nothing, does so everywhere
+        expected = _expected(row, kind, standing)
+        response = row.ask(town.client(caller), town.things(standing, fresh=row.destroys))
+        assert response.status_code in expected, (caller, response.text)
+        if place == DELETE_COLLECTION and response.status_code in row.allowed:
+            town.settle(standing)
+
+
+@pytest.mark.parametrize("place", OF_ASKERS, ids=lambda place: " ".join(place))
+def test_what_was_asked_is_the_askers_alone(town: Town, place: Place) -> None:
+    row = ROWS[place]
+    somebodys = town.asked("a key")
+    for caller, kind in CALLERS.items():
+        refused = _refusal(row, kind)
+        others = row.ask(town.client(caller), somebodys) if caller != "a key" else None
+        if others is not None:
+            assert others.status_code == (refused or 404), (caller, others.text)
+        if refused is None and caller in ("root", "ana", "a key to ask"):
+            response = row.ask(town.client(caller), town.asked(caller))
+            assert response.status_code in row.allowed, (caller, response.text)
+
+
+@pytest.mark.parametrize("place", OF_NOTHING, ids=lambda place: " ".join(place))
+def test_the_rest_asks_who_calls_alone(town: Town, place: Place) -> None:
+    row = ROWS[place]
+    for caller, kind in CALLERS.items():
+        response = row.ask(town.client(caller), town.things_of_people())
+        assert response.status_code in _expected(row, kind, "owned"), (caller, response.text)
