@@ -21,6 +21,7 @@ from generation.prompts import PromptTemplate
 from generation.types import Example, ExampleSource
 
 _APPROVED: Final = "approved"
+_STORED: Final = "<f2"
 _Known = Row[str, str | None, str | None, bytes | None]
 
 
@@ -73,25 +74,29 @@ class ExampleChooser:
     def _vectors(self, rows: Sequence[_Known]) -> Vectors:
         """The questions' vectors (N, D); those that this model has not made yet are kept."""
         model = self._embedder.model
-        made = {
-            row.answer_id: np.frombuffer(row.vector, dtype="<f2").astype(np.float32)
+        kept = {
+            row.answer_id: row.vector
             for row in rows
             if row.vector is not None and row.embedding_model == model
         }
-        missing = [row for row in rows if row.answer_id not in made]
+        missing = [row for row in rows if row.answer_id not in kept]
         if missing:
             vectors = self._embedder.embed_queries([row.question or "" for row in missing])
-            for row, vector in zip(missing, vectors, strict=True):
-                made[row.answer_id] = vector
-            self._keep({row.answer_id: made[row.answer_id] for row in missing})
-        return np.stack([made[row.answer_id] for row in rows])
+            # read back as they are stored: the first choice is made as all later ones
+            made = {
+                row.answer_id: vector.astype(_STORED).tobytes()
+                for row, vector in zip(missing, vectors, strict=True)
+            }
+            self._keep(made)
+            kept |= made
+        stored = [np.frombuffer(kept[row.answer_id], dtype=_STORED) for row in rows]
+        return np.stack(stored).astype(np.float32)
 
-    def _keep(self, vectors: dict[str, Vectors]) -> None:
+    def _keep(self, vectors: dict[str, bytes]) -> None:
         with self._database.session_scope() as session:
             for answer_id, vector in vectors.items():
-                kept = vector.astype("<f2").tobytes()
                 of_it = update(ExampleRow).where(ExampleRow.answer_id == answer_id)
-                session.execute(of_it.values(embedding_model=self._embedder.model, vector=kept))
+                session.execute(of_it.values(embedding_model=self._embedder.model, vector=vector))
 
 
 def _is_same(question: str, other: str) -> bool:
