@@ -159,6 +159,8 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "wrong_host": 421,
     "sign_in_link_invalid": 403,
     "wrong_password": 403,
+    "sign_in_refused": 403,
+    "provider_failed": 502,
     "weak_password": 422,
     "rate_limited": 429,
     "budget_spent": 429,

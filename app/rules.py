@@ -12,6 +12,7 @@ PUBLIC_PATHS: Final = frozenset(
     {
         *("/", "/static", "/health/live", "/health/ready", "/openapi.json"),
         *("/sign-in", "/v1/sign-in", "/v1/sign-in/link"),
+        *("/sign-in/provider", "/sign-in/provider/callback"),
     }
 )
 

@@ -12,6 +12,7 @@ from app.examples import Examples
 from app.feedback import Feedback
 from app.people.credentials import Credentials
 from app.people.doors import Doors
+from app.people.provider_sign_in import ProviderSignIn
 from app.prompts import Prompts
 from core.blobs import FolderBlobStore
 from core.database import Database
@@ -60,6 +61,8 @@ class Services:
     active_prompts: ActivePrompts
     examples: Examples
     example_chooser: ExampleChooser
+    # How people get in through an identity provider; None where there is none.
+    provider: ProviderSignIn | None = None
     # What loads in the background before the service is ready: its name, and how.
     warm_ups: Mapping[str, Callable[[], None]] = field(default_factory=dict)
 

@@ -15,7 +15,10 @@ from app.examples import Examples
 from app.feedback import Feedback
 from app.forgetting import ForgettingGenerator
 from app.people.doors import Doors
+from app.people.identities import Identities
 from app.people.passwords import Passwords
+from app.people.provider import Provider
+from app.people.provider_sign_in import ProviderSignIn
 from app.prompts import Prompts, check_prompts
 from app.services import Services
 from core.blobs import FolderBlobStore
@@ -187,6 +190,7 @@ def build_services(
     segments = SegmentReader(database, store.segments_root, embedding_model=models.embedder.model)
     lexical = build_lexical(settings.data_dir, database)
     prompts = Prompts(database)
+    doors = Doors.of(settings, database, passwords)
     return Services(
         settings=settings,
         database=database,
@@ -211,7 +215,8 @@ def build_services(
         attempts=Attempts(store),
         queue=IngestionQueue(settings.jobs_url),
         workers=build_workers(settings, database),
-        doors=Doors.of(settings, database, passwords),
+        doors=doors,
+        provider=build_provider(settings, database, doors),
         answers=Answers(database),
         conversations=Conversations(database),
         feedback=Feedback(database),
@@ -221,6 +226,22 @@ def build_services(
         examples=Examples(database),
         example_chooser=ExampleChooser(database, models.embedder),
         warm_ups=models.warm_ups,
+    )
+
+
+def build_provider(settings: Settings, database: Database, doors: Doors) -> ProviderSignIn | None:
+    """How people get in through the identity provider that the settings name, if they do."""
+    oidc = settings.oidc
+    if oidc.issuer is None:
+        return None
+    redirect_uri = f"{settings.base_url}/sign-in/provider/callback"
+    return ProviderSignIn(
+        title=oidc.title,
+        provider=Provider(oidc, redirect_uri=redirect_uri),
+        identities=Identities(database, sign_up=oidc.sign_up),
+        people=doors.people,
+        sessions=doors.sessions,
+        audit=doors.audit,
     )
 
 

@@ -7,20 +7,18 @@ from pathlib import Path
 from typing import Literal, Self
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import SettingsError
+from core.oidc_settings import OidcSettings
+from core.settings_group import SettingsGroup
 
 _PREFIX = "CIMIENTO_"
 _DELIMITER = "__"
 
 
-class _Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DatabaseSettings(_Group):
+class DatabaseSettings(SettingsGroup):
     """Where the truth lives."""
 
     url: str | None = Field(
@@ -29,7 +27,7 @@ class DatabaseSettings(_Group):
     )
 
 
-class ModelSettings(_Group):
+class ModelSettings(SettingsGroup):
     """Which model files are used, and where they are."""
 
     dir: Path | None = Field(
@@ -50,7 +48,7 @@ class ModelSettings(_Group):
     )
 
 
-class ServerSettings(_Group):
+class ServerSettings(SettingsGroup):
     """The HTTP server."""
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
@@ -70,7 +68,7 @@ class ServerSettings(_Group):
     )
 
 
-class IngestionSettings(_Group):
+class IngestionSettings(SettingsGroup):
     """How documents become chunks."""
 
     parse_timeout_s: float = Field(default=3600.0, gt=0, description="Limit for parsing one file.")
@@ -136,7 +134,7 @@ class IngestionSettings(_Group):
         return self
 
 
-class RetrievalSettings(_Group):
+class RetrievalSettings(SettingsGroup):
     """How passages are found."""
 
     top_k: int = Field(default=8, ge=1, le=100, description="Passages returned by default.")
@@ -157,7 +155,7 @@ class RetrievalSettings(_Group):
     )
 
 
-class GenerationSettings(_Group):
+class GenerationSettings(SettingsGroup):
     """How answers are written."""
 
     max_context: int = Field(
@@ -264,7 +262,7 @@ class GenerationSettings(_Group):
         return self
 
 
-class WorkerSettings(_Group):
+class WorkerSettings(SettingsGroup):
     """The generation worker: an HTTP server over the engine."""
 
     host: str = Field(default="127.0.0.1", description="Address the worker listens on.")
@@ -292,7 +290,7 @@ class WorkerSettings(_Group):
     )
 
 
-class LogSettings(_Group):
+class LogSettings(SettingsGroup):
     """What is logged."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
@@ -318,6 +316,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
     server: ServerSettings = Field(default_factory=ServerSettings)
+    oidc: OidcSettings = Field(default_factory=OidcSettings)
     ingestion: IngestionSettings = Field(default_factory=IngestionSettings)
     retrieval: RetrievalSettings = Field(default_factory=RetrievalSettings)
     generation: GenerationSettings = Field(default_factory=GenerationSettings)
@@ -368,7 +367,7 @@ def setting_names() -> dict[str, str]:
     names: dict[str, str] = {}
     for field, info in Settings.model_fields.items():
         group = info.annotation
-        if isinstance(group, type) and issubclass(group, _Group):
+        if isinstance(group, type) and issubclass(group, SettingsGroup):
             for key, inner in group.model_fields.items():
                 name = f"{_PREFIX}{field}{_DELIMITER}{key}".upper()
                 names[name] = inner.description or ""
@@ -385,7 +384,9 @@ def load_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         variable = _PREFIX + _DELIMITER.join(str(part) for part in first["loc"]).upper()
-        raise SettingsError(f"{variable}: {first['msg']} (got {first['input']!r})") from error
+        # a whole group that does not fit together may hold a secret
+        got = "" if isinstance(first["input"], dict) else f" (got {first['input']!r})"
+        raise SettingsError(f"{variable}: {first['msg']}{got}") from error
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:

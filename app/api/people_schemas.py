@@ -42,10 +42,18 @@ class LinkSignIn(Request):
     password: Password | None = None
 
 
+class ProviderOut(Reply):
+    """An identity provider: what to call it, and where to send the browser."""
+
+    title: str
+    url: str
+
+
 class SignInWays(Reply):
     """How to get in."""
 
     password: bool = Field(description="Whether a name and a password will do.")
+    provider: ProviderOut | None
 
 
 class PasswordChange(Request):

@@ -14,10 +14,12 @@ from app.api.people_schemas import (
     MeOut,
     PasswordChange,
     PasswordSignIn,
+    ProviderOut,
     SessionOut,
     SessionPage,
     SignInWays,
 )
+from app.api.provider import PROVIDER_PATH
 from app.api.session_cookie import clear_cookie, read_cookie, set_cookie, visit_of
 from app.people.accounts import PersonChange
 from app.people.errors import PersonNotFoundError
@@ -29,9 +31,13 @@ router = APIRouter(tags=["people"])
 
 
 @router.get("/v1/sign-in", summary="How can one sign in?", responses=problems())
-def get_sign_in_ways() -> SignInWays:
+def get_sign_in_ways(services: TheServices) -> SignInWays:
     """What the page of signing in offers. Needs no key."""
-    return SignInWays(password=True)
+    provider = services.provider
+    offered = None
+    if provider is not None:
+        offered = ProviderOut(title=provider.title, url=PROVIDER_PATH)
+    return SignInWays(password=True, provider=offered)
 
 
 @router.post(

@@ -30,6 +30,7 @@ _STRINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "button": "Sign in",
         "bad": "This link was used already or has expired. "
         "Run “cimiento sign-in” on the server for a new one.",
+        "refused": "The identity provider did not let you in, or nobody has invited you here.",
     },
     "es": {
         "title": "Entrar en Cimiento",
@@ -39,6 +40,7 @@ _STRINGS: Final[Mapping[str, Mapping[str, str]]] = {
         "button": "Entrar",
         "bad": "Este enlace ya se usó o ha caducado. "
         "Ejecuta «cimiento sign-in» en el servidor para obtener otro.",
+        "refused": "El proveedor de identidad no te dejó entrar, o nadie te ha invitado aquí.",
     },
 }
 
@@ -51,10 +53,15 @@ def index() -> FileResponse:
 
 @router.get("/sign-in")
 def show_sign_in(
-    request: Request, token: Annotated[str, Query(max_length=200)] = ""
+    request: Request,
+    token: Annotated[str, Query(max_length=200)] = "",
+    problem: Annotated[str, Query(max_length=64)] = "",
 ) -> HTMLResponse:
-    """A page with a button. Opening it uses nothing up: link previews open links as well."""
-    return _page(request, token=token)
+    """A page with a button. Opening it uses nothing up: link previews open links as well.
+
+    problem: code of what went wrong at the identity provider; the page says in words that it did.
+    """
+    return _page(request, token=token, notice="refused" if problem else "")
 
 
 @router.post("/sign-in")
@@ -68,7 +75,7 @@ def sign_in(
     except SignInLinkError as error:
         if "text/html" not in request.headers.get("accept", ""):
             raise
-        return _page(request, status=status_of(error))
+        return _page(request, notice="bad", status=status_of(error))
     response = RedirectResponse("/", status_code=303)
     set_cookie(response, services, session_token)
     return response
@@ -83,16 +90,17 @@ def sign_out(request: Request, services: TheServices, _access: CallerAccess) -> 
     return response
 
 
-def _page(request: Request, *, token: str = "", status: int = 200) -> HTMLResponse:
+def _page(
+    request: Request, *, token: str = "", notice: str = "", status: int = 200
+) -> HTMLResponse:
     language = "es" if request.headers.get("accept-language", "").startswith("es") else "en"
     strings = _STRINGS[language]
-    bad = status != 200
     page = _PAGE.substitute(
         language=language,
         title=strings["title"],
         lead=strings["lead"] if token else strings["ask"],
-        notice=strings["bad"] if bad else "",
-        notice_class="notice" if bad else "hidden",
+        notice=strings[notice] if notice else "",
+        notice_class="notice" if notice else "hidden",
         label=strings["label"],
         label_class="hidden" if token else "label",
         input_type="hidden" if token else "text",

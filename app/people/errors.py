@@ -72,3 +72,16 @@ class KeyNotFoundError(NotFoundError):
     """No API key has that id, or it is somebody else's."""
 
     code = "key_not_found"
+
+
+class SignInRefusedError(CimientoError):
+    """The identity provider, or what it said, lets nobody in."""
+
+    code = "sign_in_refused"
+
+
+class ProviderFailedError(CimientoError):
+    """The identity provider cannot be reached, or does not speak as one."""
+
+    code = "provider_failed"
+    retryable = True
