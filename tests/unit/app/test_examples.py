@@ -279,7 +279,10 @@ def test_what_an_example_taught_goes_from_later_answers_with_its_document(tmp_pa
     answer = ask(house, SELLS, prompt="reasoned")
     assert "zebrawood" in answer["reasoning"]
     assert {each["document_id"] for each in answer["passages"]} != {document_id}
+    events = f"/v1/answers/{answer['id']}/events"
+    assert "zebrawood" in house.client.get(events).text
     house.client.delete(f"/v1/documents/{document_id}")
+    assert "zebrawood" not in house.client.get(events).text
 
     left = house.client.get(f"/v1/answers/{answer['id']}").json()
 
