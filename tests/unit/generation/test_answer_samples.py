@@ -5,68 +5,48 @@ from dataclasses import replace
 
 import pytest
 
-from generation.answer import AnswerOptions, answer
+from generation.answer import AnswerOptions
 from generation.errors import GeneratorNotSupportedError
-from generation.evidence import EvidenceRanker
 from generation.types import (
-    Answer,
     AnswerEvent,
     Cancelled,
     Cited,
-    Delta,
     Finished,
     Message,
     Sampling,
     Style,
 )
-from tests.fakes import FakeEmbedder
 from tests.fakes_generation import FakeGenerator, WatchedGenerator
 from tests.unit.generation.passages import make_passage
-
-STORED = (
-    "The museum opens at nine in the morning. Tickets cost twelve euros for every adult. "
-    "Dogs must wait at the door of the garden."
+from tests.unit.generation.test_answer import (
+    COST,
+    NONSENSE,
+    STORED,
+    _answer,
+    _finished,
+    _shown,
 )
-QUESTION = "How much do tickets cost for an adult?"
-COST = "Tickets cost twelve euros for every adult."
+
 OPENS = "The museum opens at nine in the morning."
-NONSENSE = "Zebras sleep under purple umbrellas."
-FOUR = AnswerOptions(Sampling(n=4, temperature=0.7), min_confidence=0.0, style="draft")
+FOUR = AnswerOptions(Sampling(n=4, temperature=0.7), min_confidence=0.0)
 
 
-def _answer(
+def _sampled(
     generator: FakeGenerator,
     *,
     options: AnswerOptions = FOUR,
+    style: Style = "draft",
     cancelled: Callable[[], bool] = lambda: False,
 ) -> list[AnswerEvent]:
-    return list(
-        answer(
-            QUESTION,
-            [make_passage(STORED)],
-            generator=generator,
-            ranker=EvidenceRanker(FakeEmbedder()),
-            options=options,
-            cancelled=cancelled,
-        )
-    )
-
-
-def _finished(events: Sequence[AnswerEvent]) -> Answer:
-    assert [event for event in events if isinstance(event, Finished | Cancelled)] == [events[-1]]
-    assert isinstance(events[-1], Finished)
-    return events[-1].answer
-
-
-def _shown(events: Sequence[AnswerEvent]) -> str:
-    return "".join(event.text for event in events if isinstance(event, Delta))
+    passages = [make_passage(STORED)]
+    return _answer(generator, passages, options=options, style=style, cancelled=cancelled)
 
 
 @pytest.mark.parametrize("style", ["draft", "quote"])
 def test_the_winner_is_shown_and_the_receipt_tells_of_all(style: Style) -> None:
     generator = WatchedGenerator(replies=[NONSENSE, COST, f"{COST} {NONSENSE}", NONSENSE])
 
-    events = _answer(generator, options=replace(FOUR, style=style))
+    events = _sampled(generator, style=style)
 
     finished = _finished(events)
     assert _shown(events) == finished.text == COST
@@ -80,7 +60,7 @@ def test_the_winner_is_shown_and_the_receipt_tells_of_all(style: Style) -> None:
 
 
 def test_every_sample_is_paid_for() -> None:
-    finished = _finished(_answer(FakeGenerator(replies=[NONSENSE, COST])))
+    finished = _finished(_sampled(FakeGenerator(replies=[NONSENSE, COST])))
 
     num_words = 2 * len(NONSENSE.split()) + 2 * len(COST.split())
     assert finished.usage.completion_tokens == num_words
@@ -89,7 +69,7 @@ def test_every_sample_is_paid_for() -> None:
 def test_where_no_draft_stands_the_quote_does() -> None:
     generator = WatchedGenerator(replies=[NONSENSE])
 
-    finished = _finished(_answer(generator))
+    finished = _finished(_sampled(generator))
 
     assert finished.text == COST
     assert finished.samples is not None
@@ -100,13 +80,13 @@ def test_where_no_draft_stands_the_quote_does() -> None:
 def test_one_text_has_no_samples() -> None:
     single = replace(FOUR, sampling=Sampling())
 
-    assert _finished(_answer(FakeGenerator(reply=COST), options=single)).samples is None
+    assert _finished(_sampled(FakeGenerator(reply=COST), options=single)).samples is None
 
 
 def test_nothing_is_sampled_for_a_question_that_is_refused() -> None:
     generator = WatchedGenerator(replies=[COST])
 
-    finished = _finished(_answer(generator, options=replace(FOUR, min_confidence=1.0)))
+    finished = _finished(_sampled(generator, options=replace(FOUR, min_confidence=1.0)))
 
     assert (finished.status, finished.samples, generator.prompts) == ("refused", None, [])
 
@@ -116,7 +96,7 @@ def test_an_answer_cancelled_at_any_word_ends_once(num_asked: int) -> None:
     calls = iter(range(num_asked))
     generator = WatchedGenerator(replies=[COST, OPENS])
 
-    events = _answer(generator, cancelled=lambda: next(calls, None) is None)
+    events = _sampled(generator, cancelled=lambda: next(calls, None) is None)
 
     ends = [event for event in events if isinstance(event, Finished | Cancelled)]
     assert ends == [events[-1]]
@@ -128,11 +108,11 @@ def test_an_answer_cancelled_at_any_word_ends_once(num_asked: int) -> None:
 
 def test_a_failing_generator_is_not_hidden() -> None:
     with pytest.raises(RuntimeError, match="out of memory"):
-        _answer(FakeGenerator(error=RuntimeError("out of memory")))
+        _sampled(FakeGenerator(error=RuntimeError("out of memory")))
 
 
 def test_equal_seeds_give_equal_answers() -> None:
-    first, again = (_answer(FakeGenerator(replies=[OPENS, COST])) for _ in range(2))
+    first, again = (_sampled(FakeGenerator(replies=[OPENS, COST])) for _ in range(2))
 
     assert first == again
 
@@ -145,10 +125,13 @@ def test_each_sentence_says_what_it_loses_without_its_span(style: Style) -> None
         def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
             return [float(text in messages[-1].content) for text in continuations]
 
-    asked = replace(FOUR, sampling=Sampling(), likelihood=True, style=style)
+    asked = replace(FOUR, sampling=Sampling(), likelihood=True)
     silent = replace(asked, likelihood=False)
 
-    answers = [_finished(_answer(Reading(reply=COST), options=how)) for how in (asked, silent)]
+    answers = [
+        _finished(_sampled(Reading(reply=COST), options=how, style=style))
+        for how in (asked, silent)
+    ]
     drops = [[each.likelihood_drop for each in finished.sentences] for finished in answers]
 
     assert drops == [[1.0], [None]]
@@ -162,5 +145,5 @@ def test_where_likelihoods_cannot_be_had_it_is_said_before_anything_is_written()
     generator = Foreign(reply=COST)
 
     with pytest.raises(GeneratorNotSupportedError):
-        _answer(generator, options=replace(FOUR, likelihood=True))
+        _sampled(generator, options=replace(FOUR, likelihood=True))
     assert generator.prompts == []

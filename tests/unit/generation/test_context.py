@@ -31,11 +31,12 @@ def _build(
     room: int,
     max_passages: int = 50,
     examples: Sequence[Example] = (),
+    question: str = QUESTION,
 ) -> Context:
     generator = FakeGenerator()
     generator.max_context = NUM_BARE_TOKENS + room + 7
     return build_context(
-        QUESTION,
+        question,
         passages,
         generator=generator,
         template=TEMPLATE,
@@ -79,6 +80,19 @@ def test_the_best_passages_stay() -> None:
 
     assert context.passages == [passages[0], passages[1]]
     assert context.left_out == [passages[2]]
+
+
+def test_questions_over_the_same_passages_begin_alike_so_that_what_was_computed_is_used() -> None:
+    passages = _passages([8, 3])
+    asked = ("When does it open?", "How much is it?")
+    first, second = (_build(passages, room=100, question=each) for each in asked)
+
+    assert first.messages[:-1] == second.messages[:-1]
+    contents = [context.messages[-1].content for context in (first, second)]
+    before = [content.partition(each)[0] for content, each in zip(contents, asked, strict=True)]
+    assert before[0] == before[1]
+    best, next_best = (before[0].index(passage.text) for passage in passages)
+    assert best < next_best
 
 
 def test_passages_beyond_the_limit_are_named_even_if_they_would_fit() -> None:
