@@ -3,7 +3,9 @@
 Questions go through the service's own retrieval and ranking; the built-in model writes. A draft is
 right where what is shown of it holds the gold answer to the letter. Of the weights of the reward
 those that pick best are found by a grid, and judged on questions that they were not found on (five
-folds); where no draft stands every way to choose shows the quote.
+folds); where no draft stands every way to choose shows the quote. So little may stand that this
+tells nothing: `told_apart_by` is how often, of a draft of a question that holds the gold and one
+that does not, whether they stand or not, the former has the better number (0.5: chance).
 """
 
 import argparse
@@ -226,8 +228,26 @@ def judge(cases: Sequence[Case]) -> Figures:
         "built_in_over_chance_low": gain.low,
         "built_in_over_chance_high": gain.high,
     }
+    for name, weights in {**alone, "built_in": built_in}.items():
+        figures[f"told_apart_by_{name}"] = _told_apart(cases, weights)
     best = _fit(cases)
     return figures | {f"fitted_{part}": weight for part, weight in zip(_PARTS, best, strict=True)}
+
+
+def _told_apart(cases: Sequence[Case], weights: Weights) -> float:
+    """The share of pairs, of one question, in which the draft with the gold is above the other."""
+    above: list[float] = []
+    for case in cases:
+        rewards = [_weigh(parts, weights) for parts in case.parts]
+        drafts = list(zip(rewards, case.held_in_draft, strict=True))
+        above += [
+            float(one > other) + 0.5 * float(one == other)
+            for one, holds in drafts
+            if holds
+            for other, other_holds in drafts
+            if not other_holds
+        ]
+    return fmean(above) if above else 0.5
 
 
 def _fit_in_folds(cases: Sequence[Case]) -> list[float]:
