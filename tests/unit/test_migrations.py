@@ -144,3 +144,11 @@ def test_the_database_refuses_to_change_the_audit_log(database: Database, statem
     with pytest.raises(IntegrityError, match="only ever added to"):
         run(database, statement)
     assert run(database, "SELECT actor FROM audit_events") == [("owner",)]
+
+
+def test_collections_that_were_there_before_are_answered_from_as_the_service_says(
+    database: Database,
+) -> None:
+    move(database, "0015")
+    migrations.upgrade(database)
+    assert run(database, "SELECT name, settings FROM collections") == [("default", "{}")]
