@@ -122,7 +122,8 @@ def read_template(source: str, *, version: int) -> PromptTemplate:
     few_shot = (
         None if given.few_shot is None else FewShot(given.few_shot.choose, given.few_shot.max)
     )
-    style: Style | None = given.style
+    # reasoning before a quote that is given anyhow would decide nothing
+    style: Style | None = "draft" if given.reasoning else given.style
     return PromptTemplate(
         name=given.name,
         version=version,
@@ -152,6 +153,8 @@ def _whole_faults(given: _SourceIn, tree: "_Tree") -> Iterator[SourceFault]:
     """Parts that are right alone and make no sense together."""
     if not given.texts():
         yield tree.fault((), "it has no texts: give 'en', 'es' or both")
+    if given.reasoning and given.style == "quote":
+        yield tree.fault(("style",), "a template with 'reasoning' drafts: leave it out")
     for language, texts in given.texts().items():
         if given.reasoning and not (texts.answer_mark or "").strip():
             told = "is missing: what the model writes between its reasoning and its answer"

@@ -37,6 +37,15 @@ def test_a_good_template_is_read() -> None:
     assert (template.style, template.few_shot, template.max_reasoning_tokens) == (None, None, 0)
 
 
+def test_a_template_that_reasons_drafts() -> None:
+    source = GOOD.replace("en:", "reasoning: {max_tokens: 9}\nen:\n  answer_mark: '==>'")
+
+    template = read_template(source, version=1)
+
+    assert (template.style, template.max_reasoning_tokens) == ("draft", 9)
+    assert template.texts_for("es").answer_mark == "==>"
+
+
 def test_comments_and_layout_change_nothing_of_the_hash() -> None:
     other = "# mine\n" + GOOD.replace("system: Answer.", "system: >-\n    Answer.")
 
@@ -71,6 +80,7 @@ def test_comments_and_layout_change_nothing_of_the_hash() -> None:
         ("en:", "few_shot: {max: 99}\nen:", (2, "few_shot.max", "less than or equal to 16")),
         ("en:", "few_shot: {max: 2}\nen:", (3, "en.examples", "are missing")),
         ("en:", "reasoning: {max_tokens: 9}\nen:", (3, "en.answer_mark", "is missing")),
+        ("en:", "reasoning: {}\nstyle: quote\nen:", (3, "style", "a template with 'reasoning'")),
         ("  system", "  answer_mark: '==>'\n  system", (3, "en.answer_mark", "is for templates")),
         ("  system", "  examples: []\n  assistant: x\n  system", (4, "en.assistant", "{answer}")),
         ("en:", "description: &a x\nen:", (2, "", "anchors and aliases are not followed")),
