@@ -31,7 +31,7 @@ def test_a_collection_lives_from_post_to_delete(house: House) -> None:
         ({"name": "Bad Name"}, 422),
         ({"name": ""}, 422),
         ({"name": "a" * 64}, 422),
-        ({"name": "ok", "settings": {}}, 422),
+        ({"name": "ok", "settings": {"colour": "red"}}, 422),
         ({"name": "ok", "language": "klingon"}, 422),
     ],
 )

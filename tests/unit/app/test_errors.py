@@ -72,7 +72,7 @@ def test_a_wrong_method_names_the_right_ones(still_house: House) -> None:
         ({"question": "why", "min_confidence": 1.5}, "min_confidence"),
         ({"question": "why", "stream": "yes"}, "stream"),
         ({"question": "why", "sampling": {"temperature": -1}}, "sampling.temperature"),
-        ({"question": "why", "sampling": {"n": 2}}, "sampling.n"),
+        ({"question": "why", "sampling": {"n": 0}}, "sampling.n"),
         ({"question": "why", "conversation_id": ""}, "conversation_id"),
         ({"question": "why", "prompt": "../../etc/passwd"}, "prompt"),
     ],
