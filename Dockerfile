@@ -37,9 +37,18 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     CIMIENTO_MODELS__DIR=/opt/models python -m app.cli models pull \
     && CIMIENTO_MODELS__DIR=/opt/models python -m app.cli models verify
 
+# The web application. The optional secret `npm` is an .npmrc with your registry.
+FROM node:22-bookworm-slim AS web
+WORKDIR /build
+COPY app/web/package.json app/web/package-lock.json app/web/.npmrc ./
+RUN --mount=type=secret,id=npm,target=/root/.npmrc npm ci
+COPY app/web .
+RUN npm run build
+
 FROM packages AS wheel
 WORKDIR /build
 COPY . .
+COPY --from=web /build/dist app/web/dist
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
 
 FROM python:3.11-slim-bookworm

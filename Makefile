@@ -8,10 +8,15 @@ LOCK := requirements/runtime.txt
 OCR_LOCK := requirements/ocr.txt
 RERANK_LOCK := requirements/rerank.txt
 DEV_LOCK := requirements/dev.txt
-SOURCES := app core generation ingestion retrieval migrations
+NODE_LOCK := requirements/node.txt
+WEB := app/web
+WEB_SOURCES := $(shell find $(WEB) \( -name node_modules -o -name dist \) -prune -o \
+	-type f -not -name '*.test.*' -not -name openapi.json -not -name schema.d.ts -print)
+# A Node that was installed into .venv comes first; where the system's is good there is none.
+WITH_NODE := PATH="$(abspath $(BIN)):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help serve setup check test test-unit test-e2e lock clean
+.PHONY: help serve setup web web-types check test test-unit test-e2e lock clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -21,7 +26,7 @@ serve: setup ## Start Cimiento; installs and pulls on the first run
 
 # `make serve OCR=1` installs what reads pictures and scanned pages too: 290 MB, once. RERANK=1
 # installs what a cross-encoder from a folder needs.
-setup: $(VENV)/.installed $(if $(OCR),$(VENV)/.installed-ocr) $(if $(RERANK),$(VENV)/.installed-rerank) ## Make .venv, install pinned dependencies, pull the model files
+setup: $(VENV)/.installed web $(if $(OCR),$(VENV)/.installed-ocr) $(if $(RERANK),$(VENV)/.installed-rerank) ## Make .venv, install pinned dependencies, build the web application, pull the model files
 	@$(BIN)/cimiento models pull
 
 # torch first, alone and pinned: the machine's own index supplies the right build. Everything else,
@@ -54,23 +59,45 @@ $(VENV)/.installed-dev: $(VENV)/.installed $(DEV_LOCK)
 	$(BIN)/python -m pip check
 	@touch $@
 
-check: $(VENV)/.installed-dev ## Lint, types, import contracts, house rules
+# The system's Node where it is new enough, else one from the package index.
+$(VENV)/.node: $(VENV)/.torch $(NODE_LOCK)
+	@node $(WEB)/scripts/node-version.mjs 2>/dev/null && npm --version >/dev/null 2>&1 \
+		|| $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $(NODE_LOCK)
+	@touch $@
+
+$(WEB)/node_modules/.installed: $(VENV)/.node $(WEB)/package.json $(WEB)/package-lock.json $(WEB)/.npmrc
+	cd $(WEB) && $(WITH_NODE) npm ci --no-progress --loglevel=error
+	@touch $@
+
+$(WEB)/dist/index.html: $(WEB)/node_modules/.installed $(WEB_SOURCES)
+	cd $(WEB) && $(WITH_NODE) npm run --silent build
+
+web: $(WEB)/dist/index.html ## Build the web application, where its sources changed
+
+web-types: $(VENV)/.installed $(WEB)/node_modules/.installed ## Make its types anew from the service's OpenAPI
+	@$(BIN)/python -m app.contract > $(WEB)/openapi.json
+	@cd $(WEB) && $(WITH_NODE) npm run --silent types
+
+check: $(VENV)/.installed-dev web web-types ## Lint, types, import contracts, house rules, the budget of the web application
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
 	$(BIN)/pytest tests/test_house_rules.py
+	cd $(WEB) && $(WITH_NODE) npm run --silent check && $(WITH_NODE) npm run --silent budget
 
-test: $(VENV)/.installed-dev ## Every test; pulls the model files that some need
+test: $(VENV)/.installed-dev web ## Every test; pulls the model files that some need
 	@$(BIN)/cimiento models pull
+	cd $(WEB) && $(WITH_NODE) npm run --silent test
 	$(BIN)/pytest --numprocesses 2 tests/unit tests/test_house_rules.py
 	$(BIN)/pytest tests/integration tests/e2e tests/gpu
 
-test-unit: $(VENV)/.installed-dev ## The fast tests: no weights, no network
+test-unit: $(VENV)/.installed-dev web ## The fast tests: no weights, no network
+	cd $(WEB) && $(WITH_NODE) npm run --silent test
 	$(BIN)/pytest tests/unit tests/test_house_rules.py
 
-test-e2e: $(VENV)/.installed-dev ## The whole service over real weights
+test-e2e: $(VENV)/.installed-dev web ## The whole service over real weights
 	@$(BIN)/cimiento models pull
 	$(BIN)/pytest tests/e2e
 
@@ -83,6 +110,8 @@ lock: ## Resolve the dependencies again (needs uv)
 		--generate-hashes --no-emit-package torch --no-header --quiet --output-file $(RERANK_LOCK)
 	uv pip compile pyproject.toml --extra dev --extra ocr --extra rerank --constraint $(OCR_LOCK) --python-version 3.11 \
 		--generate-hashes --no-emit-package torch --no-header --quiet --output-file $(DEV_LOCK)
+	uv pip compile --group node --python-version 3.11 --generate-hashes --no-header --quiet \
+		--output-file $(NODE_LOCK)
 
 clean: ## Remove what was built; documents and models stay
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist $(WEB)/dist $(WEB)/node_modules *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

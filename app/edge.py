@@ -21,9 +21,12 @@ _log = structlog.get_logger()
 MAX_JSON_BYTES: Final = 1024 * 1024
 _LIMIT_KEY: Final = "cimiento.body_limit"
 
+# wasm: the decoders of pictures in PDFs. One policy makes an address trusted: that of the worker of
+# pdf.js, in app/web/src/evidence/pdf.ts.
 CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'; require-trusted-types-for 'script'"
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types cimiento"
 )
 _HEADERS: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,

@@ -134,6 +134,12 @@ class NotReadyError(CimientoError):
     retryable = True
 
 
+class WebNotBuiltError(CimientoError):
+    """The web application is not there: nobody has built it where this runs."""
+
+    code = "web_not_built"
+
+
 @dataclass(frozen=True, slots=True)
 class FieldFault:
     """What is wrong with one field of a request."""
@@ -167,6 +173,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "body_too_large": 413,
     "invalid_request": 422,
     "not_ready": 503,
+    "web_not_built": 503,
     # of things that are not there
     "not_found": 404,
     "collection_not_found": 404,

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final
 
 import anyio.to_thread
 from fastapi import Depends, FastAPI
-from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
@@ -32,7 +32,9 @@ from app.api import (
     sign_in,
     web,
 )
+from app.api.answer_schemas import PassagesEvent
 from app.api.schemas import Problem
+from app.api.web_files import WebFiles
 from app.edge import Edge
 from app.errors import install_error_handlers
 from app.evaluation.background import EvaluationRunner
@@ -70,8 +72,13 @@ _DESCRIPTION: Final = (
 )
 
 
-def create_app(services: Services, *, conditions: Sequence[Condition] = ()) -> FastAPI:
-    """Build the application. `conditions` must hold, besides the usual ones, for it to be ready."""
+def create_app(
+    services: Services, *, conditions: Sequence[Condition] = (), web_root: Path = web.WEB_ROOT
+) -> FastAPI:
+    """Build the application. `conditions` must hold, besides the usual ones, for it to be ready.
+
+    web_root: the folder that the web application was built into.
+    """
     app = FastAPI(
         title="Cimiento",
         version=version("cimiento"),
@@ -85,6 +92,7 @@ def create_app(services: Services, *, conditions: Sequence[Condition] = ()) -> F
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = services
+    app.state.web_root = web_root
     app.state.live = LiveAnswers(resume_s=services.settings.server.resume_s)
     app.state.evaluations = EvaluationRunner(services)
     app.state.readiness = Readiness(
@@ -94,7 +102,7 @@ def create_app(services: Services, *, conditions: Sequence[Condition] = ()) -> F
     install_error_handlers(app)
     for router in _ROUTERS:
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=web.WEB_ROOT), name="static")
+    app.mount("/static", WebFiles(web_root), name="static")
     app.openapi = _openapi_of(app, app.openapi)  # type: ignore[method-assign] # FastAPI's own recipe
     return app
 
@@ -125,16 +133,19 @@ def _database_is_current(database: Database) -> Condition:
 
 
 def _openapi_of(app: FastAPI, build: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """Add what FastAPI cannot know: the problem schema, and that every route wants a key."""
+    """Add what FastAPI cannot know: problems, events, and that every route wants a key."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schema = build()
             components = schema.setdefault("components", {})
             schemas = components.setdefault("schemas", {})
-            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= problem.pop("$defs", {})
-            schemas["Problem"] = problem
+            for model in (Problem, PassagesEvent):
+                said = model.model_json_schema(
+                    ref_template="#/components/schemas/{model}", mode="serialization"
+                )
+                schemas |= said.pop("$defs", {})
+                schemas[model.__name__] = said
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
             components["securitySchemes"] = {

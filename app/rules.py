@@ -6,13 +6,19 @@ from typing import Final
 
 from core.access import Role, Scope
 
+# What a person can have in the address bar: the web application's page is sent for each. The same
+# paths are in app/web/src/lib/router.tsx.
+PAGE_PATHS: Final = (
+    *("/", "/sign-in", "/chat", "/chat/{conversation_id}"),
+    *("/documents", "/documents/{document_id}", "/collections", "/collections/{name}"),
+)
 # Every route that answers strangers. A route that is not named here asks for credentials,
 # whoever wrote it: the application applies `app.access.authenticate` to all of its routes.
 PUBLIC_PATHS: Final = frozenset(
     {
-        *("/", "/static", "/health/live", "/health/ready", "/openapi.json"),
-        *("/sign-in", "/v1/sign-in", "/v1/sign-in/link"),
-        *("/sign-in/provider", "/sign-in/provider/callback"),
+        *PAGE_PATHS,
+        *("/static", "/health/live", "/health/ready", "/openapi.json"),
+        *("/v1/sign-in", "/v1/sign-in/link", "/sign-in/provider", "/sign-in/provider/callback"),
     }
 )
 

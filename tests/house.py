@@ -31,7 +31,12 @@ class Module(NamedTuple):
 @cache
 def modules() -> tuple[Module, ...]:
     """Every module of the house, by path."""
-    paths = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    paths = sorted(
+        path
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if "node_modules" not in path.parts  # what npm brings is not ours
+    )
     return tuple(_parse(path) for path in paths)
 
 

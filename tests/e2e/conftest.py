@@ -1,6 +1,7 @@
-"""A service with both documents, shared by the tests that only read."""
+"""Services with both documents, shared by the tests that only read."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,22 @@ def place(tmp_path: Path, model_files: ModelFiles) -> Place:
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory, model_files: ModelFiles) -> Iterator[Service]:
     """A service that holds the English PDF and the Spanish page."""
-    place = Place(tmp_path_factory.mktemp("library") / "data", model_files.root, free_port())
-    with serving(place) as service:
+    with _filled(tmp_path_factory.mktemp("library"), model_files) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def shown_library(
+    tmp_path_factory: pytest.TempPathFactory, model_files: ModelFiles
+) -> Iterator[Service]:
+    """The same, once for all tests that look at its pages; each leaves it as it was."""
+    with _filled(tmp_path_factory.mktemp("shown"), model_files) as service:
+        yield service
+
+
+@contextmanager
+def _filled(folder: Path, model_files: ModelFiles) -> Iterator[Service]:
+    with serving(Place(folder / "data", model_files.root, free_port())) as service:
         for name in ("fastapi-alternatives.pdf", "sobre-https.md"):
             service.add(DOCUMENTS / name)
         yield service

@@ -1,84 +1,117 @@
-"""A person's first visit, in a real browser: sign in, upload, ask, click the citation."""
+"""A person's first visit, in a real browser: sign in, upload, ask, see the very lines, delete."""
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.browser import (
+    NEEDS_CHROMIUM,
+    WAIT_MS,
+    answer_of,
+    ask,
+    browsing,
+    screenshot,
+    window,
+)
 from tests.e2e.service import DOCUMENTS, Place, serving
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
-# A browser in a container has no sandbox of its own, and this machine's network is closed.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-_WAIT_MS = 120_000
+pytestmark = [pytest.mark.weights, NEEDS_CHROMIUM]
 
-pytestmark = [
-    pytest.mark.weights,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; 'apt-get install chromium'"),
-]
+PDF = "fastapi-alternatives.pdf"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsing() as started:
+        yield started
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    """An English browser window; anything that goes wrong inside it fails the test."""
-    wrong: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        window = browser.new_page(viewport={"width": 1280, "height": 860}, locale="en-GB")
-        window.on("pageerror", lambda error: wrong.append(str(error)))
-        yield window
-        browser.close()
-    assert wrong == []
+def page(browser: Browser) -> Iterator[Page]:
+    with window(browser) as opened:
+        yield opened
 
 
 def test_first_visit_from_the_sign_in_link_to_a_cited_answer(place: Place, page: Page) -> None:
-    ARTIFACTS.mkdir(exist_ok=True)
     with serving(place, with_key=False) as service:
         page.goto(service.sign_in_link())
+        expect(page.get_by_role("heading", name="Sign in to Cimiento")).to_be_visible()
+        assert "token" not in page.url
         page.get_by_role("button", name="Sign in").click()
-        # the rooms open once the page has started; before, nobody could choose a file either
-        expect(page.locator("#question")).to_be_visible()
-        page.locator("#files").set_input_files(
-            [DOCUMENTS / "fastapi-alternatives.pdf", DOCUMENTS / "sobre-https.md"]
-        )
-        deletes = page.get_by_role("button", name="Delete")
-        expect(deletes).to_have_count(2, timeout=_WAIT_MS)
 
-        ask(page, "Who created Hug?")
-        answer = page.locator(".answer", has_text="Timothy Crosley")
-        expect(answer).to_be_visible(timeout=_WAIT_MS)
-        page.locator(".chip[aria-label]").first.click()
-        evidence = page.get_by_role("complementary", name="Source")
-        expect(evidence.locator("mark")).to_contain_text("Hug was created by Timothy Crosley")
-        expect(evidence).to_contain_text("fastapi-alternatives.pdf")
-        page.screenshot(path=ARTIFACTS / "chat.png")
+        expect(page.get_by_role("heading", name="Start with a document")).to_be_visible()
+        page.locator("#files").set_input_files([DOCUMENTS / PDF, DOCUMENTS / "sobre-https.md"])
+        tray = page.get_by_role("region", name="Files being added")
+        expect(tray.get_by_role("heading", name="2 files handled")).to_be_visible(timeout=WAIT_MS)
+        tray.get_by_role("button", name="Dismiss").click()
 
-        ask(page, "¿Quién pintó Las Meninas?")
-        expect(page.locator(".answer", has_text="No encontré la respuesta")).to_be_visible(
-            timeout=_WAIT_MS
-        )
+        see_the_lines_of_a_pdf(page)
+        see_the_lines_of_a_text(page)
+        see_a_refusal(page)
+        delete_with_second_thoughts(page)
 
-        page.get_by_role("button", name="Delete fastapi-alternatives.pdf").click()
-        page.get_by_role("button", name="Delete", exact=True).click()
-        expect(deletes).to_have_count(1)
-        # the page forgets it too: the answer that quoted it, and the open source
-        expect(page.get_by_text("A document that this answer showed was deleted")).to_be_visible()
+        page.go_back()
+        note = page.get_by_text("A document that this answer showed was deleted")
+        expect(note.first).to_be_visible()
         expect(page.get_by_text("Timothy Crosley")).to_have_count(0)
-        ask(page, "And who created Hug?")
-        expect(page.locator(".answer", has_text="I did not find the answer")).to_be_visible(
-            timeout=_WAIT_MS
+        ask(page, "Tell me who created Hug?")
+        expect(page.locator(".exchange").last).to_contain_text(
+            "I did not find the answer", timeout=WAIT_MS
         )
-        page.screenshot(path=ARTIFACTS / "refusal.png")
+
+
+def see_the_lines_of_a_pdf(page: Page) -> None:
+    """The number in the text opens the page, with the quoted lines marked on it."""
+    ask(page, "Who created Hug?")
+    answer = answer_of(page, "Timothy Crosley")
+    answer.locator("button.chip").first.hover()
+    card = page.locator(".quote-card")
+    expect(card).to_contain_text("Hug was created by Timothy Crosley")
+    expect(card).to_contain_text("Strong support")
+    answer.locator("button.chip").first.click()
+    source = page.get_by_role("region", name="Source", exact=True)
+    expect(source.get_by_role("link", name=PDF)).to_be_visible()
+    expect(source.locator("blockquote")).to_contain_text("Hug was created by Timothy Crosley")
+    expect(source.locator('.pdf-page[data-drawn="true"]')).to_be_visible(timeout=WAIT_MS)
+    mark = source.locator(".pdf-mark").first
+    expect(mark).to_be_in_viewport()
+    screenshot(page, "chat")
+    # focus goes back to the number that opened it
+    page.keyboard.press("Escape")
+    expect(source).to_have_count(0)
+    expect(answer.locator("button.chip").first).to_be_focused()
+
+
+def see_the_lines_of_a_text(page: Page) -> None:
+    """A document without pages is scrolled to the words, which are marked."""
+    ask(page, "¿Cuánto duran los certificados de Let's Encrypt?")
+    answer_of(page, "3 meses").locator("button.chip").first.click()
+    source = page.get_by_role("region", name="Source", exact=True)
+    expect(source.locator("mark")).to_contain_text("3 meses")
+    expect(source.locator("mark")).to_be_in_viewport()
+    page.get_by_role("button", name="Close").click()
+
+
+def see_a_refusal(page: Page) -> None:
+    """What the documents do not hold is said to be missing, with what came nearest."""
+    ask(page, "¿Quién pintó Las Meninas?")
+    refusal = page.locator(".exchange").last
+    expect(refusal.get_by_text("Not found in your documents")).to_be_visible(timeout=WAIT_MS)
+    expect(refusal.locator(".near").first).to_be_visible()
+    screenshot(page, "refusal")
+
+
+def delete_with_second_thoughts(page: Page) -> None:
+    """Deleting can be taken back for a moment; after it the document is gone."""
+    page.get_by_role("link", name="Documents").click()
+    delete = page.get_by_role("button", name=f"Delete {PDF}")
+    delete.click()
+    expect(delete).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    delete.click()
+    expect(page.get_by_text(f"{PDF} was deleted.")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_role("link", name=PDF)).to_have_count(0)
 
 
 def test_link_signs_one_browser_in_once(place: Place, page: Page) -> None:
@@ -91,10 +124,6 @@ def test_link_signs_one_browser_in_once(place: Place, page: Page) -> None:
         page.context.clear_cookies()
         page.goto(link)
         page.get_by_role("button", name="Sign in").click()
-        expect(page.locator("#question")).not_to_be_visible()
-
-
-def ask(page: Page, question: str) -> None:
-    """Type a question and send it."""
-    page.locator("#question").fill(question)
-    page.get_by_role("button", name="Ask", exact=True).click()
+        expect(page.get_by_role("alert")).to_contain_text("was used already")
+        expect(page.get_by_label("Sign-in link")).to_be_visible()
+        expect(page.locator("#question")).to_have_count(0)

@@ -35,6 +35,17 @@ POOL = (
 )
 
 
+def build_web(data_dir: Path) -> Path:
+    """What stands in for the built web application: its kinds of files, and nothing in them."""
+    root = data_dir / "web"
+    (root / "assets").mkdir(parents=True, exist_ok=True)
+    (root / "index.html").write_text("<!doctype html><title>Cimiento</title>")
+    (root / "logo.svg").write_text("<svg/>")
+    for suffix in ("", ".br", ".gz"):
+        (root / "assets" / f"index-1a2b.js{suffix}").write_text(f"script{suffix}")
+    return root
+
+
 class House:
     """A service; `client` is a calling service with a key, `stranger` has none."""
 
@@ -58,7 +69,8 @@ class House:
         migrations.upgrade(self.services.database)
         self.is_worker_alive = True
         alive = Condition("the ingestion worker is not running", lambda: self.is_worker_alive)
-        self.app: FastAPI = create_app(self.services, conditions=(alive,))
+        self.web_root = build_web(data_dir)
+        self.app: FastAPI = create_app(self.services, conditions=(alive,), web_root=self.web_root)
         _, self.key = self.services.credentials.create_key("tests")
         self.stranger = self.new_client()
         self.client = self.new_client(headers={"Authorization": f"Bearer {self.key}"})
@@ -111,7 +123,7 @@ class House:
         """The same rooms behind other server settings."""
         settings = self.services.settings
         changed = settings.model_copy(update={"server": settings.server.model_copy(update=server)})
-        return create_app(replace(self.services, settings=changed))
+        return create_app(replace(self.services, settings=changed), web_root=self.web_root)
 
     def close(self) -> None:
         """Close every connection."""

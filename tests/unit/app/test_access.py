@@ -107,7 +107,7 @@ def test_opening_a_sign_in_link_does_not_use_it_up(house: House) -> None:
     token = house.services.doors.sessions.create_link()
     page = house.stranger.get(f"/sign-in?token={token}")
     assert page.status_code == 200
-    assert f'value="{token}"' in page.text
+    assert token not in page.text
     assert "set-cookie" not in page.headers
     assert house.stranger.post("/sign-in", data={"token": token}).status_code == 303
 
@@ -122,19 +122,6 @@ def test_an_expired_link_signs_nobody_in(house: House) -> None:
     with house.services.database.session_scope() as session:
         session.execute(update(SignInLinkRow).values(expires_at=now() - timedelta(seconds=1)))
     assert house.stranger.post("/sign-in", data={"token": token}).status_code == 403
-
-
-def test_a_person_with_a_used_link_sees_a_page_and_not_json(house: House) -> None:
-    headers = {"Accept": "text/html", "Accept-Language": "es-ES,es;q=0.9"}
-    response = house.stranger.post("/sign-in", data={"token": "x"}, headers=headers)
-    assert response.status_code == 403
-    assert response.headers["content-type"].startswith("text/html")
-    assert "caducado" in response.text
-
-
-def test_the_sign_in_page_shows_a_token_as_text_only(still_house: House) -> None:
-    page = still_house.stranger.get("/sign-in", params={"token": '"><script>alert(1)</script>'})
-    assert "<script>" not in page.text
 
 
 def test_an_expired_session_is_out(house: House) -> None:
@@ -243,7 +230,14 @@ def test_only_a_loopback_server_checks_names(
 
 
 def test_every_response_carries_the_security_headers(still_house: House) -> None:
-    for path in ("/", "/static/app.js", "/v1/collections", "/nowhere", "/sign-in", "/openapi.json"):
+    for path in (
+        "/",
+        "/static/logo.svg",
+        "/v1/collections",
+        "/nowhere",
+        "/sign-in",
+        "/openapi.json",
+    ):
         headers = still_house.client.get(path).headers
         assert "default-src 'self'" in headers["content-security-policy"], path
         assert headers["x-content-type-options"] == "nosniff", path

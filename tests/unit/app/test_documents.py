@@ -169,16 +169,6 @@ def test_live_always_answers_and_ready_says_what_is_missing(house: House) -> Non
     assert house.stranger.get("/health/live").status_code == 200
 
 
-def test_the_page_and_its_parts_are_served(house: House) -> None:
-    page = house.stranger.get("/")
-    assert page.headers["content-type"].startswith("text/html")
-    assert "<script>" not in page.text
-    assert "style=" not in page.text
-    assert "http://" not in page.text.replace("http://www.w3.org", "")
-    for part in ("app.js", "style.css", "logo.svg"):
-        assert house.stranger.get(f"/static/{part}").status_code == 200
-
-
 def test_a_single_version_is_deleted_and_its_number_not_given_again(house: House) -> None:
     document_id = house.add("pool.txt", POOL)
     files = {"file": ("pool.txt", b"The pool is closed for good.")}

@@ -1,0 +1,20 @@
+"""Print the service's OpenAPI, from which the web application's types are made. Starts nothing."""
+
+import json
+import sys
+from types import SimpleNamespace
+from typing import Any, cast
+
+from app.main import create_app
+from app.services import Services
+from core.settings import Settings
+
+
+def build_contract() -> dict[str, Any]:
+    """The OpenAPI document of a service with usual settings, as /openapi.json sends it."""
+    services = SimpleNamespace(settings=Settings(), database=None, warm_ups={})
+    return create_app(cast("Services", services)).openapi()
+
+
+if __name__ == "__main__":
+    json.dump(build_contract(), sys.stdout, indent=1)

@@ -1,0 +1,29 @@
+// The application: the door, or the rooms behind it.
+
+import { type ReactNode, useEffect } from "react";
+import { language, useWords } from "./i18n/language";
+import { useStore } from "./lib/store";
+import { findSession, session } from "./shell/session";
+import { Shell } from "./shell/shell";
+import { SignInPage } from "./sign-in/page";
+import { Loading } from "./ui/states";
+import { Toasts } from "./ui/toasts";
+import { useRoute } from "./lib/router";
+
+export function App(): ReactNode {
+  useWords();
+  const spoken = useStore(language);
+  const state = useStore(session);
+  const route = useRoute();
+  useEffect(() => void findSession(), []);
+  useEffect(() => {
+    document.documentElement.lang = spoken;
+  }, [spoken]);
+  const isAtDoor = state === "out" || (route.name === "sign-in" && (route.token !== "" || route.problem !== ""));
+  return (
+    <>
+      {isAtDoor ? <SignInPage /> : state === "in" ? <Shell /> : <Loading />}
+      <Toasts />
+    </>
+  );
+}

@@ -1,0 +1,116 @@
+import { describe, expect, it } from "vitest";
+import { Problem } from "../api/problem";
+import { type Line, LiveAnswer, type Phase } from "./live";
+
+const PASSAGES = 'id: 1\nevent: passages\ndata: {"id":"ans_1","standalone":null,"passages":[]}\n\n';
+const delta = (id: number, text: string): string => `id: ${id}\nevent: delta\ndata: {"text":"${text}"}\n\n`;
+const done = (id: number): string =>
+  `id: ${id}\nevent: done\ndata: {"id":"ans_1","status":"answered","answer":"ab","passages":[]}\n\n`;
+
+/** A response whose body ends, or breaks off as a lost connection does. */
+function stream(text: string, { breaks = false } = {}): Response {
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode(text));
+      if (!breaks) controller.close();
+    },
+    pull(controller) {
+      if (breaks) controller.error(new TypeError("network error"));
+    },
+  });
+  return new Response(body);
+}
+
+function lineOf(first: () => Response | Promise<Response>, ...later: (() => Response)[]): Line & { asked: string[] } {
+  const asked: string[] = [];
+  return {
+    asked,
+    ask: () => Promise.resolve(first()),
+    follow: (id, lastEventId) => {
+      asked.push(`${id} after ${lastEventId}`);
+      const next = later.shift();
+      return next ? Promise.resolve(next()) : Promise.reject(new Problem(0, "network", "unreachable"));
+    },
+    cancel: (id) => Promise.resolve(asked.push(`cancel ${id}`)),
+    rest: () => Promise.resolve(),
+  };
+}
+
+async function asked(line: Line): Promise<LiveAnswer> {
+  const live = new LiveAnswer("q", line);
+  await live.ask({ question: "q" });
+  return live;
+}
+
+describe("an answer that is written", () => {
+  it("passes through its phases to the whole answer", async () => {
+    const line = lineOf(() => stream(PASSAGES + delta(2, "a") + delta(3, "b") + done(4)));
+    const live = new LiveAnswer("q", line);
+    const phases: Phase[] = [];
+    live.written.subscribe(() => {
+      const { phase } = live.written.get();
+      if (phases.at(-1) !== phase) phases.push(phase);
+    });
+    await live.ask({ question: "q" });
+    expect(phases).toEqual(["reading", "writing", "done"]);
+    expect(live.written.get()).toMatchObject({ id: "ans_1", text: "ab", answer: { status: "answered" } });
+  });
+
+  it("goes on after its last event when the connection is lost, and repeats nothing", async () => {
+    const line = lineOf(
+      () => stream(PASSAGES + delta(2, "a"), { breaks: true }),
+      () => stream(delta(3, "b"), { breaks: true }),
+      () => stream(done(4)),
+    );
+    const live = await asked(line);
+    expect(line.asked).toEqual(["ans_1 after 2", "ans_1 after 3"]);
+    expect(live.written.get()).toMatchObject({ text: "ab", phase: "done" });
+  });
+
+  it("goes on when a proxy ends the stream politely before the answer has ended", async () => {
+    const line = lineOf(() => stream(PASSAGES), () => stream(done(2)));
+    expect((await asked(line)).written.get().phase).toBe("done");
+  });
+
+  it("gives up when nobody comes back, and says so", async () => {
+    const live = await asked(lineOf(() => stream(PASSAGES, { breaks: true })));
+    expect(live.written.get()).toMatchObject({ phase: "failed", problem: "Unreachable" });
+  });
+
+  it("does not ask again when the service refuses", async () => {
+    const line = lineOf(() => Promise.reject(new Problem(503, "not_ready", "the model is loading")));
+    const live = await asked(line);
+    expect(line.asked).toEqual([]);
+    expect(live.written.get()).toMatchObject({ phase: "failed", problem: "The model is loading" });
+  });
+
+  it("fails in words when the stream says so", async () => {
+    const error = 'event: error\ndata: {"detail":"the model is gone","code":"x"}\n\n';
+    const live = await asked(lineOf(() => stream(PASSAGES + error)));
+    expect(live.written.get()).toMatchObject({ phase: "failed", problem: "The model is gone" });
+  });
+
+  it("is stopped at the service, and keeps what was written", async () => {
+    const line = lineOf(() => stream(`${PASSAGES}${delta(2, "a")}event: cancelled\ndata: {}\n\n`));
+    const live = new LiveAnswer("q", line);
+    live.written.subscribe(() => {
+      if (live.written.get().phase === "writing") void live.stop();
+    });
+    await live.ask({ question: "q" });
+    expect(line.asked).toEqual(["cancel ans_1"]);
+    expect(live.written.get()).toMatchObject({ phase: "cancelled", text: "a" });
+  });
+
+  it("that was begun before is followed from its first event", async () => {
+    const line = lineOf(() => stream(""), () => stream(PASSAGES + delta(2, "ab") + done(3)));
+    const live = new LiveAnswer("q", line);
+    await live.resume("ans_1");
+    expect(line.asked).toEqual(["ans_1 after 0"]);
+    expect(live.written.get().phase).toBe("done");
+  });
+
+  it("ignores comments and events that it does not know", async () => {
+    const line = lineOf(() => stream(`: ping\n\n${PASSAGES}event: later\ndata: {}\n\n${done(2)}`));
+    expect((await asked(line)).written.get().phase).toBe("done");
+  });
+});

@@ -1,0 +1,117 @@
+// One collection: what it is about, its map, and how to be rid of it.
+
+import { type SyntheticEvent, type ReactNode, useState } from "react";
+import { call } from "../api/client";
+import { messageOf } from "../api/problem";
+import type { Collection } from "../api/types";
+import { languageName } from "../i18n/format";
+import { count, useWords } from "../i18n/language";
+import { Link, navigate } from "../lib/router";
+import { useLoaded } from "../lib/use";
+import { Button } from "../ui/button";
+import { Confirm, Dialog } from "../ui/dialog";
+import { Icon } from "../ui/icon";
+import { Failed, Loading } from "../ui/states";
+import { notify } from "../ui/toasts";
+import { DEFAULT_COLLECTION, loadCollections } from "./collections";
+import { CollectionMapView } from "./map";
+
+export function CollectionPage({ name }: { name: string }): ReactNode {
+  const [generation, setGeneration] = useState(0);
+  const loaded = useLoaded(`${name}/${generation}`, (signal) =>
+    call("get", "/v1/collections/{name}", { params: { name }, signal }),
+  );
+  if (loaded.state === "loading") return <Loading />;
+  if (loaded.state === "failed") return <Failed message={loaded.message} />;
+  return <Shown item={loaded.value} onChanged={() => setGeneration(generation + 1)} />;
+}
+
+function Shown({ item, onChanged }: { item: Collection; onChanged: () => void }): ReactNode {
+  const t = useWords();
+  const [mode, setMode] = useState<"shown" | "describing" | "deleting">("shown");
+  const close = (): void => setMode("shown");
+  const remove = async (): Promise<void> => {
+    try {
+      await call("delete", "/v1/collections/{name}", { params: { name: item.name } });
+      navigate({ name: "collections" });
+      void loadCollections();
+    } catch (error) {
+      notify(messageOf(error), { isBad: true });
+    }
+  };
+  return (
+    <div className="room">
+      <header className="room-head">
+        <div>
+          <Link className="back" to={{ name: "collections" }}>
+            <Icon name="back" size={16} />
+            {t("collections")}
+          </Link>
+          <h1>{item.name}</h1>
+          <p className="quiet">{item.description || t("noDescription")}</p>
+          <p className="quiet small">
+            {[count("documentsHere", item.num_documents), item.language && languageName(item.language)].filter(Boolean).join(" · ")}
+          </p>
+        </div>
+        <div className="room-tools">
+          {item.name !== DEFAULT_COLLECTION && (
+            <Button icon="trash" onClick={() => setMode("deleting")}>
+              {t("delete")}
+            </Button>
+          )}
+          <Button icon="edit" onClick={() => setMode("describing")}>
+            {t("describe")}
+          </Button>
+          <Link className="button main" to={{ name: "documents", collection: item.name }}>
+            <Icon name="folder" size={16} />
+            {t("documents")}
+          </Link>
+        </div>
+      </header>
+      <CollectionMapView name={item.name} />
+      <Dialog isOpen={mode === "describing"} onClose={close} title={t("describe")}>
+        <Describe item={item} onClose={close} onChanged={onChanged} />
+      </Dialog>
+      <Confirm
+        isOpen={mode === "deleting"}
+        title={t("deleteCollection")}
+        text={t("deleteCollectionText", { name: item.name, n: item.num_documents })}
+        action={t("delete")}
+        onConfirm={() => void remove()}
+        onClose={close}
+      />
+    </div>
+  );
+}
+
+function Describe(props: { item: Collection; onClose: () => void; onChanged: () => void }): ReactNode {
+  const t = useWords();
+  const { item, onClose, onChanged } = props;
+  const [description, setDescription] = useState(item.description);
+  const [fault, setFault] = useState<string | null>(null);
+  const save = async (event: SyntheticEvent): Promise<void> => {
+    event.preventDefault();
+    try {
+      await call("patch", "/v1/collections/{name}", { params: { name: item.name }, body: { description } });
+      onClose();
+      onChanged();
+    } catch (error) {
+      setFault(messageOf(error));
+    }
+  };
+  return (
+    <form className="form" onSubmit={save}>
+      {fault !== null && <Failed message={fault} />}
+      <label className="field">
+        {t("description")}
+        <textarea rows={4} maxLength={4000} value={description} onChange={(event) => setDescription(event.target.value)} />
+      </label>
+      <div className="dialog-buttons">
+        <Button onClick={onClose}>{t("cancel")}</Button>
+        <Button kind="main" type="submit">
+          {t("save")}
+        </Button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,137 @@
+// One document: what is known of it, and its pages or text.
+
+import { type ReactNode, Suspense } from "react";
+import { call } from "../api/client";
+import type { Document, Version } from "../api/types";
+import { scope } from "../chat/scope";
+import { contentAddress } from "../evidence/documents";
+import { TextView } from "../evidence/text-view";
+import { PdfView } from "../evidence/viewer";
+import { languageName, momentText, numberText, sizeText } from "../i18n/format";
+import { count, useWords } from "../i18n/language";
+import { Link, NEW_CHAT, navigate } from "../lib/router";
+import { useLoaded } from "../lib/use";
+import { Button } from "../ui/button";
+import { Icon } from "../ui/icon";
+import { Failed, Loading } from "../ui/states";
+import { deleteDocument } from "./remove";
+import { stateText } from "./stages";
+
+const PDF = "application/pdf";
+
+export function DocumentPage({ id, version }: { id: string; version: number | null }): ReactNode {
+  const loaded = useLoaded(id, async (signal) => {
+    const params = { document_id: id };
+    const [item, versions] = await Promise.all([
+      call("get", "/v1/documents/{document_id}", { params, signal }),
+      call("get", "/v1/documents/{document_id}/versions", { params, signal }),
+    ]);
+    return { item, versions: versions.items };
+  });
+  if (loaded.state === "loading") return <Loading />;
+  if (loaded.state === "failed") return <Failed message={loaded.message} />;
+  const { item, versions } = loaded.value;
+  const shown = versions.find((each) => each.version === version) ?? item.version;
+  return <Shown item={item} version={shown} versions={versions} />;
+}
+
+interface ShownProps {
+  item: Document;
+  version: Version;
+  versions: readonly Version[];
+}
+
+function Shown({ item, version, versions }: ShownProps): ReactNode {
+  const t = useWords();
+  const askAbout = (): void => {
+    scope.set({ kind: "documents", documents: [item] });
+    navigate(NEW_CHAT);
+  };
+  const remove = (): void => {
+    deleteDocument(item);
+    navigate({ name: "documents", collection: null });
+  };
+  return (
+    <div className="room document-room">
+      <header className="room-head">
+        <div>
+          <Link className="back" to={{ name: "documents", collection: null }}>
+            <Icon name="back" size={16} />
+            {t("documents")}
+          </Link>
+          <h1>{item.name}</h1>
+        </div>
+        <div className="room-tools">
+          <Button icon="chat" onClick={askAbout}>
+            {t("askAbout")}
+          </Button>
+          <Button icon="trash" onClick={remove}>
+            {t("delete")}
+          </Button>
+          <a className="button main" href={contentAddress(item.id, version.version)} download="">
+            <Icon name="download" size={16} />
+            {t("download")}
+          </a>
+        </div>
+      </header>
+      <div className="document-body">
+        <div className="document-view">
+          {version.chunks === null ? (
+            <p className="quiet">{t("notReadable", { state: stateText(version.state) })}</p>
+          ) : version.media_type === PDF ? (
+            <Suspense fallback={<Loading />}>
+              <PdfView documentId={item.id} version={version.version} page={1} boxes={[]} mark={null} />
+            </Suspense>
+          ) : (
+            <TextView documentId={item.id} version={version.version} mark={null} />
+          )}
+        </div>
+        <Facts item={item} version={version} versions={versions} />
+      </div>
+    </div>
+  );
+}
+
+function Facts({ item, version, versions }: ShownProps): ReactNode {
+  const t = useWords();
+  const facts: [string, string][] = [
+    [t("collection"), item.collection],
+    [t("state"), stateText(version.state)],
+    [t("kind"), version.media_type],
+    [t("size"), sizeText(version.bytes)],
+    ...(version.pages === null ? [] : [[t("pagesName"), numberText(version.pages)] as [string, string]]),
+    ...(version.language ? [[t("language"), languageName(version.language)] as [string, string]] : []),
+    ...(version.chunks === null ? [] : [[t("indexed"), count("chunks", version.chunks)] as [string, string]]),
+    [t("addedOn"), momentText(version.created_at)],
+  ];
+  return (
+    <section className="facts" aria-label={t("about")}>
+      <dl>
+        {facts.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+      {versions.length > 1 && (
+        <>
+          <h2>{t("versions")}</h2>
+          <ul className="versions">
+            {versions.map((each) => (
+              <li key={each.version}>
+                <Link
+                  to={{ name: "document", id: item.id, version: each.version }}
+                  aria-current={each.version === version.version ? "page" : undefined}
+                >
+                  {t("version", { n: each.version })}
+                </Link>
+                <span className="quiet small">{momentText(each.created_at)}</span>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,110 @@
+// The documents: add them, find them, see how far they are, delete them.
+
+import { type ReactNode, useEffect, useState } from "react";
+import type { JobState } from "../api/types";
+import { collections, loadCollections } from "../collections/collections";
+
+import { count, useWords } from "../i18n/language";
+import { navigate } from "../lib/router";
+import { useStore } from "../lib/store";
+import { useRested } from "../lib/use";
+import { Button } from "../ui/button";
+import { Icon } from "../ui/icon";
+import { Empty, Failed, Loading } from "../ui/states";
+import { chooseFiles, chooseFolder } from "./choose";
+import { documents, leaving, lookFor } from "./list";
+import { DocumentRows } from "./rows";
+import { JOB_STATES, stateText } from "./stages";
+
+const TYPING_MS = 200;
+
+export function DocumentsPage({ collection }: { collection: string | null }): ReactNode {
+  const t = useWords();
+  const [text, setText] = useState("");
+  const [state, setState] = useState<JobState | null>(null);
+  const q = useRested(text.trim(), TYPING_MS);
+  const listed = useStore(documents);
+  const gone = useStore(leaving);
+  const { items: all } = useStore(collections);
+
+  useEffect(() => void loadCollections(), []);
+  useEffect(() => void lookFor({ collection, q: q || null, state }), [collection, q, state]);
+
+  const items = listed.items.filter((item) => !gone.has(item.id));
+  const isFiltered = Boolean(q || state);
+  return (
+    <div className="room documents-room">
+      <header className="room-head">
+        <div>
+          <h1>{t("documents")}</h1>
+          <p className="quiet">
+            {listed.state === "ready" && !listed.cursor && `${count("documentsHere", items.length)} · `}
+            {t("kinds")}
+          </p>
+        </div>
+        <div className="room-tools">
+          <Button icon="folder" onClick={chooseFolder}>
+            {t("chooseFolder")}
+          </Button>
+          <Button kind="main" icon="upload" onClick={chooseFiles}>
+            {t("choose")}
+          </Button>
+        </div>
+      </header>
+      <div className="filters">
+        <label className="search">
+          <Icon name="search" size={16} />
+          <span className="visually-hidden">{t("findDocument")}</span>
+          <input type="search" value={text} placeholder={t("findDocument")} onChange={(event) => setText(event.target.value)} />
+        </label>
+        {all.length > 1 && (
+          <Choice
+            label={t("collection")}
+            value={collection ?? ""}
+            choices={[["", t("everyCollection")], ...all.map(({ name }) => [name, name] as const)]}
+            onChoose={(name) => navigate({ name: "documents", collection: name || null })}
+          />
+        )}
+        <Choice
+          label={t("state")}
+          value={state ?? ""}
+          choices={[["", t("everyState")], ...JOB_STATES.map((each) => [each, stateText(each)] as const)]}
+          onChoose={(name) => setState(JOB_STATES.find((each) => each === name) ?? null)}
+        />
+      </div>
+      {listed.state === "failed" && <Failed message={listed.message} onRetry={() => void lookFor(listed.wanted)} />}
+      {listed.state === "loading" && <Loading />}
+      {listed.state === "ready" && items.length === 0 && (
+        <Empty icon="folder" title={isFiltered ? t("noMatch") : t("empty")} {...(isFiltered ? {} : { text: t("emptyLead") })}>
+          {!isFiltered && <p className="quiet small drop-hint">{t("orDrop")}</p>}
+        </Empty>
+      )}
+      {items.length > 0 && (
+        <DocumentRows items={items} hasMore={listed.cursor !== null} showCollection={collection === null && all.length > 1} />
+      )}
+    </div>
+  );
+}
+
+interface ChoiceProps {
+  label: string;
+  value: string;
+  choices: readonly (readonly [value: string, label: string])[];
+  onChoose: (value: string) => void;
+}
+
+function Choice({ label, value, choices, onChoose }: ChoiceProps): ReactNode {
+  return (
+    <label className="choice">
+      <span className="visually-hidden">{label}</span>
+      <select value={value} onChange={(event) => onChoose(event.target.value)}>
+        {choices.map(([name, text]) => (
+          <option key={name} value={name}>
+            {text}
+          </option>
+        ))}
+      </select>
+      <Icon name="chevron" size={14} />
+    </label>
+  );
+}

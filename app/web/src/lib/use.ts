@@ -1,0 +1,60 @@
+// Small hooks that several rooms share.
+
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { messageOf } from "../api/problem";
+
+/** Whether a media query holds, as it changes. */
+export function useMedia(query: string): boolean {
+  const subscribe = useCallback(
+    (listener: () => void) => {
+      const list = matchMedia(query);
+      list.addEventListener("change", listener);
+      return () => list.removeEventListener("change", listener);
+    },
+    [query],
+  );
+  return useSyncExternalStore(subscribe, () => matchMedia(query).matches);
+}
+
+export type Loaded<T> =
+  | { state: "loading" }
+  | { state: "ready"; value: T }
+  | { state: "failed"; message: string };
+
+/** What `load` gives; loaded anew whenever `key` changes. A null key loads nothing. */
+export function useLoaded<T>(
+  key: string | null,
+  load: (signal: AbortSignal) => Promise<T>,
+): Loaded<T> {
+  const [held, setHeld] = useState<{ key: string | null; loaded: Loaded<T> }>({
+    key: null,
+    loaded: { state: "loading" },
+  });
+  const latest = useRef(load);
+  useEffect(() => {
+    latest.current = load;
+  });
+  useEffect(() => {
+    if (key === null) return;
+    const control = new AbortController();
+    latest.current(control.signal).then(
+      (value) => setHeld({ key, loaded: { state: "ready", value } }),
+      (error: unknown) => {
+        if (control.signal.aborted) return;
+        setHeld({ key, loaded: { state: "failed", message: messageOf(error) } });
+      },
+    );
+    return () => control.abort();
+  }, [key]);
+  return held.key === key ? held.loaded : { state: "loading" };
+}
+
+/** A value that follows another one once it has rested for a while. */
+export function useRested<T>(value: T, delayMs: number): T {
+  const [rested, setRested] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setRested(value), delayMs);
+    return () => clearTimeout(timer);
+  }, [value, delayMs]);
+  return rested;
+}

@@ -1,0 +1,45 @@
+// Language, theme, keys, and the way out.
+
+import type { ReactNode } from "react";
+import { chooseLanguage, type Key, language, useWords } from "../i18n/language";
+import { useStore } from "../lib/store";
+import { chooseTheme, THEMES, type Theme, theme } from "../lib/theme";
+import { Icon } from "../ui/icon";
+import { Menu, MenuChoice, MenuItem, MenuLine } from "../ui/menu";
+import { LANGUAGE_CHOICES } from "./choices";
+import { overlay } from "./overlays";
+import { signOut } from "./session";
+
+const THEME_NAMES = { system: "themeSystem", light: "themeLight", dark: "themeDark" } as const satisfies Record<Theme, Key>;
+
+export function AccountMenu(): ReactNode {
+  const t = useWords();
+  const spoken = useStore(language);
+  const painted = useStore(theme);
+  const trigger = (
+    <button type="button" className="account">
+      <Icon name="half" />
+      {t("preferences")}
+      <Icon name="chevron" size={14} />
+    </button>
+  );
+  return (
+    <Menu trigger={trigger} side="top" align="start">
+      <MenuChoice label={t("language")} value={spoken} choices={LANGUAGE_CHOICES} onChoose={chooseLanguage} />
+      <MenuLine />
+      <MenuChoice
+        label={t("theme")}
+        value={painted}
+        choices={THEMES.map((name) => [name, t(THEME_NAMES[name])] as const)}
+        onChoose={chooseTheme}
+      />
+      <MenuLine />
+      <MenuItem icon="keyboard" onSelect={() => overlay.set("keys")}>
+        {t("keys")}
+      </MenuItem>
+      <MenuItem icon="out" onSelect={() => void signOut()}>
+        {t("signOut")}
+      </MenuItem>
+    </Menu>
+  );
+}
