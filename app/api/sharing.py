@@ -7,7 +7,8 @@ from app.access import CallerAccess, note
 from app.api.common import CollectionInPath, TheServices, problems
 from app.api.people_schemas import GrantOut, GrantPage, GroupInPath, PersonInPath, RoleIn
 from app.people.sharing import Holder
-from core.access import Role
+from app.services import Services
+from core.access import Access, Role
 
 router = APIRouter(tags=["people"])
 
@@ -36,9 +37,7 @@ def share_with_person(
 ) -> Response:
     """Give somebody a role, in place of the one they had here. It counts from the next request."""
     note(request, role=body.role)
-    collection = services.collections.get(name, access)
-    services.doors.sharing.grant(collection.id, Holder("person", person), Role(body.role))
-    return Response(status_code=204)
+    return _share(services, access, name, Holder("person", person), Role(body.role))
 
 
 @router.delete(
@@ -51,9 +50,7 @@ def unshare_with_person(
     name: CollectionInPath, person: PersonInPath, services: TheServices, access: CallerAccess
 ) -> Response:
     """Take somebody's role away; what a group gives them stays."""
-    collection = services.collections.get(name, access)
-    services.doors.sharing.revoke(collection.id, Holder("person", person))
-    return Response(status_code=204)
+    return _share(services, access, name, Holder("person", person), None)
 
 
 @router.put(
@@ -72,9 +69,7 @@ def share_with_group(
 ) -> Response:
     """Give everybody in a group a role, those to come included."""
     note(request, role=body.role)
-    collection = services.collections.get(name, access)
-    services.doors.sharing.grant(collection.id, Holder("group", group), Role(body.role))
-    return Response(status_code=204)
+    return _share(services, access, name, Holder("group", group), Role(body.role))
 
 
 @router.delete(
@@ -87,6 +82,15 @@ def unshare_with_group(
     name: CollectionInPath, group: GroupInPath, services: TheServices, access: CallerAccess
 ) -> Response:
     """Take a group's role away; what its members have by themselves stays."""
+    return _share(services, access, name, Holder("group", group), None)
+
+
+def _share(
+    services: Services, access: Access, name: str, holder: Holder, role: Role | None
+) -> Response:
     collection = services.collections.get(name, access)
-    services.doors.sharing.revoke(collection.id, Holder("group", group))
+    if role is None:
+        services.doors.sharing.revoke(collection.id, holder)
+    else:
+        services.doors.sharing.grant(collection.id, holder, role)
     return Response(status_code=204)

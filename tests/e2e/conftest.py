@@ -1,12 +1,15 @@
-"""Services with both documents, shared by the tests that only read."""
+"""Services with both documents, shared by the tests that only read, and a browser to see them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.conftest import ModelFiles
+from tests.e2e.browser import browsing, session_of
 from tests.e2e.service import DOCUMENTS, Place, Service, free_port, serving
 
 
@@ -30,6 +33,19 @@ def shown_library(
     """The same, once for all tests that look at its pages; each leaves it as it was."""
     with _filled(tmp_path_factory.mktemp("shown"), model_files) as service:
         yield service
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser of the module's own."""
+    with browsing() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def session(browser: Browser, shown_library: Service) -> Any:
+    """What a browser keeps of being signed in there."""
+    return session_of(browser, shown_library)
 
 
 @contextmanager

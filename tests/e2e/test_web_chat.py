@@ -10,7 +10,6 @@ from tests.e2e.browser import (
     WAIT_MS,
     answer_of,
     ask,
-    browsing,
     screenshot,
     window,
 )
@@ -19,12 +18,6 @@ from tests.e2e.service import DOCUMENTS, Place, serving
 pytestmark = [pytest.mark.weights, NEEDS_CHROMIUM]
 
 PDF = "fastapi-alternatives.pdf"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as started:
-        yield started
 
 
 @pytest.fixture

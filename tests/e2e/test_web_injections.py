@@ -12,8 +12,6 @@ from tests.e2e.browser import (
     NEEDS_CHROMIUM,
     WAIT_MS,
     ask,
-    browsing,
-    session_of,
     window,
 )
 from tests.e2e.service import Service
@@ -46,17 +44,6 @@ PAYLOADS: Final = (
     "&lt;img src=x onerror=window.ran=17&gt;",
     "\u202e<script>window.ran=18</script>",
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def session(browser: Browser, shown_library: Service) -> Any:
-    return session_of(browser, shown_library)
 
 
 @pytest.fixture

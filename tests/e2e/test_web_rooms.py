@@ -15,9 +15,7 @@ from tests.e2e.browser import (
     WAIT_MS,
     answer_of,
     ask,
-    browsing,
     screenshot,
-    session_of,
     window,
 )
 from tests.e2e.service import Service
@@ -27,17 +25,6 @@ pytestmark = [pytest.mark.weights, NEEDS_CHROMIUM]
 AXE = ROOT / "app" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 PDF = "fastapi-alternatives.pdf"
 HUG = "Who created Hug?"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def session(browser: Browser, shown_library: Service) -> Any:
-    return session_of(browser, shown_library)
 
 
 @pytest.fixture
