@@ -7,6 +7,7 @@ after the step under way, so that it can go on later.
 import enum
 import signal
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -98,7 +99,7 @@ class Ending(enum.Enum):
 
 
 @dataclass(slots=True, kw_only=True)
-class Work(Generic[M, B]):
+class Work(ABC, Generic[M, B]):
     """One run: what learns, from what, and how far it is.
 
     chooses_best: validations give a metric, the end of the run is one too, and the weights that did
@@ -119,9 +120,9 @@ class Work(Generic[M, B]):
     run: RunState = field(default_factory=RunState)
     best: Best = field(default_factory=Best)
 
+    @abstractmethod
     def validate(self) -> Measured:
         """Judge the weights as they are, now and then during a run: it must not eat its time."""
-        raise NotImplementedError
 
 
 def claim_folder(folder: Folder, *, result: str, resume: bool) -> None:
