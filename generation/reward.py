@@ -99,8 +99,8 @@ class WeighedReward:
         return math.fsum(weights[name] * value for name, value in parts.items())
 
 
-# By `python -m benchmarks.drafts` likelihood tells most, support next, agreement least; so few
-# questions tell the weights no closer. The figures are in benchmarks/LOG.md.
+# By `python -m benchmarks.drafts` likelihood picks the best of six most often, support next,
+# agreement least; so few questions tell the weights no closer: benchmarks/LOG.md has the figures.
 BUILT_IN_REWARD: Final = WeighedReward("built-in@1", support=0.3, agreement=0.2, likelihood=0.5)
 
 
