@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -70,7 +71,7 @@ def publish(
         session.execute(insert(DocumentRow), [_document_row(each) for each in documents])
         session.execute(insert(VersionRow), [_version_row(each, model) for each in documents])
         rows = _chunk_rows(chunks, halves if keeps_vectors else halves[:, :0])
-        while batch := [row for row, _ in zip(rows, range(_BATCH), strict=False)]:
+        while batch := list(islice(rows, _BATCH)):
             session.execute(insert(ChunkRow), batch)
         num_vectors, num_dimensions = vectors.shape
         session.add(
