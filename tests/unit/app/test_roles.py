@@ -14,8 +14,8 @@ from fastapi.testclient import TestClient
 from app.rules import PUBLIC_PATHS, RULES
 from core.access import Role, Scope
 from tests.unit.app.house import House
+from tests.unit.app.owners import PROMPT
 from tests.unit.app.test_access import routes
-from tests.unit.app.test_owners import PROMPT
 from tests.unit.app.town import CALLERS, QUESTIONS, STANDINGS, Kind, Things, Town
 
 Ask = Callable[[TestClient, Things], httpx2.Response]
