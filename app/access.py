@@ -167,8 +167,7 @@ def _find_place(
         return document.collection_id
     name = parameters["name"]
     if not can_name_collection(name):
-        fault = FieldFault("name", "cannot be the name of a collection")
-        raise InvalidRequestError(f"{fault.field}: {fault.message}", fault)
+        raise InvalidRequestError.of(FieldFault("name", "cannot be the name of a collection"))
     collection = services.collections.get(name, caller.access)
     note(request, collection=collection.name)
     return collection.id

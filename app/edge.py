@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import WrongHostError, internal_problem, problem_of, problem_response
+from app.errors import WrongHostError, internal_problem, problem_of
+from app.problem_shapes import problem_response
 from core.hosts import host_of, is_loopback
 from core.ids import new_id
 from core.settings import Settings
@@ -77,7 +78,9 @@ class Edge:
             if exchange.status:
                 # half an answer is out: let the server cut the connection
                 raise
-            response = problem_response(internal_problem(exchange.request_id))
+            response = problem_response(
+                internal_problem(exchange.request_id), path=exchange.scope["path"]
+            )
             await response(exchange.scope, exchange.receive, exchange.send)
 
     async def _refuse_host(self, exchange: "_Exchange") -> None:
@@ -85,7 +88,7 @@ class Edge:
             "this address is not one the server answers for; set CIMIENTO_SERVER__PUBLIC_URL "
             "to the address people use"
         )
-        response = problem_response(problem_of(error))
+        response = problem_response(problem_of(error), path=exchange.scope["path"])
         await response(exchange.scope, exchange.receive, exchange.send)
 
 

@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Any, Final, Self, cast
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from app.people.errors import RateLimitedError
+from app.problem_shapes import problem_response
 from app.sampling import BadSamplingError
 from core.errors import CimientoError
 from generation.prompts import BadPromptError
@@ -19,8 +19,6 @@ from retrieval.filters import BadFilterError
 from retrieval.reranking import RerankerNotSetError
 
 _log = structlog.get_logger()
-
-PROBLEM_TYPE: Final = "application/problem+json"
 
 
 class UnauthenticatedError(CimientoError):
@@ -51,6 +49,12 @@ class ForbiddenError(CimientoError):
     """The caller is known, and may not do that; the message says what it lacks."""
 
     code = "forbidden"
+
+
+class ModelNotFoundError(CimientoError):
+    """No collection that the caller sees, and no embedding model, goes by this name of a model."""
+
+    code = "model_not_found"
 
 
 class AnswerNotFoundError(CimientoError):
@@ -157,6 +161,11 @@ class InvalidRequestError(CimientoError):
         super().__init__(message)
         self.faults = faults
 
+    @classmethod
+    def of(cls, *faults: FieldFault) -> Self:
+        """One that says of each field what is wrong with it."""
+        return cls("; ".join(f"{fault.field}: {fault.message}" for fault in faults), *faults)
+
 
 STATUS_BY_CODE: Final[Mapping[str, int]] = {
     # of the door
@@ -183,6 +192,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "person_not_found": 404,
     "group_not_found": 404,
     "forbidden": 403,
+    "model_not_found": 404,
     "answer_not_found": 404,
     "conversation_not_found": 404,
     "evaluation_not_found": 404,
@@ -293,14 +303,6 @@ def internal_problem(request_id: str) -> dict[str, object]:
     )
 
 
-def problem_response(
-    problem: Mapping[str, object], headers: Mapping[str, str] | None = None
-) -> JSONResponse:
-    """Send a problem under its own status."""
-    status = cast(int, problem["status"])
-    return JSONResponse(problem, status, headers=headers, media_type=PROBLEM_TYPE)
-
-
 def install_error_handlers(app: FastAPI) -> None:
     """Answer every error of the application as a problem."""
     app.add_exception_handler(CimientoError, _on_domain_error)
@@ -308,12 +310,12 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_error)
 
 
-async def _on_domain_error(_request: Request, error: Exception) -> JSONResponse:
+async def _on_domain_error(request: Request, error: Exception) -> Response:
     known = cast(CimientoError, error)
     problem = problem_of(known)
     if problem["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("request_failed", code=known.code, detail=str(known))
-    return problem_response(problem, _headers_of(known))
+    return problem_response(problem, _headers_of(known), path=request.url.path)
 
 
 def _headers_of(error: CimientoError) -> dict[str, str]:
@@ -327,14 +329,10 @@ def _headers_of(error: CimientoError) -> dict[str, str]:
     return {}
 
 
-async def _on_invalid_request(_request: Request, error: Exception) -> JSONResponse:
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
     invalid = cast(RequestValidationError, error)
-    faults = [_fault(entry) for entry in invalid.errors()]
-    detail = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
-    problem = build_problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY, InvalidRequestError.code, detail, faults
-    )
-    return problem_response(problem)
+    problem = problem_of(InvalidRequestError.of(*map(_fault, invalid.errors())))
+    return problem_response(problem, path=request.url.path)
 
 
 def _fault(entry: Mapping[str, Any]) -> FieldFault:
@@ -354,7 +352,7 @@ _HTTP_CODES: Final = {
 }
 
 
-async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     known = cast(HTTPException, error)
     code = _HTTP_CODES.get(known.status_code, "http_error")
     details = {
@@ -362,4 +360,5 @@ async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
         405: f"{request.url.path} does not take {request.method}.",
     }
     detail = details.get(known.status_code, str(known.detail))
-    return problem_response(build_problem(known.status_code, code, detail), known.headers)
+    problem = build_problem(known.status_code, code, detail)
+    return problem_response(problem, known.headers, path=request.url.path)

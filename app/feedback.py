@@ -81,7 +81,7 @@ class Feedback:
             numbers = {each["n"] for each in response["citations"]}
             if opinion.wrong_citation is not None and opinion.wrong_citation not in numbers:
                 fault = FieldFault("wrong_citation", "the answer has no citation of this number")
-                raise InvalidRequestError(f"{fault.field}: {fault.message}", fault)
+                raise InvalidRequestError.of(fault)
             row = FeedbackRow(
                 answer_id=answer_id,
                 rating=opinion.rating,

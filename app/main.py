@@ -39,6 +39,9 @@ from app.edge import Edge
 from app.errors import install_error_handlers
 from app.evaluation.background import EvaluationRunner
 from app.live_answers import LiveAnswers
+from app.openai import routes as openai
+from app.openai.schemas import OpenAIProblem
+from app.problem_shapes import speaks_openai
 from app.readiness import Condition, Readiness
 from app.rules import PUBLIC_PATHS
 from app.services import Services
@@ -53,6 +56,7 @@ _ROUTERS: Final = (
     search.router,
     answer.router,
     answers.router,
+    openai.router,
     conversations.router,
     evaluations.router,
     prompts.router,
@@ -140,7 +144,7 @@ def _openapi_of(app: FastAPI, build: Callable[[], dict[str, Any]]) -> Callable[[
             schema = build()
             components = schema.setdefault("components", {})
             schemas = components.setdefault("schemas", {})
-            for model in (Problem, PassagesEvent):
+            for model in (Problem, OpenAIProblem, PassagesEvent):
                 said = model.model_json_schema(
                     ref_template="#/components/schemas/{model}", mode="serialization"
                 )
@@ -148,6 +152,10 @@ def _openapi_of(app: FastAPI, build: Callable[[], dict[str, Any]]) -> Callable[[
                 schemas[model.__name__] = said
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
+            for path in filter(speaks_openai, schema["paths"]):
+                for operation in schema["paths"][path].values():
+                    # added by FastAPI; this protocol says 400
+                    operation["responses"].pop("422", None)
             components["securitySchemes"] = {
                 "key": {"type": "http", "scheme": "bearer"},
                 "session": {"type": "apiKey", "in": "cookie", "name": "cimiento_session"},

@@ -108,6 +108,12 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/v1/answers/{answer_id}/events"): _ASK,
     ("POST", "/v1/answers/{answer_id}/feedback"): _ASK,
     ("POST", "/v1/answers/{answer_id}/replay"): _asks("answer.replayed"),
+    # the same as OpenAI's protocol has it
+    ("GET", "/v1/models"): Rule(),
+    ("GET", "/v1/models/{model:path}"): Rule(),
+    ("POST", "/v1/chat/completions"): _asks("answer.asked"),
+    ("POST", "/v1/responses"): _asks("answer.asked"),
+    ("POST", "/v1/embeddings"): _asks("texts.embedded"),
     ("GET", "/v1/conversations"): _ASK,
     ("POST", "/v1/conversations"): _ASK,
     ("GET", "/v1/conversations/{conversation_id}"): _ASK,

@@ -20,11 +20,11 @@ _MAX_WAITING: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class ServerEvent:
-    """One server-sent event. `data` is JSON text."""
+    """One server-sent event. `data` is text, mostly JSON; a name or id of None is left out."""
 
-    name: str
+    name: str | None
     data: str
-    id: str
+    id: str | None = None
 
     def encode(self) -> bytes:
         """The event as it goes over the wire."""

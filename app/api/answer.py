@@ -59,15 +59,16 @@ async def answer_question(
     `cancelled`. What `done` says replaces the deltas. A client that lost its connection goes on at
     `/v1/answers/{answer_id}/events`.
     """
-    question = await anyio.to_thread.run_sync(_question, services, body, caller)
+    question = await anyio.to_thread.run_sync(question_of, services, body, caller)
     note(request, target=question.id, collections=body.collections)
-    begin = partial(_begin, live, services, question)
+    begin = partial(begin_answer, live, services, question)
     if body.stream:
         return EventStreamResponse(lambda: run_task(begin().follow))
     return await respond_at_once(request, begin())
 
 
-def _question(services: Services, body: AnswerRequest, caller: Caller) -> Question:
+def question_of(services: Services, body: AnswerRequest, caller: Caller) -> Question:
+    """What is asked, inside what the caller may see. Raises what is wrong with it."""
     settings = services.settings
     access = narrow(services.collections, caller.access, body.collections)
     options = options_for(
@@ -108,7 +109,8 @@ def _go_on(
     return place, past_turns(shown)
 
 
-def _begin(live: LiveAnswers, services: Services, question: Question) -> LiveAnswer:
+def begin_answer(live: LiveAnswers, services: Services, question: Question) -> LiveAnswer:
+    """Let the answer be written and stored in a thread of its own."""
     recorder = Recorder(
         Asking(services, question), services.answers, services.doors.usage, encode_answer
     )

@@ -34,20 +34,25 @@ class SamplingIn(Request):
     )
 
 
-class AnswerRequest(Request):
-    """A question."""
+class HowAnswered(Request):
+    """How a question is answered; what is left out is as its collections or the service say."""
 
-    question: QuestionText = Field(examples=["How many days of leave are there?"])
-    collections: CollectionNames | None = Field(default=None, examples=[["default"]])
     prompt: PromptName | None = None
     top_k: int | None = Field(default=None, ge=1, le=50, examples=[8])
     filter: Filter | None = None
-    stream: bool = False
     min_confidence: float | None = Field(default=None, ge=0, le=1)
     likelihood: bool | None = Field(
         default=None,
         description="Whether each sentence says how much less likely it is without its source.",
     )
+
+
+class AnswerRequest(HowAnswered):
+    """A question."""
+
+    question: QuestionText = Field(examples=["How many days of leave are there?"])
+    collections: CollectionNames | None = Field(default=None, examples=[["default"]])
+    stream: bool = False
     sampling: SamplingIn = SamplingIn()
     conversation_id: Id | None = Field(default=None, description="The conversation it goes on.")
     in_place_of: Id | None = Field(

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final, Protocol, TypeVar
 from fastapi import Depends, Path, Query, Request
 
 from app.api.fields import COLLECTION_PATTERN
-from app.errors import PROBLEM_TYPE
 from app.live_answers import LiveAnswers
+from app.problem_shapes import PROBLEM_TYPE
 from app.services import Services
 
 PAGE_SIZE: Final = 100
@@ -44,7 +44,7 @@ CollectionInPath = Annotated[
 ]
 Cursor = Annotated[str | None, Query(max_length=64, description="next_cursor of the last page.")]
 
-_SENTENCES: Final = {
+SENTENCES: Final = {
     401: "No valid key or session came with the request.",
     403: "The caller may not do this, or a browser sent it on behalf of another site.",
     404: "There is no such thing, or the caller may not see it.",
@@ -70,7 +70,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The errors of a route, for OpenAPI; those that every route can have are added."""
     return {
         status: {
-            "description": _SENTENCES[status],
+            "description": SENTENCES[status],
             "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status in sorted({401, 403, 422, 429, 500, *statuses})

@@ -259,5 +259,5 @@ def _drafts(
     cases = read_cases(data, name="questions")
     if len(cases) > _MAX_QUESTIONS:
         fault = FieldFault("questions", f"{len(cases)} of them; at most {_MAX_QUESTIONS} a run")
-        raise InvalidRequestError(f"{fault.field}: {fault.message}", fault)
+        raise InvalidRequestError.of(fault)
     return UPLOADED, [Draft(case) for case in cases]

@@ -9,8 +9,9 @@ import structlog
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
-from app.errors import internal_problem, problem_of, problem_response
+from app.errors import internal_problem, problem_of
 from app.live_answers import LiveAnswer
+from app.problem_shapes import problem_response
 from app.recording import request_id
 from app.streams import ServerEvent, run_task, wait_for_disconnect
 from core.errors import CimientoError
@@ -31,19 +32,40 @@ def tell_problems(work: Callable[[LiveAnswer], None], live: LiveAnswer) -> None:
 
 async def respond_at_once(request: Request, live: LiveAnswer) -> Response:
     """Wait for the end. A client that goes away cancels the work."""
-    last: ServerEvent | None = None
-    async with _cancelled_at_exit(live), anyio.create_task_group() as tasks:
-        tasks.start_soon(_cancel_when_gone, request, tasks.cancel_scope)
-        async with run_task(live.follow) as events:
-            async for event in events:
-                last = event
-        tasks.cancel_scope.cancel()
+    last = await wait_for_end(request, live)
     if last is not None and last.name == "done":
         return Response(last.data, media_type="application/json")
     if last is not None and last.name == "error":
-        return problem_response(json.loads(last.data))
+        return problem_response(json.loads(last.data), path=request.url.path)
     # nobody is there to read it
     return JSONResponse(None, 499)
+
+
+async def wait_for_end(request: Request, live: LiveAnswer) -> ServerEvent | None:
+    """The last event. A client that goes away cancels the work, and any event may be the last."""
+    async with _cancelled_at_exit(live):
+        return await _wait_for(request, live, lambda _: False)
+
+
+async def wait_for_beginning(request: Request, live: LiveAnswer) -> ServerEvent | None:
+    """The first event, which says whether there is anything to wait for; None if nobody waits."""
+    return await _wait_for(request, live, lambda _: True)
+
+
+async def _wait_for(
+    request: Request, live: LiveAnswer, is_enough: Callable[[ServerEvent], bool]
+) -> ServerEvent | None:
+    """The first event that is enough, else the last that came before the end, or the client's."""
+    found: ServerEvent | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_cancel_when_gone, request, tasks.cancel_scope)
+        async with run_task(live.follow) as events:
+            async for event in events:
+                found = event
+                if is_enough(event):
+                    break
+        tasks.cancel_scope.cancel()
+    return found
 
 
 @asynccontextmanager

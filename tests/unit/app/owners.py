@@ -143,6 +143,16 @@ class Draw:
             {"or": [{"collection": {"eq": self._foreign.name}}, {"version": {"gt": 0}}]},
         )
 
+    def model(self) -> str:
+        """A model of OpenAI's protocol."""
+        several = f"cimiento/{self._own.name},{self._foreign.name}"
+        return str(self.one("cimiento", f"cimiento/{self.collection()}", several))
+
+    def said(self) -> dict[str, str]:
+        """What a client says that it was answered before, with a link to a document."""
+        link = f"[1](http://x/documents/{self.document()}?version=1)"
+        return {"role": "assistant", "content": f"It is the owner's. {link}"}
+
     def question(self) -> dict[str, Any]:
         body = {"collections": self.one(None, [self.collection()], [self.collection()])}
         body |= {"filter": self.filter(), "top_k": self.one(1, 50)}

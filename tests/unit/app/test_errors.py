@@ -4,6 +4,7 @@ import pytest
 import structlog
 
 from app.errors import STATUS_BY_CODE
+from app.problem_shapes import speaks_openai
 from core.errors import CimientoError
 from ingestion import errors as ingestion_errors
 from tests.unit.app.house import House
@@ -149,8 +150,9 @@ def test_openapi_announces_problems_and_needs_no_key(still_house: House) -> None
         for method, operation in operations.items():
             assert operation["summary"], (method, path)
             if path.startswith("/v1"):
-                content = operation["responses"]["422"]["content"]
-                assert list(content) == [PROBLEM], (method, path)
+                openai = speaks_openai(path)
+                content = operation["responses"]["400" if openai else "422"]["content"]
+                assert list(content) == ["application/json" if openai else PROBLEM], (method, path)
 
 
 def test_no_route_of_a_later_issue_is_there(still_house: House) -> None:

@@ -111,6 +111,32 @@ READS: Final[Mapping[tuple[str, str], Ask]] = {
         "/v1/answer",
         json={**d.question(), "question": d.one(*QUERIES), "stream": d.one(*(True, False))},
     ),
+    ("GET", "/v1/models"): lambda c, _: c.get("/v1/models"),
+    ("GET", "/v1/models/{model:path}"): lambda c, d: c.get(f"/v1/models/{d.model()}"),
+    ("POST", "/v1/chat/completions"): lambda c, d: c.post(
+        "/v1/chat/completions",
+        json={
+            "model": d.model(),
+            "messages": [
+                *d.one([], [{"role": "user", "content": "Whose is it?"}, d.said()]),
+                {"role": "user", "content": d.one(*QUERIES)},
+            ],
+            "cimiento": {"filter": d.filter()},
+            "stream": d.one(*(True, False)),
+        },
+    ),
+    ("POST", "/v1/responses"): lambda c, d: c.post(
+        "/v1/responses",
+        json={
+            "model": d.model(),
+            "input": d.one(*QUERIES),
+            "previous_response_id": d.one(None, f"resp_{d.answer()}"),
+            "stream": d.one(*(True, False)),
+        },
+    ),
+    ("POST", "/v1/embeddings"): lambda c, d: c.post(
+        "/v1/embeddings", json={"model": d.model(), "input": "word"}
+    ),
     ("GET", "/v1/prompts"): lambda c, _: c.get("/v1/prompts"),
     ("GET", "/v1/prompts/compare"): lambda c, d: c.get(
         "/v1/prompts/compare", params={"before": d.prompt(), "after": d.prompt()}

@@ -87,6 +87,7 @@ READ, ASK, WRITE, MANAGE, PEOPLE = Scope
 DELETE_COLLECTION: Final = ("DELETE", "/v1/collections/{name}")
 NEW: Final = {"name": "{t.new}"}
 ABOUT: Final = {"collections": ["{t.collection}"]}
+MODEL: Final = "cimiento/{t.collection}"
 
 # About collections and what is in them: asked about every standing.
 OF_COLLECTIONS: Final[Mapping[Place, Row]] = {
@@ -149,6 +150,15 @@ OF_COLLECTIONS: Final[Mapping[Place, Row]] = {
     ),
     ("POST", "/v1/search"): _post("/v1/search", READ, {"query": "pool", **ABOUT}, role=READER),
     ("POST", "/v1/answer"): _post("/v1/answer", ASK, {"question": "When?", **ABOUT}, role=READER),
+    ("GET", "/v1/models/{model:path}"): _get(f"/v1/models/{MODEL}", READ, role=READER),
+    ("POST", "/v1/chat/completions"): _post(
+        "/v1/chat/completions",
+        *(ASK, {"model": MODEL, "messages": [{"role": "user", "content": "When?"}]}),
+        role=READER,
+    ),
+    ("POST", "/v1/responses"): _post(
+        "/v1/responses", ASK, {"model": MODEL, "input": "When?"}, role=READER
+    ),
 }
 # About what somebody asked: their own, and somebody else's, which is as if it were not there.
 OF_ASKERS: Final[Mapping[Place, Row]] = {
@@ -193,6 +203,10 @@ OF_NOTHING: Final[Mapping[Place, Row]] = {
     ("GET", "/v1/collections"): _get("/v1/collections", READ),
     ("POST", "/v1/collections"): _post(
         "/v1/collections", MANAGE, NEW, everything=True, allowed=(201,)
+    ),
+    ("GET", "/v1/models"): _get("/v1/models", READ),
+    ("POST", "/v1/embeddings"): _post(
+        "/v1/embeddings", ASK, {"model": "fake-embedder", "input": "When?"}
     ),
     ("GET", "/v1/prompts"): _get("/v1/prompts", READ),
     ("GET", "/v1/prompts/compare"): _get("/v1/prompts/compare?before=direct&after=few_shot", READ),

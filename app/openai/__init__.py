@@ -1,0 +1,1 @@
+"""The service as a model of OpenAI's protocol: a collection is a model, its answers are replies."""

@@ -1,0 +1,47 @@
+"""A problem as a response: problem+json, or OpenAI's shape on the routes of that protocol. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from fastapi.responses import JSONResponse
+
+PROBLEM_TYPE: Final = "application/problem+json"
+_OPENAI_PATHS: Final = ("/v1/chat/", "/v1/responses", "/v1/embeddings", "/v1/models")
+_OPENAI_TYPES: Final[Mapping[int, str]] = {
+    401: "authentication_error",
+    403: "permission_error",
+    429: "rate_limit_error",
+}
+
+Problem = Mapping[str, Any]
+
+
+def speaks_openai(path: str) -> bool:
+    """Whether the clients of this address know OpenAI's protocol."""
+    return path.startswith(_OPENAI_PATHS)
+
+
+def problem_response(
+    problem: Problem, headers: Mapping[str, str] | None = None, *, path: str
+) -> JSONResponse:
+    """Send a problem under its own status, in the shape that the clients of `path` know."""
+    status = cast(int, problem["status"])
+    if not speaks_openai(path):
+        return JSONResponse(problem, status, headers=headers, media_type=PROBLEM_TYPE)
+    # the protocol has no 422: whatever is wrong with a request is 400
+    return JSONResponse(
+        {"error": openai_error(problem)}, 400 if status == 422 else status, headers=headers
+    )
+
+
+def openai_error(problem: Problem) -> dict[str, str | None]:
+    """A problem in OpenAI's words; `code` is ours, and `param` the first field at fault."""
+    status = problem["status"]
+    usual = "server_error" if status >= 500 else "invalid_request_error"
+    faults = problem.get("errors") or [{"field": None}]
+    return {
+        "message": problem["detail"],
+        "type": _OPENAI_TYPES.get(status, usual),
+        "param": faults[0]["field"],
+        "code": problem["code"],
+    }
