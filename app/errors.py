@@ -197,6 +197,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "conversation_not_found": 404,
     "evaluation_not_found": 404,
     "example_not_found": 404,
+    "prompt_not_found": 404,
     # of uploads and collections
     "unsupported_media_type": 415,
     "document_too_large": 413,
@@ -226,7 +227,6 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "bad_evaluation_file": 422,
     "bad_evaluation_report": 422,
     "no_questions": 422,
-    "prompt_not_found": 422,
     "bad_prompt": 422,
     "prompt_name_taken": 409,
     "no_earlier_prompt": 409,

@@ -32,7 +32,7 @@ OPEN_STATES: Final = ("queued", "running")
 _NUMBERS_OF_QUESTION: Final = frozenset({"line", "language", "is_answerable"})
 _NUMBERS_OF_RESULT: Final = frozenset(
     {"stage", "status", "confidence", "is_right", "retrieval_score", "measures"}
-    | {"retrieve_ms", "first_text_ms", "total_ms", "num_tokens"}
+    | {"retrieve_ms", "first_text_ms", "total_ms", "num_tokens", "num_prompt_tokens"}
 )
 # What is told of a question whose gold was deleted before it was asked.
 _NOT_ASKED: Final[Data] = {

@@ -43,10 +43,10 @@ Reference = Annotated[str, Query(max_length=80, examples=["direct", "few_shot@1"
 PromptCursor = Annotated[
     str | None, Query(max_length=80, description="next_cursor of the last page.")
 ]
-ReferenceInPath = Annotated[str, Path(max_length=80, examples=["few_shot@1"])]
+ReferenceInPath = Annotated[str, Path(examples=["few_shot@1"])]
 
 
-@router.get("/v1/prompts", summary="List prompts", responses=problems())
+@router.get("/v1/prompts", summary="List prompts", responses=problems(404))
 def list_prompts(
     services: TheServices, caller: TheCaller, cursor: PromptCursor = None
 ) -> PromptPage:
@@ -60,7 +60,7 @@ def list_prompts(
     return PromptPage(items=[PromptOut.of(each) for each in page], next_cursor=next_cursor)
 
 
-@router.get("/v1/prompts/compare", summary="Compare two prompts", responses=problems())
+@router.get("/v1/prompts/compare", summary="Compare two prompts", responses=problems(404))
 def compare_two_prompts(
     before: Reference, after: Reference, services: TheServices, runs: TheRuns, caller: TheCaller
 ) -> PromptsComparedOut:

@@ -41,11 +41,10 @@ def calibrate(
         raise typer.BadParameter("name a file of questions, or --reset")
     settings = load_cli_settings()
     # Late: see app.cli.context.
-    from app.asking import default_options, narrow
+    from app.asking import narrow
     from app.evaluation.calibrating import calibrate as fit
     from app.evaluation.cases import load_cases
     from app.evaluation.charts import draw_curves
-    from app.evaluation.running import Asking
     from app.files import require_writable, write_text
     from core.access import Access
 
@@ -62,8 +61,7 @@ def calibrate(
                 gone = services.calibrations.remove(collection.id)
                 typer.echo("forgotten" if gone else "there was none")
                 return
-            asking = Asking(access, settings.retrieval.top_k, default_options(settings.generation))
-            done = fit(services, cases, asking, source=file)
+            done = fit(services, cases, access, source=file)
             if not options.dry_run:
                 services.calibrations.store(collection.id, done.calibration)
         write_text(chart, draw_curves(done.curves, "Risk over coverage") + "\n")

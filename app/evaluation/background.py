@@ -16,7 +16,7 @@ from sqlalchemy import select
 from app.answers import lock_live
 from app.asking import options_for
 from app.errors import internal_problem
-from app.evaluation.generating import Written, try_passages
+from app.evaluation.generating import Tried, try_passages
 from app.evaluation.library import GoldLibrary
 from app.evaluation.reports import build_manifest
 from app.evaluation.running import Asking, InterruptedCaseError, run_case
@@ -176,15 +176,18 @@ class EvaluationRunner:
         number = run.wanted.num_generated
         if run.num_cases >= number:
             return
-        tried = try_passages(self._services, asking.access, number, after=run.num_tried)
-        for count, written in tried:
+        self._services.doors.usage.refuse_overspent(run.asker)
+        for tried in try_passages(self._services, asking.access, number, after=run.num_tried):
             if self._stopping.is_set():
                 raise InterruptedCaseError
-            if self._add(run, count, written) == number:
+            if self._add(run, tried) == number:
                 break
+            self._services.doors.usage.refuse_overspent(run.asker)
 
-    def _add(self, run: Evaluation, num_tried: int, written: Written | None) -> int:
+    def _add(self, run: Evaluation, tried: Tried) -> int:
         """Store how far it came; how many questions there are by now."""
+        self._services.doors.usage.add(run.asker, tried.num_tokens)
+        written = tried.question
         with self._database.session_scope() as session:
             sources = frozenset[Source]()
             if written is not None:
@@ -193,7 +196,7 @@ class EvaluationRunner:
             # versions before the run, as a deletion does: each would wait for the other
             lock_live(session, sources)
             row = get_open(session, run.id)
-            row.num_tried = num_tried
+            row.num_tried = tried.number
             if written is not None:
                 add_drafts(session, row, [Draft(written.as_case(row.num_cases + 1), sources)])
             return row.num_cases
@@ -206,8 +209,10 @@ class EvaluationRunner:
             if found is None:
                 return
             number, case = found
+            self._services.doors.usage.refuse_overspent(run.asker)
             ask = partial(run_case, self._services, case, asking, library, self._stopping.is_set)
             result = self._patiently(ask)
+            self._services.doors.usage.add(run.asker, result.num_prompt_tokens + result.num_tokens)
             with self._database.session_scope() as session:
                 keep_result(session, run.id, number, result)
 

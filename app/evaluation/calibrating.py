@@ -8,13 +8,15 @@ from typing import Final
 
 import numpy as np
 
+from app.asking import options_for
 from app.calibrations import StoredCalibration
 from app.evaluation.cases import EvalCase
 from app.evaluation.judging import holds_gold, is_right
-from app.evaluation.running import Asking, answer_case
+from app.evaluation.running import Asking, answer_case, with_examples
 from app.evaluation.statistics import Interval, bootstrap
 from app.evaluation.summary import SEED
 from app.services import Services
+from core.access import Access, Caller
 from core.errors import CimientoError
 from generation.calibrating import Case, Floats, cross_validate, fit_weights, risk_coverage
 from generation.confidence import BUILT_IN
@@ -56,13 +58,16 @@ class _Seen:
 
 
 def calibrate(
-    services: Services, cases: Sequence[EvalCase], asking: Asking, *, source: Path
+    services: Services, cases: Sequence[EvalCase], access: Access, *, source: Path
 ) -> Calibrated:
     """Ask every case that says what is right, fit, and choose a threshold.
 
-    The threshold refuses at most 15 % of the questions whose gold was read. Raises
-    `TooFewQuestionsError`.
+    Cases are asked as anybody's question is where nothing is said: with the prompt that is active
+    in the collection of `access`, its settings and examples. The threshold refuses at most 15 % of
+    the questions whose gold was read. Raises `TooFewQuestionsError`.
     """
+    options = options_for(services, access, caller=Caller.owner())
+    asking = Asking(access, services.settings.retrieval.top_k, options).never_refusing()
     seen = [item for case in cases if (item := _look(services, case, asking)) is not None]
     right = np.array([item.case.is_right for item in seen], dtype=bool)
     if min(right.sum(), (~right).sum()) < MIN_EACH:
@@ -113,7 +118,7 @@ def _look(services: Services, case: EvalCase, asking: Asking) -> _Seen | None:
     full = answer_case(
         case.question,
         passages,
-        asking.never_refusing().options,
+        with_examples(services, case, asking),
         generator=services.generator,
         ranker=services.ranker,
     )

@@ -73,15 +73,24 @@ class Written:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A passage, counted from 1 on: the question that passed the check, and the tokens it took."""
+
+    number: int
+    question: Written | None
+    num_tokens: int
+
+
 def write_questions(
     services: Services, access: Access, number: int, *, on_tried: Callable[[int], None]
 ) -> list[Written]:
     """At most `number` questions, each from another passage; fewer where fewer pass the check."""
     written: list[Written] = []
-    for count, question in try_passages(services, access, number):
-        on_tried(count)
-        if question is not None:
-            written.append(question)
+    for tried in try_passages(services, access, number):
+        on_tried(tried.number)
+        if tried.question is not None:
+            written.append(tried.question)
         if len(written) == number:
             break
     return written
@@ -89,15 +98,16 @@ def write_questions(
 
 def try_passages(
     services: Services, access: Access, number: int, *, after: int = 0
-) -> Iterator[tuple[int, Written | None]]:
-    """Passages in the order in which they are drawn for `number` questions, counted from 1 on.
+) -> Iterator[Tried]:
+    """Passages in the order in which they are drawn for `number` questions.
 
-    With each comes the question that passed the check, if any. `after`: so many were tried before.
+    `after`: so many were tried before.
     """
     drawn = _draw(services, access, number * _TRIES_EACH)[after:]
     for count, chunk_id in enumerate(drawn, start=after + 1):
         passage = _find(services, access, chunk_id)
-        yield count, None if passage is None else _write(services, passage)
+        question, num_tokens = (None, 0) if passage is None else _write(services, passage)
+        yield Tried(count, question, num_tokens)
 
 
 def _draw(services: Services, access: Access, number: int) -> list[ChunkId]:
@@ -117,24 +127,28 @@ def _find(services: Services, access: Access, chunk_id: ChunkId) -> Passage | No
     return found[0] if found else None
 
 
-def _write(services: Services, passage: Passage) -> Written | None:
+def _write(services: Services, passage: Passage) -> tuple[Written | None, int]:
     gold = _choose(find_sentences([passage]))
     if gold is None:
-        return None
+        return None, 0
     language = question_language(gold.text)
     prompt = _PROMPTS[language].format(text=passage.text, sentence=gold.text)
-    pieces = services.generator.stream(
-        [Message("user", prompt)],
-        Sampling(max_tokens=_MAX_QUESTION_TOKENS),
-        cancelled=lambda: False,
+    messages = [Message("user", prompt)]
+    pieces = list(
+        services.generator.stream(
+            messages, Sampling(max_tokens=_MAX_QUESTION_TOKENS), cancelled=lambda: False
+        )
     )
+    num_tokens = services.generator.count_tokens(messages) + len(pieces)
     found = _QUESTION.search("".join(pieces))
     question = " ".join(found[0].split()) if found else ""
-    if not _is_question(question, gold):
-        return None
-    ranked = services.ranker.rank(question, [passage])
-    is_found_again = bool(ranked) and ranked[0].start == gold.start
-    return Written(question, gold, language) if is_found_again else None
+    is_kept = _is_question(question, gold) and _is_found_again(services, question, gold)
+    return Written(question, gold, language) if is_kept else None, num_tokens
+
+
+def _is_found_again(services: Services, question: str, gold: Evidence) -> bool:
+    ranked = services.ranker.rank(question, [gold.passage])
+    return bool(ranked) and ranked[0].start == gold.start
 
 
 def _choose(sentences: Sequence[Evidence]) -> Evidence | None:

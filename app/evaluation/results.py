@@ -25,8 +25,9 @@ class CaseResult:
     """A case that was asked and judged.
 
     `sources` are the versions that this holds words of; `gold_is_found`: one of them is known to
-    hold the gold. `first_text_ms` is None where nothing was written. `is_withdrawn`: its words were
-    taken out, because their document was deleted.
+    hold the gold. `first_text_ms` is None where nothing was written. `num_tokens` were written,
+    `num_prompt_tokens` read for it. `is_withdrawn`: its words were taken out, because their
+    document was deleted.
     """
 
     case: EvalCase
@@ -46,3 +47,4 @@ class CaseResult:
     sources: tuple[Source, ...] = ()
     gold_is_found: bool = False
     is_withdrawn: bool = False
+    num_prompt_tokens: int = 0

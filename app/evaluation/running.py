@@ -74,7 +74,7 @@ def run_case(
         ranked,
         generator=services.generator,
         ranker=services.ranker,
-        options=_with_examples(services, case, asking),
+        options=with_examples(services, case, asking),
         cancelled=cancelled,
     )
     full, first_text_s = _finish(events)
@@ -102,11 +102,12 @@ def run_case(
         # all that was ranked: a refusal names more documents than it read
         sources=tuple(sorted(of_gold | set(map(_source, ranked)) | _shown(full))),
         gold_is_found=bool(of_gold),
+        num_prompt_tokens=full.usage.prompt_tokens,
     )
 
 
-def _with_examples(services: Services, case: EvalCase, asking: Asking) -> AnswerOptions:
-    # an approved answer to this very question would give it away
+def with_examples(services: Services, case: EvalCase, asking: Asking) -> AnswerOptions:
+    """The options with the examples that the prompt shows, but none that answers this question."""
     examples = services.example_chooser.choose(
         asking.options.prompt, case.question, asking.access, other_than=case.question
     )

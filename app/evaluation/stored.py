@@ -70,9 +70,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A run as it stands. `num_cases` grows while questions are written."""
+    """A run as it stands; `asker` pays for it. `num_cases` grows while questions are written."""
 
     id: EvaluationId
+    asker: str
     wanted: Wanted
     state: State
     num_cases: int
@@ -336,6 +337,7 @@ def evaluation_of(row: EvaluationRow) -> Evaluation:
     access = Access(None if ids is None else frozenset(map(CollectionId, ids)))
     return Evaluation(
         id=EvaluationId(row.id),
+        asker=row.asker,
         wanted=Wanted(
             source=cast(QuestionSource, row.source),
             drafts=(),
@@ -353,9 +355,7 @@ def evaluation_of(row: EvaluationRow) -> Evaluation:
         num_tried=row.num_tried,
         manifest=row.manifest,
         summary=None if row.summary is None else _SUMMARY.validate_python(row.summary),
-        problem=None
-        if row.error_code is None
-        else Problem(row.error_code, row.error_message or ""),
+        problem=Problem(row.error_code, row.error_message or "") if row.error_code else None,
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,

@@ -54,6 +54,15 @@ class TokenUsage:
                 retry_after_s=_seconds_to_midnight(moment),
             )
 
+    def refuse_overspent(self, caller: str) -> None:
+        """The same by the limit that the key has now, for work that outlives its request."""
+        if not caller.startswith(_KEY):
+            return
+        with self._database.read_scope() as session:
+            row = session.get(ApiKeyRow, caller.removeprefix(_KEY))
+        if row is not None and row.max_tokens_per_day is not None:
+            self.refuse_spent(caller, row.max_tokens_per_day)
+
 
 def _day(moment: datetime) -> str:
     return moment.date().isoformat()

@@ -6,7 +6,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Final
 
-from core.errors import CimientoError
+from core.errors import NotFoundError
 from generation.prompts.source import read_template
 from generation.prompts.template import PromptTemplate
 
@@ -17,7 +17,7 @@ _REFERENCE: Final = re.compile(
 )
 
 
-class PromptNotFoundError(CimientoError):
+class PromptNotFoundError(NotFoundError):
     """No prompt template has this name, or not in this version."""
 
     code = "prompt_not_found"

@@ -187,7 +187,7 @@ def test_an_error_while_writing_is_the_last_event(
 def test_an_unknown_prompt_is_a_problem(house: House) -> None:
     house.add("pool.txt", POOL)
     response = house.client.post("/v1/answer", json={"question": QUESTION, "prompt": "none"})
-    assert (response.status_code, response.json()["code"]) == (422, "prompt_not_found")
+    assert (response.status_code, response.json()["code"]) == (404, "prompt_not_found")
 
 
 def test_unknown_collections_are_refused_before_a_stream_begins(house: House) -> None:

@@ -102,7 +102,6 @@ def test_what_cannot_be_run_is_refused(house: House, body: dict[str, Any]) -> No
     [
         ({"questions": ""}, "bad_evaluation_file"),
         ({"from_feedback": True}, "no_questions"),
-        ({"generate": 1, "prompt": "nobodys"}, "prompt_not_found"),
     ],
 )
 def test_what_holds_nothing_to_ask_is_refused(
@@ -110,6 +109,11 @@ def test_what_holds_nothing_to_ask_is_refused(
 ) -> None:
     response = house.client.post("/v1/evaluations", json=body)
     assert (response.status_code, response.json()["code"]) == (422, code)
+
+
+def test_an_unknown_prompt_starts_no_run(house: House) -> None:
+    response = house.client.post("/v1/evaluations", json={"generate": 1, "prompt": "nobodys"})
+    assert (response.status_code, response.json()["code"]) == (404, "prompt_not_found")
 
 
 def test_generated_questions_are_written_asked_and_handed_out_for_a_review(pool: House) -> None:

@@ -11,6 +11,7 @@ from app.people.credentials import KeyLimits, NewKey
 from core.access import Scope
 from core.people_tables import ApiKeyRow
 from core.tables import now
+from tests.unit.app.evaluation_runs import CEILING, OPENS, TOWELS, lines
 from tests.unit.app.house import POOL, House
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
@@ -143,6 +144,28 @@ def test_a_key_whose_tokens_are_spent_may_read_but_not_ask(
     assert key["tokens_today"] == used
     monkeypatch.setattr(usage, "now", lambda: now() + timedelta(days=1))
     assert client.post("/v1/answer", json=body).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "num_asked"),
+    [({"questions": lines(OPENS, TOWELS, CEILING), "min_confidence": 0}, 1), ({"generate": 2}, 0)],
+)
+def test_a_run_of_an_evaluation_takes_its_keys_tokens_and_ends_with_them(
+    house: House, owner: TestClient, body: dict[str, object], num_asked: int
+) -> None:
+    house.add("pool.md", POOL)
+    client = client_of(house, NewKey("thrifty", limits=KeyLimits(max_tokens_per_day=1)))
+    path = f"/v1/evaluations/{client.post('/v1/evaluations', json=body).json()['id']}"
+    house.evaluate()
+    run = client.get(path).json()
+    assert (run["state"], run["error"]["code"]) == ("failed", "budget_spent")
+    assert run["done"] == num_asked
+    if num_asked:
+        (case,) = client.get(f"{path}/report").json()["cases"]
+        assert case["tokens"] > 0
+    (key,) = [each for each in owner.get("/v1/keys").json()["items"] if each["name"] == "thrifty"]
+    assert key["tokens_today"] > 20  # the prompt's are among them
+    assert client.post("/v1/evaluations", json=body).status_code == 429
 
 
 def test_deleting_answers_gives_no_tokens_back(house: House) -> None:

@@ -118,6 +118,14 @@ def test_what_is_wrong_with_a_template_is_told_with_its_line(house: House) -> No
     assert house.client.get("/v1/prompts/mine").json()["code"] == "prompt_not_found"
 
 
+@pytest.mark.parametrize("reference", ["mine", "direct@9", "direct@0", "No prompt", "m" * 200])
+def test_what_names_no_prompt_is_not_found(still_house: House, reference: str) -> None:
+    response = still_house.client.get(f"/v1/prompts/{reference}")
+    assert (response.status_code, response.json()["code"]) == (404, "prompt_not_found")
+    pair = {"before": "direct", "after": reference[:80]}
+    assert still_house.client.get("/v1/prompts/compare", params=pair).status_code == 404
+
+
 def test_the_name_of_a_built_in_prompt_is_taken(house: House) -> None:
     source = SOURCE.replace("name: mine", "name: direct")
     response = house.client.post("/v1/prompts", json={"source": source})
@@ -154,7 +162,7 @@ def test_an_answer_is_made_with_the_prompt_that_is_named(house: House, reference
 def test_an_unknown_prompt_is_refused_before_the_answer_begins(house: House, prompt: str) -> None:
     body = {"question": QUESTION, "prompt": prompt, "stream": True}
     response = house.client.post("/v1/answer", json=body)
-    assert (response.status_code, response.json()["code"]) == (422, "prompt_not_found")
+    assert (response.status_code, response.json()["code"]) == (404, "prompt_not_found")
 
 
 # ---- active in a collection --------------------------------------------------------------------
@@ -218,7 +226,7 @@ def test_what_is_asked_for_by_name_does_not_take_the_active_prompts_style(house:
     assert ask(house, prompt="direct")["receipt"]["style"] == "quote"
 
 
-@pytest.mark.parametrize(("prompt", "code"), [("missing", 422), ("direct@9", 422), ("../x", 422)])
+@pytest.mark.parametrize(("prompt", "code"), [("missing", 404), ("direct@9", 404), ("../x", 422)])
 def test_only_what_is_there_can_be_activated(house: House, prompt: str, code: int) -> None:
     assert activate(house, prompt).status_code == code
     assert activate(house, "direct", "nowhere").status_code == 404
@@ -266,7 +274,7 @@ def test_a_preview_shows_every_word_and_what_each_part_costs(
     assert shown["tokens"]["question"] == len(QUESTION.split())
     assert (shown["tokens"]["examples"] > 0) == (len(contents) > 2)
     assert (shown["window"], shown["fits"], shown["left_out"]) == (4096, True, [])
-    assert house.client.get("/v1/prompts/mine").status_code == 422, "nothing was kept"
+    assert house.client.get("/v1/prompts/mine").status_code == 404, "nothing was kept"
 
 
 def test_a_preview_says_what_does_not_fit(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Calibration: fitted to an owner's questions, kept for one collection, used there alone."""
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +12,13 @@ from app.asking import default_options
 from app.calibrations import Calibrations, StoredCalibration
 from app.evaluation.calibrating import MIN_EACH, Calibrated, TooFewQuestionsError, calibrate
 from app.evaluation.cases import load_cases
-from app.evaluation.running import Asking
-from core.access import Access
+from core.access import Access, Caller
 from core.calibration_tables import CalibrationRow
 from core.ids import CollectionId
 from core.settings import GenerationSettings
 from generation.confidence import BUILT_IN, Weights
+from generation.prompts import load_prompt
+from tests.fakes_generation import WatchedGenerator
 from tests.unit.app.house import House
 
 STORED = StoredCalibration(Weights(-1.5, {"similarity": 2.0}), 0.4, 60, "a" * 64)
@@ -44,8 +46,8 @@ def _fit(house: House, folder: Path, *, num_each: int) -> Calibrated:
     rows += [{"question": f"Who sold the {name} to Martha?", "answerable": False} for name in named]
     source = folder / "questions.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    asking = Asking(_only(_default(house)), 8, OPTIONS)
-    return calibrate(house.services, load_cases(source), asking, source=source)
+    access = _only(_default(house))
+    return calibrate(house.services, load_cases(source), access, source=source)
 
 
 def test_questions_of_both_sides_give_weights_a_threshold_and_curves(
@@ -63,6 +65,22 @@ def test_questions_of_both_sides_give_weights_a_threshold_and_curves(
     assert {len(points) for points in done.curves.values()} == {40}
     # who asks for a colour is answered, who asks for a seller is not: that can be learnt
     assert done.right_when_answered > 0.8
+
+
+def test_questions_are_asked_with_the_prompt_that_is_active_in_the_collection(
+    tmp_path: Path, migrated: Path
+) -> None:
+    generator = WatchedGenerator()
+    house = House(shutil.copytree(migrated, tmp_path / "data"), generator=generator)
+    house.services.active_prompts.activate(_default(house), "few_shot", Caller.owner())
+
+    _fit(house, tmp_path, num_each=15)
+
+    examples = load_prompt("few_shot").own_examples("en")
+    shown = [[each.content for each in prompt] for prompt in generator.prompts]
+    assert shown
+    assert all(examples[0].answer in told for told in shown)
+    house.close()
 
 
 def test_too_few_questions_are_refused_with_their_numbers(house: House, tmp_path: Path) -> None:
