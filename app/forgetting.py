@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from core.database import Database
 from core.generation import read_last_deletion
 from generation.generator import Cancelled, Generator
-from generation.types import Draft, Message, Sampling
+from generation.types import Draft, Message, Pieces, Sampling
 
 
 class ForgettingGenerator:
@@ -55,12 +55,11 @@ class ForgettingGenerator:
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
-    ) -> Iterator[str]:
-        """Yield the text in pieces. Raises as the generator does."""
+    ) -> Pieces:
+        """Yield the text in pieces, then say what ended it. Raises as the generator does."""
         with self._up_to_date():
-            yield from self._generator.stream(
-                messages, sampling, cancelled=cancelled, choices=choices
-            )
+            stream = self._generator.stream
+            return (yield from stream(messages, sampling, cancelled=cancelled, choices=choices))
 
     def sample(
         self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled

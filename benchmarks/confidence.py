@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from app.evaluation.statistics import Interval, Rows, bootstrap
+from app.evaluation.statistics import Difference, Interval, Rows, bootstrap
 from app.wiring import build_embedder
 from benchmarks.answer_sets import NAMES, SEED, Question, TextSet, load_text_set
 from benchmarks.report import build_manifest, report
@@ -264,7 +264,7 @@ def refusal_f1(refused: Booleans, should_be: Booleans) -> float:
     return 2 * hits / max(1, int(refused.sum()) + int(should_be.sum()))
 
 
-def with_interval(name: str, interval: Interval) -> Figures:
+def with_interval(name: str, interval: Interval | Difference) -> Figures:
     """A figure and its bounds under names of their own."""
     return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
 

@@ -1,11 +1,13 @@
 """What drafts are worth: the order their passages are read in, and how the best of n is chosen.
 
 Questions go through the service's own retrieval and ranking; the built-in model writes. A draft is
-right where what is shown of it holds the gold answer to the letter. Of the weights of the reward
-those that pick best are found by a grid, and judged on questions that they were not found on (five
-folds); where no draft stands every way to choose shows the quote. So little may stand that this
-tells nothing: `told_apart_by` is how often, of a draft of a question that holds the gold and one
-that does not, whether they stand or not, the former has the better number (0.5: chance).
+right where what is shown of it holds the gold answer to the letter. `best_of` is what the service
+shows: the best draft that stands, or the quote, which is judged beside it. The other ways choose
+among drafts alone, and show the quote where none stands. Of the weights of the reward those that
+pick best are found by a grid, and judged on questions that they were not found on (five folds). So
+little may stand that this tells nothing: `told_apart_by` is how often, of a draft of a question
+that holds the gold and one that does not, whether they stand or not, the former has the better
+number (0.5: chance).
 """
 
 import argparse
@@ -33,14 +35,14 @@ from core.access import Access
 from core.embedding import Embedder
 from core.settings import load_settings
 from core.types import Passage
-from generation.best_of import check_draft
-from generation.evidence import Evidence, EvidenceRanker
+from generation.best_of import check_draft, choose_draft
+from generation.evidence import EvidenceRanker
 from generation.generator import Generator
 from generation.language import question_language
 from generation.prompts import load_prompt
 from generation.quoting import choose_quotes, quotation
-from generation.reward import BUILT_IN_REWARD, Candidate
-from generation.types import Draft, Message, Sampling
+from generation.reward import BUILT_IN_REWARD
+from generation.types import Message, Sampling
 
 _NUM_SPANS: Final = 3
 _NUM_FOLDS: Final = 5
@@ -63,6 +65,7 @@ class Case:
     """One question: its drafts with their parts, and which of them are right."""
 
     quote_is_right: bool
+    winner: int | None
     parts: list[dict[str, float]]
     stand: list[bool]
     are_right: list[bool]
@@ -77,6 +80,11 @@ class Case:
             return self.quote_is_right
         best = max(standing, key=lambda at: _weigh(self.parts[at], weights))
         return self.are_right[best]
+
+    @property
+    def best_of(self) -> bool:
+        """Whether what the service shows is right."""
+        return self.quote_is_right if self.winner is None else self.are_right[self.winner]
 
     @property
     def looked_at(self) -> list[tuple[bool, bool]]:
@@ -118,7 +126,9 @@ def main() -> None:
     embedder = StoredEmbedder(build_embedder(settings), options.cache / "vectors.db")
     with closing(build_local_generator(settings)) as generator:
         cases = []
-        for question, passages in _read(options.data, options.set, embedder, num_questions):
+        for question, passages in read_questions(
+            options.data, options.set, embedder, num_questions
+        ):
             ranker = EvidenceRanker(embedder)
             cases.append(ask(question, passages, ranker, generator, sampling))
             if options.orders:
@@ -137,7 +147,7 @@ def main() -> None:
     report(judge(cases), build_manifest("drafts", sizes), json_path=options.json)
 
 
-def _read(
+def read_questions(
     data: Path, name: str, embedder: Embedder, num_questions: int
 ) -> Iterator[tuple[Question, list[Passage]]]:
     """Questions, and the passages that the model reads for each."""
@@ -165,12 +175,16 @@ def ask(
     began_s = time.perf_counter()
     drafts = generator.sample(_messages(question, passages), sampling, cancelled=lambda: False)
     seconds = time.perf_counter() - began_s
-    candidates = [_candidate(question, draft, spans) for draft in drafts]
-    judgements = BUILT_IN_REWARD.judge(question.text, candidates, spans)
+    candidates = [check_draft(question.text, draft, spans, "end") for draft in drafts]
+    quote = quotation(choose_quotes(evidence))
+    chosen = choose_draft(
+        question.text, drafts, spans, quote=quote, reward=BUILT_IN_REWARD, unsupported="end"
+    )
     gold = question.gold
     return Case(
-        quote_is_right=gold.is_held_by(quotation(choose_quotes(evidence))),
-        parts=[dict(judgement.parts) for judgement in judgements],
+        quote_is_right=gold.is_held_by(quote),
+        winner=chosen.samples.winner,
+        parts=[dict(each.parts) for each in chosen.samples.each],
         stand=[bool(candidate.pieces) for candidate in candidates],
         are_right=[gold.is_held_by("".join(candidate.pieces)) for candidate in candidates],
         held_in_draft=[gold.is_held_by(draft.text) for draft in drafts],
@@ -199,6 +213,7 @@ def judge(cases: Sequence[Case]) -> Figures:
     built_in = (BUILT_IN_REWARD.support, BUILT_IN_REWARD.agreement, BUILT_IN_REWARD.likelihood)
     ways: dict[str, Sequence[float]] = {
         "quote": [float(case.quote_is_right) for case in cases],
+        "best_of": [float(case.best_of) for case in cases],
         "first": [float(case.first) for case in cases],
         "chance": [case.chance for case in cases],
         **{
@@ -216,18 +231,16 @@ def judge(cases: Sequence[Case]) -> Figures:
     figures: Figures = {
         "n": len(cases),
         "any_stands": fmean(any(case.stand) for case in cases),
+        "draft_is_shown": fmean(case.winner is not None for case in cases),
         "drafts_stand": fmean(stands for case in cases for stands in case.stand),
         "drafts_hold_gold": fmean(held for case in cases for held in case.held_in_draft),
         "sample_s": float(np.median([case.seconds for case in cases])),
     }
     for name, values in ways.items():
         figures |= with_interval(name, mean_interval(values, seed=SEED))
-    gain = paired_difference(ways["built_in"], ways["chance"], seed=SEED)
-    figures |= {
-        "built_in_over_chance": gain.value,
-        "built_in_over_chance_low": gain.low,
-        "built_in_over_chance_high": gain.high,
-    }
+    for one, other in (("best_of", "quote"), ("built_in", "chance")):
+        gain = paired_difference(ways[one], ways[other], seed=SEED)
+        figures |= with_interval(f"{one}_over_{other}", gain)
     for name, weights in {**alone, "built_in": built_in}.items():
         figures[f"told_apart_by_{name}"] = _told_apart(cases, weights)
     best = _fit(cases)
@@ -278,10 +291,6 @@ def _oracle(case: Case) -> bool:
 
 def _weigh(parts: dict[str, float], weights: Weights) -> float:
     return sum(parts[name] * weight for name, weight in zip(_PARTS, weights, strict=True))
-
-
-def _candidate(question: Question, draft: Draft, spans: Sequence[Evidence]) -> Candidate:
-    return check_draft(question.text, draft, spans, "end")
 
 
 def _messages(question: Question, passages: Sequence[Passage]) -> list[Message]:

@@ -24,7 +24,7 @@ Response = dict[str, Any]
 # What holds no word of a document. Whatever else an answer comes to hold is dropped unless this
 # module learns how to redact it.
 _WITHOUT_TEXT: Final = frozenset(
-    {"id", "status", "confidence", "timings", "usage", "error", "withdrawn"}
+    {"id", "status", "finish_reason", "confidence", "timings", "usage", "error", "withdrawn"}
     # the words of people; those of an earlier answer have gone before
     | {"standalone", "borrowed"}
 )

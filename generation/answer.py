@@ -10,7 +10,6 @@ service refuses before it writes.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 from typing import Final, Self
 
 from core.types import Passage
@@ -37,7 +36,9 @@ from generation.types import (
     Delta,
     Example,
     Finished,
+    FinishReason,
     Message,
+    Pieces,
     Reasoning,
     Samples,
     Sampling,
@@ -138,6 +139,8 @@ class _Writing:
         self._num_reasoned = 0
         self._reasoning = ""
         self._samples: Samples | None = None
+        # of what was written last
+        self._finish_reason: FinishReason = "stop"
 
     def build_context(self, passages: Sequence[Passage], *, quote: str) -> Context:
         # `max_tokens` does not cut a quote, so the end of the window must not either
@@ -157,10 +160,10 @@ class _Writing:
     def write(
         self, context: Context, evidence: Sequence[Evidence], quote: str
     ) -> Iterator[Reasoning | str]:
-        """The reasoning, if any, and the checked draft; the quote, where nothing of that stands."""
+        """The reasoning, if any, and the checked draft; the quote, where that is not better."""
         num_shown = 0
         if self._options.drafts:
-            for piece in self._draft(context, evidence[:_NUM_DRAFT_SPANS]):
+            for piece in self._draft(context, evidence[:_NUM_DRAFT_SPANS], quote):
                 if isinstance(piece, Reasoning):
                     self._reasoning += piece.text
                 else:
@@ -182,9 +185,11 @@ class _Writing:
         num_reasoning = self._template.max_reasoning_tokens if self._answer_mark else 0
         return replace(sampling, max_tokens=sampling.max_tokens + num_reasoning)
 
-    def _draft(self, context: Context, spans: Sequence[Evidence]) -> Iterator[Reasoning | str]:
+    def _draft(
+        self, context: Context, spans: Sequence[Evidence], quote: str
+    ) -> Iterator[Reasoning | str]:
         if self._options.sampling.n > 1:
-            yield from self._best_draft(context, spans)
+            yield from self._best_draft(context, spans, quote)
             return
         pieces = self._count(
             self._generator.stream(
@@ -194,12 +199,23 @@ class _Writing:
         drafted = yield from read_reasoning(pieces, self._answer_mark)
         self._num_reasoned = self._num_written if self._answer_mark else 0
         yield from draft_checked(
-            islice(drafted, self._options.sampling.max_tokens),
+            self._limit(drafted),
             lambda sentence: is_worth_showing(sentence, self._question, spans),
             unsupported=self._options.unsupported,
+            is_cut=lambda: self._finish_reason == "length",
         )
 
-    def _best_draft(self, context: Context, spans: Sequence[Evidence]) -> Iterator[Reasoning | str]:
+    def _limit(self, pieces: Iterator[str]) -> Iterator[str]:
+        """No more than may be of an answer: what a short reasoning left over is not for it."""
+        for count, piece in enumerate(pieces):
+            if count == self._options.sampling.max_tokens:
+                self._finish_reason = "length"
+                return
+            yield piece
+
+    def _best_draft(
+        self, context: Context, spans: Sequence[Evidence], quote: str
+    ) -> Iterator[Reasoning | str]:
         drafts = self._generator.sample(
             context.messages, self._draft_sampling, cancelled=self._cancelled
         )
@@ -217,17 +233,25 @@ class _Writing:
             self._question,
             [replace(draft, text=text) for draft, (_, text) in zip(drafts, parted, strict=True)],
             spans,
+            quote=quote,
             reward=self._options.reward,
             unsupported=self._options.unsupported,
         )
         self._samples = chosen.samples
         winner = chosen.samples.winner
+        if winner is not None and drafts[winner].is_cut:
+            self._finish_reason = "length"
         if winner is not None and parted[winner][0]:
             yield Reasoning(parted[winner][0])
         yield from chosen.pieces
 
-    def _count(self, pieces: Iterator[str]) -> Iterator[str]:
-        for piece in pieces:
+    def _count(self, pieces: Pieces) -> Iterator[str]:
+        while True:
+            try:
+                piece = next(pieces)
+            except StopIteration as end:
+                self._finish_reason = end.value
+                return
             self._num_written += 1
             yield piece
 
@@ -292,4 +316,5 @@ class _Writing:
             confidence=confidence,
             prompt=self._template.reference,
             sampling=self._options.sampling,
+            finish_reason=self._finish_reason,
         )

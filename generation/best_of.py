@@ -1,26 +1,23 @@
-"""Choose one of several drafts: check each, let a reward judge them. Writes and shows nothing."""
+"""Choose one of several drafts, or none: a reward judges them beside the quote. Shows nothing."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Final
 
 from generation.citations import best_span
-from generation.drafting import Unsupported, draft_checked, is_worth_showing
+from generation.drafting import Unsupported, draft_checked, ends_whole, is_worth_showing
 from generation.evidence import Evidence
 from generation.reward import Candidate, Reward
 from generation.sentences import split_sentences
 from generation.types import Draft, RewardedSample, Samples
 
-_ENDS: Final = re.compile(r"[.!?…][\"'”’»)\]]*$")  # noqa: RUF001 - real quotes
-
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What may be shown of the winner, in order, and what was said of all; nothing if none stands.
+    """What may be shown of the winner, in order, and what was said of all.
 
-    The pieces of a winner are those that a draft alone would have shown.
+    Nothing where no draft is better than the quote. The pieces of a winner are those that a draft
+    alone would have shown.
     """
 
     pieces: tuple[str, ...]
@@ -32,14 +29,23 @@ def choose_draft(
     drafts: Sequence[Draft],
     spans: Sequence[Evidence],
     *,
+    quote: str,
     reward: Reward,
     unsupported: Unsupported,
 ) -> Chosen:
-    """The draft with the best reward among those of which anything stands, the first of equals."""
+    """The draft with the best reward among those of which anything stands, the first of equals.
+
+    None where the quote, which is judged beside them, has no worse a reward.
+    """
     candidates = [check_draft(question, draft, spans, unsupported) for draft in drafts]
-    judgements = reward.judge(question, candidates, spans)
-    standing = [number for number, candidate in enumerate(candidates) if candidate.pieces]
-    winner = max(standing, key=lambda number: judgements[number].reward, default=None)
+    judged = [*candidates, Candidate.of_quote(quote)]
+    *judgements, of_quote = reward.judge(question, judged, spans)
+    better = [
+        number
+        for number, candidate in enumerate(candidates)
+        if candidate.pieces and judgements[number].reward > of_quote.reward
+    ]
+    winner = max(better, key=lambda number: judgements[number].reward, default=None)
     each = tuple(
         RewardedSample(
             judgement.reward,
@@ -50,7 +56,8 @@ def choose_draft(
         for candidate, judgement in zip(candidates, judgements, strict=True)
     )
     pieces = () if winner is None else candidates[winner].pieces
-    return Chosen(pieces, Samples(reward.name, winner, each))
+    told = RewardedSample(of_quote.reward, of_quote.parts, num_tokens=0, stands=True)
+    return Chosen(pieces, Samples(reward.name, winner, each, told))
 
 
 def check_draft(
@@ -71,8 +78,7 @@ def check_draft(
 
 
 def _whole_sentences(draft: Draft) -> str:
-    # half a sentence of a source is supported by it, whatever its other half says
     bounds = list(split_sentences(draft.text, wrapped=False))
-    if not draft.is_cut or not bounds or _ENDS.search(draft.text.rstrip()):
+    if not draft.is_cut or not bounds or ends_whole(draft.text):
         return draft.text
     return draft.text[: bounds[-1][0]]

@@ -1,5 +1,6 @@
 """Check a draft sentence by sentence while it is written. Lets nothing through unchecked."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Literal
 
@@ -13,20 +14,27 @@ Unsupported = Literal["end", "drop", "mark"]
 # Stricter than for a citation: the quote that takes the draft's place is always right to the
 # letter, so a draft must earn its place.
 _MIN_DRAFT_SUPPORT: Final = 0.75
+_ENDS: Final = re.compile(r"[.!?…][\"'”’»)\]]*\s*$")  # noqa: RUF001 - real quotes
 
 
 def draft_checked(
-    pieces: Iterable[str], is_good: Callable[[str], bool], *, unsupported: Unsupported = "end"
+    pieces: Iterable[str],
+    is_good: Callable[[str], bool],
+    *,
+    unsupported: Unsupported = "end",
+    is_cut: Callable[[], bool] = lambda: False,
 ) -> Iterator[str]:
     """Pass a text on, a whole sentence at a time; what is not good goes by `unsupported`.
 
     "end": the draft ends there, and nothing more is read. "drop": such sentences are left out.
     "mark": they are shown, for the caller to mark, where any sentence is good; else nothing is.
     White space between sentences is kept, before the first and after the last it is dropped.
+    `is_cut` is asked when the pieces have ended: whether a limit ended them. Of a sentence that it
+    cut nothing is shown.
     """
     held: list[str] = []
     stands = False
-    for sentence in _whole_sentences(pieces):
+    for sentence in _whole_sentences(pieces, is_cut):
         if is_good(sentence.strip()):
             held.append(sentence)
             whole = "".join(held)
@@ -47,7 +55,15 @@ def is_worth_showing(sentence: str, question: str, spans: Sequence[Evidence]) ->
     return support >= _MIN_DRAFT_SUPPORT and bool(says_more)
 
 
-def _whole_sentences(pieces: Iterable[str]) -> Iterator[str]:
+def ends_whole(text: str) -> bool:
+    """Whether a text ends with a stop, as one that was cut inside a sentence does not.
+
+    Half a sentence of a source is supported by it, whatever its other half says.
+    """
+    return _ENDS.search(text) is not None
+
+
+def _whole_sentences(pieces: Iterable[str], is_cut: Callable[[], bool]) -> Iterator[str]:
     # each with the white space before it; it is whole once the next has begun, or at the end
     held = ""
     for piece in pieces:
@@ -58,5 +74,5 @@ def _whole_sentences(pieces: Iterable[str]) -> Iterator[str]:
             yield held[start:end]
             start = end
         held = held[start:]
-    if held.strip():
+    if held.strip() and (ends_whole(held) or not is_cut()):
         yield held.rstrip()

@@ -1,9 +1,9 @@
 """The seam between asking and computing: a `Generator` writes text. Knows no documents."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from generation.types import Draft, Message, Sampling
+from generation.types import Draft, Message, Pieces, Sampling
 
 Cancelled = Callable[[], bool]
 
@@ -42,8 +42,8 @@ class Generator(Protocol):
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
-    ) -> Iterator[str]:
-        """Yield the text in pieces that never split a character.
+    ) -> Pieces:
+        """Yield the text in pieces that never split a character, then say what ended it.
 
         With `choices`, the whole text is one of them, and the model says which; `max_tokens` does
         not cut it. Ends early when `cancelled()` turns true. Raises `QuestionTooLongError` with

@@ -34,7 +34,7 @@ from generation.generator import Cancelled
 from generation.output_format import AnyText, Choice
 from generation.placement import Placed, place_model
 from generation.sample_text import Piece
-from generation.types import Draft, Message, Sampling
+from generation.types import Draft, Message, Pieces, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +124,8 @@ class LocalGenerator:
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
-    ) -> Iterator[str]:
-        """Yield the text in pieces that never split a character.
+    ) -> Pieces:
+        """Yield the text in pieces that never split a character, then say what ended it.
 
         Raises as the protocol says, and the other errors of `generation.errors`.
         """
@@ -136,10 +136,14 @@ class LocalGenerator:
             output=Choice(tuple(choices)) if choices else AnyText(),
         )
         # closed also when our reader stops early: the engine must not write on for nobody
+        is_cut = False
         with closing(self._events(asked, cancelled)) as events:
             for event in events:
                 if isinstance(event, Piece):
                     yield event.text
+                else:
+                    is_cut = event.reason is FinishReason.LENGTH
+        return "length" if is_cut else "stop"
 
     def sample(
         self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled

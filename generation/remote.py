@@ -7,7 +7,7 @@ by name, and only the counting of tokens is estimated.
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, Self
@@ -20,7 +20,7 @@ from generation.drafts import DraftTexts
 from generation.errors import GeneratorNotSupportedError, GeneratorUnavailableError
 from generation.generator import Cancelled
 from generation.remote_stream import RemoteStream, fields_of, refusal, unavailable
-from generation.types import Draft, Message, Sampling
+from generation.types import Draft, Message, Pieces, Sampling
 
 _log = structlog.get_logger()
 
@@ -166,8 +166,8 @@ class RemoteGenerator:
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
-    ) -> Iterator[str]:
-        """Yield the text in pieces that never split a character.
+    ) -> Pieces:
+        """Yield the text in pieces that never split a character, then say what ended it.
 
         Raises as the protocol says, GeneratorUnavailableError, GeneratorBusyError,
         GenerationFailedError and, for several choices of a foreign server,
@@ -176,10 +176,10 @@ class RemoteGenerator:
         if len(choices) == 1:
             # nothing is left for a model to say
             yield choices[0]
-            return
+            return "stop"
         body = self._body(messages, sampling, choices)
         with closing(self._begin(body, cancelled)) as stream:
-            yield from stream.pieces(cancelled)
+            return (yield from stream.pieces(cancelled))
 
     def sample(
         self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled

@@ -22,6 +22,7 @@ from generation.errors import (
     GeneratorUnavailableError,
     QuestionTooLongError,
 )
+from generation.types import Pieces
 
 _POLL_S: Final = 0.05
 _DATA: Final = "data:"
@@ -87,9 +88,14 @@ class RemoteStream:
             raise unavailable(self._client.base_url, item.error)
         return 200, {}
 
-    def pieces(self, cancelled: Callable[[], bool]) -> Iterator[str]:
-        """The text of the only sample. Raises as `parts` does."""
-        return (part.text for part in self.parts(cancelled) if part.text)
+    def pieces(self, cancelled: Callable[[], bool]) -> Pieces:
+        """The text of the only sample, and what ended it. Raises as `parts` does."""
+        is_cut = False
+        for part in self.parts(cancelled):
+            is_cut = is_cut or part.finish_reason == "length"
+            if part.text:
+                yield part.text
+        return "length" if is_cut else "stop"
 
     def parts(self, cancelled: Callable[[], bool]) -> Iterator[Part]:
         """What comes of each sample. Ends when `cancelled` holds. Raises as `refusal` describes."""

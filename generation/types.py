@@ -1,6 +1,6 @@
 """What generation takes and gives: messages, sampling, answers and their events. Plain data."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,6 +10,9 @@ from core.types import Passage
 Role = Literal["system", "user", "assistant"]
 AnswerStatus = Literal["answered", "partial", "refused"]
 FinishReason = Literal["stop", "length"]
+"""What ended a text: the model or its caller, or the limit of tokens."""
+Pieces = Generator[str, None, FinishReason]
+"""A text as it is written; returns what ended it."""
 Style = Literal["draft", "quote"]
 
 
@@ -140,12 +143,14 @@ class RewardedSample:
 class Samples:
     """The drafts that one answer was chosen from, by number, and the reward's name.
 
-    `winner` is None where none of them stands, and the best evidence was quoted.
+    `winner` is None where the best evidence was quoted: no draft stands, or none was judged better
+    than the `quote`.
     """
 
     reward: str
     winner: int | None
     each: tuple[RewardedSample, ...]
+    quote: RewardedSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,8 @@ class Answer:
     prompt: str
     sampling: Sampling
     usage: Usage = field(default_factory=Usage)
+    # "length": the limit cut a draft, and what it left of a sentence is not shown.
+    finish_reason: FinishReason = "stop"
     # Passages that did not fit into the model's window; never cut silently.
     left_out: tuple[Passage, ...] = ()
     # None where only one text was written.

@@ -4,9 +4,10 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from generation.generator import Cancelled
-from generation.types import Draft, Message, Sampling
+from generation.types import Draft, Message, Pieces, Sampling
 
 
 class FakeGenerator:
@@ -48,10 +49,14 @@ class FakeGenerator:
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
-    ) -> Iterator[str]:
-        """Yield the text a word at a time; with `choices`, the first of them."""
-        text = choices[0] if choices else self.reply or _best_sentence(messages[-1].content)
-        yield from self._write(text, cancelled)
+    ) -> Pieces:
+        """Yield the text a word at a time, as many as may be; with `choices`, the first of them."""
+        if choices:
+            yield from self._write(choices[0], cancelled)
+            return "stop"
+        text = self.reply or _best_sentence(messages[-1].content)
+        yield from islice(self._write(text, cancelled), sampling.max_tokens)
+        return "length" if len(text.split()) > sampling.max_tokens else "stop"
 
     def sample(
         self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled
@@ -105,12 +110,13 @@ class WatchedGenerator(FakeGenerator):
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
-    ) -> Iterator[str]:
+    ) -> Pieces:
         assert self.num_open == 0, "the engine would wait for ever: another stream is open"
         self.prompts.append(messages)
         self.num_open += 1
         try:
-            yield from super().stream(messages, sampling, cancelled=cancelled, choices=choices)
+            stream = super().stream
+            return (yield from stream(messages, sampling, cancelled=cancelled, choices=choices))
         finally:
             self.num_open -= 1
 
@@ -132,7 +138,7 @@ class UnfaithfulGenerator(FakeGenerator):
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
-    ) -> Iterator[str]:
+    ) -> Pieces:
         return super().stream(messages, sampling, cancelled=cancelled)
 
 

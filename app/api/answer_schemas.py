@@ -13,6 +13,7 @@ from app.api.schemas import BoxOut, CollectionNames, Filter, PassageOut, Problem
 from app.asking import FullAnswer, PassagesFound, PlacedCitation, Status
 from app.feedback import GivenFeedback, Rating
 from app.replaying import CauseKind, Replay
+from generation.types import FinishReason
 
 Id = Annotated[str, Field(min_length=1, max_length=64)]
 PromptName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}(@[0-9]{1,6})?$")]
@@ -153,6 +154,11 @@ class AnswerOut(Reply):
     status: Status
     answer: str
     sentences: list[SentenceOut]
+    finish_reason: FinishReason = Field(
+        default="stop",
+        description="`length`: `sampling.max_tokens` cut a draft, and what that left of a sentence "
+        "is not in the answer.",
+    )
     confidence: float
     citations: list[CitationOut]
     passages: list[PassageOut]
@@ -194,6 +200,7 @@ class AnswerOut(Reply):
                 )
                 for item in answer.sentences
             ],
+            finish_reason=answer.finish_reason,
             confidence=answer.confidence,
             citations=[CitationOut.of(item) for item in full.citations],
             passages=[PassageOut.of(item.passage, item.boxes) for item in full.passages],

@@ -23,11 +23,16 @@ class SamplingOut(Reply):
     n: int = 1
 
 
-class RewardedSampleOut(Reply):
-    """What a reward said of one draft."""
+class JudgementOut(Reply):
+    """What a reward said of a text."""
 
     reward: float
     parts: dict[str, float] = Field(description="What the reward was made from, each 0 to 1.")
+
+
+class RewardedSampleOut(JudgementOut):
+    """What a reward said of one draft."""
+
     tokens: int
     stands: bool = Field(description="Whether the passages support any of it.")
 
@@ -37,9 +42,12 @@ class SamplesOut(Reply):
 
     reward: str = Field(description="Name of the reward.")
     winner: int | None = Field(
-        description="Which was shown, from 0; null where none stands and a quote was shown."
+        description="Which was shown, from 0; null where none is better than the quote."
     )
     drafts: list[RewardedSampleOut]
+    quote: JudgementOut | None = Field(
+        default=None, description="The quote, judged beside them; null in older answers."
+    )
 
     @classmethod
     def of(cls, samples: Samples) -> Self:
@@ -56,6 +64,7 @@ class SamplesOut(Reply):
                 )
                 for each in samples.each
             ],
+            quote=JudgementOut(reward=samples.quote.reward, parts=dict(samples.quote.parts)),
         )
 
 

@@ -107,6 +107,9 @@ def _print_end(full: "AnswerOut", written: str) -> None:
     if full.reasoning:
         # apart from the answer, which alone goes to standard output
         typer.echo(f"\n{full.reasoning}", err=True)
+    if full.finish_reason == "length":
+        cut = "cut at CIMIENTO_GENERATION__MAX_TOKENS; what that left of a sentence is not shown"
+        typer.echo(f"\n{cut}", err=True)
     for citation in full.citations:
         page = f", page {citation.page}" if citation.page else ""
         quote = " ".join(citation.quote.split())
@@ -114,7 +117,7 @@ def _print_end(full: "AnswerOut", written: str) -> None:
         typer.echo(f"\n[{citation.n}] {citation.document_name}{page}{weight}\n    “{quote}”")
     samples = full.receipt.samples
     if samples is not None:
-        won = "none stands: a quote" if samples.winner is None else f"number {samples.winner + 1}"
+        won = "none: the quote" if samples.winner is None else f"number {samples.winner + 1}"
         typer.echo(f"\nof {len(samples.drafts)} drafts {won}", err=True)
 
 

@@ -1,12 +1,12 @@
 """What tests of evaluation runs share: questions, runs, and a generator that steps in."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import select
 
 from core.evaluation_tables import EvaluationCaseRow
+from generation.types import Pieces
 from tests.fakes_generation import FakeGenerator
 from tests.unit.app.house import House
 
@@ -59,8 +59,9 @@ class Stopping(FakeGenerator):
         self.left = after
         self.do: Any = None
 
-    def stream(self, *given: Any, **options: Any) -> Iterator[str]:
-        yield from super().stream(*given, **options)
+    def stream(self, *given: Any, **options: Any) -> Pieces:
+        reason = yield from super().stream(*given, **options)
         self.left -= 1
         if self.left == 0:
             self.do()
+        return reason

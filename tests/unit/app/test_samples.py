@@ -17,7 +17,7 @@ from tests.unit.app.house import POOL, House
 from tests.unit.app.sse import read_events
 
 QUESTION = "When does the swimming pool open in the morning?"
-OPENS = "The swimming pool opens at nine in the morning."
+SHORT = "The pool opens at nine in the morning."
 NONSENSE = "Zebras sleep under purple umbrellas."
 
 
@@ -31,7 +31,7 @@ def post(house: House, **body: object) -> Any:
 def sampling(tmp_path: Path, migrated: Path) -> Iterator[House]:
     """A service whose model writes nonsense at first."""
     data_dir = shutil.copytree(migrated, tmp_path / "data")
-    house = House(data_dir, generator=FakeGenerator(replies=[NONSENSE, OPENS, OPENS]))
+    house = House(data_dir, generator=FakeGenerator(replies=[NONSENSE, SHORT, SHORT]))
     house.add("pool.txt", POOL)
     yield house
     house.close()
@@ -42,12 +42,14 @@ def test_the_receipt_says_how_many_were_sampled_their_rewards_and_which_won(
 ) -> None:
     reply = post(sampling, sampling={"n": 3, "seed": 5}).json()
 
-    assert (reply["status"], reply["answer"]) == ("answered", OPENS)
+    assert (reply["status"], reply["answer"]) == ("answered", SHORT)
     samples = reply["receipt"]["samples"]
     assert (samples["winner"], samples["reward"]) == (1, BUILT_IN_REWARD.name)
     assert [draft["stands"] for draft in samples["drafts"]] == [False, True, True]
     assert all(0 <= draft["reward"] <= 1 for draft in samples["drafts"])
     assert {"support", "agreement", "likelihood"} == samples["drafts"][0]["parts"].keys()
+    assert samples["quote"]["parts"].keys() == samples["drafts"][0]["parts"].keys()
+    assert samples["quote"]["reward"] < samples["drafts"][1]["reward"]
     told = reply["receipt"]["sampling"]
     assert (told["n"], told["seed"], told["temperature"] > 0) == (3, 5, True)
     assert NONSENSE not in str(reply)
@@ -87,7 +89,7 @@ def test_a_stream_shows_the_winner_and_ends_once(sampling: House) -> None:
 
     names = [event.name for event in events]
     assert names == ["passages", "delta", "citation", "done"]
-    assert events[1].data["text"] == events[-1].data["answer"] == OPENS
+    assert events[1].data["text"] == events[-1].data["answer"] == SHORT
 
 
 def test_a_replay_samples_again_and_is_the_same(sampling: House) -> None:

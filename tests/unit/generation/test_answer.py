@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from core.types import Passage
 from generation.answer import AnswerOptions, answer
+from generation.drafting import Unsupported
 from generation.evidence import EvidenceRanker
 from generation.types import (
     Answer,
@@ -115,6 +116,35 @@ def test_a_draft_that_begins_unsupported_gives_way_to_the_quote(reply: str) -> N
 
     assert _shown(events) == _finished(events).text == COST
     assert len(generator.prompts) == 2
+
+
+@pytest.mark.parametrize("unsupported", ["end", "drop", "mark"])
+@pytest.mark.parametrize(("max_tokens", "reason"), [(7, "length"), (10, "length"), (14, "stop")])
+def test_of_a_draft_that_is_cut_no_half_sentence_is_shown(
+    unsupported: Unsupported, max_tokens: int, reason: str
+) -> None:
+    opens = "The museum opens at nine in the morning."
+    options = replace(OPTIONS, sampling=Sampling(max_tokens=max_tokens), unsupported=unsupported)
+    generator = FakeGenerator(reply=f"{COST} {opens.removesuffix(' in the morning.')}")
+
+    events = _answer(generator, [make_passage(STORED)], options=options, style="draft")
+
+    finished = _finished(events)
+    assert (finished.status, finished.finish_reason) == ("answered", reason)
+    # by itself the model may end without a stop
+    whole = COST if reason == "length" else generator.reply
+    assert _shown(events) == finished.text == whole
+
+
+@pytest.mark.parametrize("max_tokens", [1, 6])
+def test_where_a_cut_draft_holds_no_whole_sentence_the_quote_is_given(max_tokens: int) -> None:
+    options = replace(OPTIONS, sampling=Sampling(max_tokens=max_tokens))
+
+    finished = _finished(
+        _answer(FakeGenerator(reply=COST), [make_passage(STORED)], options=options, style="draft")
+    )
+
+    assert (finished.text, finished.finish_reason) == (COST, "stop")
 
 
 def test_a_draft_ends_before_its_first_unsupported_sentence() -> None:

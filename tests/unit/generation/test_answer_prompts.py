@@ -94,16 +94,18 @@ def test_reasoning_is_never_answer_text_however_well_it_is_supported() -> None:
 
 
 def test_the_answer_after_the_reasoning_has_its_own_length() -> None:
-    sampling = replace(OPTIONS.sampling, max_tokens=3)
+    # a word a token: one sentence, and three words of the next
+    sampling = replace(OPTIONS.sampling, max_tokens=10)
 
     events = _answer(
-        FakeGenerator(reply=f"{COST} {COST} Answer: {COST}"),
+        FakeGenerator(reply=f"{COST} {COST} Answer: {COST} {COST}"),
         replace(THINKING, sampling=sampling, unsupported="mark"),
     )
 
-    assert _finished(events).reasoning == f"{COST} {COST}"
-    # three words of a sentence are supported by it
-    assert len(_finished(events).text.split()) == 3
+    finished = _finished(events)
+    assert finished.reasoning == f"{COST} {COST}"
+    assert _shown(events) == finished.text == COST
+    assert finished.finish_reason == "length"
 
 
 def test_a_prompt_may_say_how_it_is_written() -> None:
@@ -124,13 +126,15 @@ def test_the_model_is_shown_the_examples_and_the_answer_says_which() -> None:
 
 
 def test_of_several_drafts_the_winners_reasoning_is_shown() -> None:
-    replies = [f"I guess. Answer: {NONSENSE}", REASONED, "It goes on."]
+    short = "Tickets cost twelve euros."
+    reasoned = REASONED.replace(COST, short)
+    replies = [f"I guess. Answer: {NONSENSE}", reasoned, reasoned]
     options = replace(THINKING, sampling=Sampling(temperature=0.7, n=3))
 
     events = _answer(FakeGenerator(replies=replies), options)
 
     finished = _finished(events)
-    assert (finished.text, finished.reasoning) == (COST, "The second sentence says it.")
+    assert (finished.text, finished.reasoning) == (short, "The second sentence says it.")
     assert isinstance(events[0], Reasoning)
     assert finished.samples is not None
     assert finished.samples.winner == 1

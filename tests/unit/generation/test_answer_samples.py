@@ -27,6 +27,7 @@ from tests.unit.generation.test_answer import (
     _shown,
 )
 
+SHORT = "Tickets cost twelve euros."
 OPENS = "The museum opens at nine in the morning."
 FOUR = AnswerOptions(Sampling(n=4, temperature=0.7), min_confidence=0.0)
 
@@ -44,25 +45,25 @@ def _sampled(
 
 @pytest.mark.parametrize("style", ["draft", "quote"])
 def test_the_winner_is_shown_and_the_receipt_tells_of_all(style: Style) -> None:
-    generator = WatchedGenerator(replies=[NONSENSE, COST, f"{COST} {NONSENSE}", NONSENSE])
+    generator = WatchedGenerator(replies=[NONSENSE, SHORT, f"{SHORT} {NONSENSE}", SHORT])
 
     events = _sampled(generator, style=style)
 
     finished = _finished(events)
-    assert _shown(events) == finished.text == COST
+    assert _shown(events) == finished.text == SHORT
     assert (finished.status, finished.citations[0].quote) == ("answered", COST)
     assert finished.samples is not None
     assert finished.samples.winner == 1
-    assert [each.stands for each in finished.samples.each] == [False, True, True, False]
+    assert [each.stands for each in finished.samples.each] == [False, True, True, True]
     rewards = [each.reward for each in finished.samples.each]
     assert max(rewards) == rewards[1]
     assert len(generator.prompts) == 1
 
 
 def test_every_sample_is_paid_for() -> None:
-    finished = _finished(_sampled(FakeGenerator(replies=[NONSENSE, COST])))
+    finished = _finished(_sampled(FakeGenerator(replies=[NONSENSE, SHORT, SHORT, SHORT])))
 
-    num_words = 2 * len(NONSENSE.split()) + 2 * len(COST.split())
+    num_words = len(NONSENSE.split()) + 3 * len(SHORT.split())
     assert finished.usage.completion_tokens == num_words
 
 
@@ -75,6 +76,16 @@ def test_where_no_draft_stands_the_quote_does() -> None:
     assert finished.samples is not None
     assert (finished.samples.winner, len(finished.samples.each)) == (None, 4)
     assert len(generator.prompts) == 2
+
+
+def test_where_most_drafts_fall_the_quote_stands_and_the_receipt_says_why() -> None:
+    finished = _finished(_sampled(FakeGenerator(replies=[NONSENSE, SHORT, NONSENSE, NONSENSE])))
+
+    assert finished.text == COST
+    assert finished.samples is not None
+    assert finished.samples.winner is None
+    assert finished.samples.each[1].stands
+    assert finished.samples.quote.reward > finished.samples.each[1].reward
 
 
 def test_one_text_has_no_samples() -> None:
@@ -94,7 +105,7 @@ def test_nothing_is_sampled_for_a_question_that_is_refused() -> None:
 @pytest.mark.parametrize("num_asked", range(0, 36, 5))
 def test_an_answer_cancelled_at_any_word_ends_once(num_asked: int) -> None:
     calls = iter(range(num_asked))
-    generator = WatchedGenerator(replies=[COST, OPENS])
+    generator = WatchedGenerator(replies=[SHORT])
 
     events = _sampled(generator, cancelled=lambda: next(calls, None) is None)
 
@@ -103,7 +114,7 @@ def test_an_answer_cancelled_at_any_word_ends_once(num_asked: int) -> None:
     if generator.was_cancelled.is_set():
         assert ends == [Cancelled()]
         assert not any(isinstance(event, Cited) for event in events)
-        assert _shown(events) in ("", COST)
+        assert _shown(events) in ("", SHORT)
 
 
 def test_a_failing_generator_is_not_hidden() -> None:
@@ -112,7 +123,7 @@ def test_a_failing_generator_is_not_hidden() -> None:
 
 
 def test_equal_seeds_give_equal_answers() -> None:
-    first, again = (_sampled(FakeGenerator(replies=[OPENS, COST])) for _ in range(2))
+    first, again = (_sampled(FakeGenerator(replies=[OPENS, SHORT, SHORT])) for _ in range(2))
 
     assert first == again
 

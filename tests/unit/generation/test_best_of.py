@@ -1,7 +1,8 @@
-"""One of several drafts: what stands is chosen by its reward, what was cut off is not shown."""
+"""One of several drafts, or the quote: chosen by reward, and nothing that was cut off is shown."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -19,16 +20,45 @@ OPENS, COST = (
     "The museum opens at nine in the morning.",
     "Tickets cost twelve euros for every adult.",
 )
+SHORT = "Tickets cost twelve euros."
 NONSENSE = "Zebras sleep under purple umbrellas."
 SPANS = find_sentences([make_passage(STORED)])
 QUESTION = "How much are tickets?"
 
 
+class NoQuote:
+    """Another reward, of which the quote gets nothing: what is left is a choice among drafts."""
+
+    name = "no-quote"
+
+    def __init__(self, reward: Reward) -> None:
+        self._reward = reward
+
+    def judge(
+        self, question: str, candidates: Sequence[Candidate], spans: Sequence[Evidence]
+    ) -> list[Judgement]:
+        judged = self._reward.judge(question, candidates, spans)
+        return [
+            replace(each, reward=-math.inf) if candidate.is_quote else each
+            for candidate, each in zip(candidates, judged, strict=True)
+        ]
+
+
 def choose(
-    *texts: str | Draft, reward: Reward = BUILT_IN_REWARD, unsupported: Unsupported = "end"
+    *texts: str | Draft,
+    reward: Reward = BUILT_IN_REWARD,
+    unsupported: Unsupported = "end",
+    beside_quote: bool = False,
 ) -> Chosen:
     drafts = [text if isinstance(text, Draft) else Draft(text, 8, -4.0) for text in texts]
-    return choose_draft(QUESTION, drafts, SPANS, reward=reward, unsupported=unsupported)
+    return choose_draft(
+        QUESTION,
+        drafts,
+        SPANS,
+        quote=COST,
+        reward=reward if beside_quote else NoQuote(reward),
+        unsupported=unsupported,
+    )
 
 
 def by(part: str) -> Reward:
@@ -84,7 +114,7 @@ def test_a_draft_that_does_not_stand_never_wins_whatever_its_reward() -> None:
 
     chosen = choose(NONSENSE, COST, "", reward=Contrary())
 
-    assert (chosen.samples.winner, chosen.samples.reward) == (1, "contrary")
+    assert chosen.samples.winner == 1
     assert [each.stands for each in chosen.samples.each] == [False, True, False]
 
 
@@ -92,6 +122,38 @@ def test_where_no_draft_stands_none_is_chosen_and_all_are_told_of() -> None:
     chosen = choose(NONSENSE, "", " \n")
 
     assert (chosen.pieces, chosen.samples.winner, len(chosen.samples.each)) == ((), None, 3)
+
+
+@pytest.mark.parametrize(
+    ("texts", "winner"),
+    [
+        ((SHORT, SHORT, SHORT, NONSENSE), 0),
+        ((NONSENSE, SHORT, SHORT, SHORT), 1),
+        # most would have given way to the quote: they speak for it
+        ((NONSENSE, NONSENSE, SHORT), None),
+        ((SHORT, "", NONSENSE, NONSENSE), None),
+        # those that stand say different things
+        ((SHORT, OPENS), None),
+        # as good is not better
+        ((COST, COST), None),
+    ],
+)
+def test_a_draft_must_be_better_than_the_quote(texts: Sequence[str], winner: int | None) -> None:
+    chosen = choose(*texts, beside_quote=True)
+
+    assert chosen.samples.winner == winner
+    assert "".join(chosen.pieces) == ("" if winner is None else SHORT)
+
+
+def test_the_quote_is_as_likely_as_the_likeliest_draft_that_stands() -> None:
+    texts = Draft(SHORT, 4, -4.0), Draft(SHORT, 4, -2.0), Draft(NONSENSE, 4, -0.1)
+
+    samples = choose(*texts, beside_quote=True).samples
+
+    assert samples.quote.parts["likelihood"] == samples.each[1].parts["likelihood"]
+    assert samples.quote.parts["support"] == 1
+    untold = choose(Draft(SHORT, 4, None), beside_quote=True).samples
+    assert untold.quote.parts.keys() == untold.each[0].parts.keys() == {"support", "agreement"}
 
 
 def test_of_equals_the_first_wins() -> None:
@@ -122,18 +184,27 @@ def test_unsupported_sentences_go_as_in_a_single_draft(
     assert "".join(chosen.pieces).strip() == shown
 
 
-@given(st.lists(odd_texts(), min_size=1, max_size=5), st.booleans())
-def test_rewards_lie_between_0_and_1_and_are_the_same_again(texts: list[str], is_cut: bool) -> None:  # noqa: FBT001
+@given(st.lists(odd_texts(), min_size=1, max_size=5), odd_texts(), st.booleans())
+def test_rewards_lie_between_0_and_1_and_are_the_same_again(
+    texts: list[str],
+    quote: str,
+    is_cut: bool,  # noqa: FBT001
+) -> None:
     drafts = [Draft(text, len(text), -float(len(text)), is_cut=is_cut) for text in texts]
     spans = find_sentences([make_passage("\n".join(texts))])
 
     first, again = (
-        choose_draft(QUESTION, drafts, spans, reward=BUILT_IN_REWARD, unsupported="end")
+        choose_draft(
+            QUESTION, drafts, spans, quote=quote, reward=BUILT_IN_REWARD, unsupported="end"
+        )
         for _ in range(2)
     )
 
     assert first == again
-    for each in first.samples.each:
+    samples = first.samples
+    if samples.winner is not None:
+        assert samples.each[samples.winner].reward > samples.quote.reward
+    for each in (*samples.each, samples.quote):
         assert 0 <= each.reward <= 1 + 1e-9
         assert all(0 <= part <= 1 for part in each.parts.values())
 

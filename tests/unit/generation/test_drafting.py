@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.drafting import draft_checked, is_worth_showing
+from generation.drafting import draft_checked, ends_whole, is_worth_showing
 from generation.evidence import find_sentences
 from generation.sentences import split_sentences
 from tests.unit.generation.passages import make_passage, odd_texts
@@ -94,6 +94,19 @@ def test_bad_sentences_are_left_out_or_shown_beside_good_ones(
         assert "".join(draft_checked(pieces, _is_short, unsupported="drop")) == dropped
         shown = "".join(draft_checked(pieces, _is_short, unsupported="mark"))
         assert shown == (text if marked is None else marked)
+
+
+@given(pieces_of())
+def test_of_a_text_that_was_cut_only_whole_sentences_are_shown(
+    drawn: tuple[str, list[str]],
+) -> None:
+    text, pieces = drawn
+    sentences = [text[start:end] for start, end in split_sentences(text, wrapped=False)]
+
+    shown = list(draft_checked(pieces, _accept, is_cut=lambda: True))
+
+    num_whole = len(sentences) if ends_whole(text) else max(0, len(sentences) - 1)
+    assert [piece.strip() for piece in shown] == sentences[:num_whole]
 
 
 def test_nothing_is_read_after_the_first_bad_sentence() -> None:

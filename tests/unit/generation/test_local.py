@@ -26,7 +26,7 @@ from generation.local import LocalGenerator
 from generation.remote import RemoteGenerator
 from generation.types import Draft, Message, Sampling
 from tests.unit.generation.engine.tiny import tiny_config, tiny_tensors, write_gguf
-from tests.unit.generation.worker_house import House, eventually
+from tests.unit.generation.worker_house import House, eventually, reason_of
 
 HI = [Message("user", "Hi")]
 SAMPLING = Sampling(max_tokens=24)
@@ -156,6 +156,13 @@ def test_the_limit_of_tokens_holds(generator: LocalGenerator) -> None:
     assert generator.stats().num_generated_tokens - reader_usage == 5
 
 
+def test_a_text_says_what_ended_it(generator: LocalGenerator) -> None:
+    assert reason_of(generator.stream(HI, Sampling(max_tokens=5), cancelled=never)) == "length"
+    choices = ["The pool opens at nine."]
+    stream = generator.stream(HI, Sampling(max_tokens=1), cancelled=never, choices=choices)
+    assert reason_of(stream) == "stop"
+
+
 def test_the_text_is_one_of_the_choices(generator: LocalGenerator) -> None:
     choices = ["The pool opens at nine.", "The pool is closed."]
     text = "".join(generator.stream(HI, Sampling(max_tokens=1), cancelled=never, choices=choices))
@@ -205,7 +212,7 @@ def test_a_caller_that_leaves_ends_the_work(generator: LocalGenerator) -> None:
     assert list(generator.stream(HI, SAMPLING, cancelled=lambda: True)) == []
     stream = generator.stream(HI, SAMPLING, cancelled=never)
     next(stream)
-    stream.close()  # type: ignore[attr-defined]  # it is a generator
+    stream.close()
     text_of(generator)
     assert eventually(lambda: generator.stats().num_running == 0)
 

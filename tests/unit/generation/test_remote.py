@@ -27,7 +27,7 @@ from generation.errors import (
 from generation.remote import RemoteGenerator, Timeouts
 from generation.types import Draft, Message, Sampling
 from tests.fakes_engine import FakeEngine
-from tests.unit.generation.worker_house import House, eventually
+from tests.unit.generation.worker_house import House, eventually, reason_of
 
 HI = [Message("user", "Hi")]
 
@@ -65,6 +65,14 @@ def test_a_text_comes_as_the_worker_writes_it(house: House, generator: RemoteGen
     pieces = list(generator.stream(HI, Sampling(), cancelled=never))
     assert "".join(pieces) == "¡Hola, niño!"
     assert len(pieces) > 5
+
+
+@pytest.mark.parametrize(("max_tokens", "reason"), [(3, "length"), (100, "stop")])
+def test_a_text_says_what_ended_it(
+    generator: RemoteGenerator, max_tokens: int, reason: str
+) -> None:
+    stream = generator.stream(HI, Sampling(max_tokens=max_tokens), cancelled=never)
+    assert reason_of(stream) == reason
 
 
 def test_after_a_deletion_the_worker_sees_another_tenant(
@@ -133,7 +141,7 @@ def test_a_reader_that_stops_early_hangs_up() -> None:
     with remote(house) as generator:
         stream = generator.stream(HI, Sampling(), cancelled=never)
         next(stream)
-        stream.close()  # type: ignore[attr-defined]  # it is a generator
+        stream.close()
         assert eventually(lambda: house.engine.num_running == 0)
 
 

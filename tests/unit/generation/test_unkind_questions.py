@@ -1,7 +1,7 @@
 """Questions and models as unkind as they come: still one end, still only what documents say."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from generation.answer import AnswerOptions, answer
 from generation.evidence import EvidenceRanker
 from generation.generator import Cancelled as IsCancelled
-from generation.types import Answer, Draft, Finished, Message, Sampling
+from generation.types import Answer, Draft, Finished, Message, Pieces, Sampling
 from tests.fakes import FakeEmbedder
 from tests.fakes_generation import FakeGenerator
 from tests.unit.generation.passages import make_passage, odd_texts
@@ -76,12 +76,13 @@ class Endless(FakeGenerator):
         *,
         cancelled: IsCancelled,
         choices: Sequence[str] = (),
-    ) -> Iterator[str]:
+    ) -> Pieces:
         if choices:
             yield choices[0]
-        else:
-            words = itertools.cycle(f" {word}" for word in ["tickets", "cost", "and", "cost"])
-            yield from itertools.islice(words, sampling.max_tokens)
+            return "stop"
+        words = itertools.cycle(f" {word}" for word in ["tickets", "cost", "and", "cost"])
+        yield from itertools.islice(words, sampling.max_tokens)
+        return "length"
 
     def sample(
         self, messages: Sequence[Message], sampling: Sampling, *, cancelled: IsCancelled

@@ -13,6 +13,7 @@ import httpx2
 import uvicorn
 
 from core.settings import WorkerSettings
+from generation.types import FinishReason, Pieces
 from generation.worker.app import create_app
 from generation.worker.serving import listen
 from generation.worker.state import Phase, Worker
@@ -107,3 +108,13 @@ def raw_post(path: str, fields: object) -> bytes:
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def reason_of(pieces: Pieces) -> FinishReason:
+    """What ended a text, once it is written."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            reason: FinishReason = end.value
+            return reason
