@@ -5,8 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH_VERSION := 2.13.0
 LOCK := requirements/runtime.txt
-OCR_LOCK := requirements/ocr.txt
-RERANK_LOCK := requirements/rerank.txt
+EXTRAS := ocr rerank otel
 DEV_LOCK := requirements/dev.txt
 NODE_LOCK := requirements/node.txt
 WEB := app/web
@@ -25,8 +24,9 @@ serve: setup ## Start Cimiento; installs and pulls on the first run
 	@$(BIN)/cimiento serve
 
 # `make serve OCR=1` installs what reads pictures and scanned pages too: 290 MB, once. RERANK=1
-# installs what a cross-encoder from a folder needs.
-setup: $(VENV)/.installed web $(if $(OCR),$(VENV)/.installed-ocr) $(if $(RERANK),$(VENV)/.installed-rerank) ## Make .venv, install pinned dependencies, build the web application, pull the model files
+# installs what a cross-encoder from a folder needs, OTEL=1 what sends traces.
+WANTED := $(if $(OCR),ocr) $(if $(RERANK),rerank) $(if $(OTEL),otel)
+setup: $(VENV)/.installed web $(WANTED:%=$(VENV)/.installed-%) ## Make .venv, install pinned dependencies, build the web application, pull the model files
 	@$(BIN)/cimiento models pull
 
 # torch first, alone and pinned: the machine's own index supplies the right build. Everything else,
@@ -46,12 +46,8 @@ $(VENV)/.installed: $(VENV)/.torch $(LOCK) pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.installed-ocr: $(VENV)/.installed $(OCR_LOCK)
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $(OCR_LOCK)
-	@touch $@
-
-$(VENV)/.installed-rerank: $(VENV)/.installed $(RERANK_LOCK)
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $(RERANK_LOCK)
+$(EXTRAS:%=$(VENV)/.installed-%): $(VENV)/.installed-%: $(VENV)/.installed requirements/%.txt
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/$*.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed $(DEV_LOCK)
@@ -104,12 +100,13 @@ test-e2e: $(VENV)/.installed-dev web ## The whole service over real weights
 lock: ## Resolve the dependencies again (needs uv)
 	uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-package torch \
 		--no-header --quiet --output-file $(LOCK)
-	uv pip compile pyproject.toml --extra ocr --constraint $(LOCK) --python-version 3.11 \
-		--generate-hashes --no-emit-package torch --no-header --quiet --output-file $(OCR_LOCK)
-	uv pip compile pyproject.toml --extra rerank --constraint $(LOCK) --python-version 3.11 \
-		--generate-hashes --no-emit-package torch --no-header --quiet --output-file $(RERANK_LOCK)
-	uv pip compile pyproject.toml --extra dev --extra ocr --extra rerank --constraint $(OCR_LOCK) --python-version 3.11 \
-		--generate-hashes --no-emit-package torch --no-header --quiet --output-file $(DEV_LOCK)
+	for extra in $(EXTRAS); do \
+		uv pip compile pyproject.toml --extra $$extra --constraint $(LOCK) --python-version 3.11 \
+			--generate-hashes --no-emit-package torch --no-header --quiet \
+			--output-file requirements/$$extra.txt || exit 1; \
+	done
+	uv pip compile pyproject.toml --extra dev $(EXTRAS:%=--extra %) --constraint requirements/ocr.txt \
+		--python-version 3.11 --generate-hashes --no-emit-package torch --no-header --quiet --output-file $(DEV_LOCK)
 	uv pip compile --group node --python-version 3.11 --generate-hashes --no-header --quiet \
 		--output-file $(NODE_LOCK)
 

@@ -14,6 +14,7 @@ from app.errors import (
     UnauthenticatedError,
 )
 from app.people.audit import Deed
+from app.problem_shapes import SEEN_KEY
 from app.rules import PUBLIC_PATHS, Rule, rule_of
 from app.services import Services
 from core.access import Access, Caller, Role
@@ -46,6 +47,7 @@ def guard(
     if caller is None:
         yield
         return
+    request.scope.get(SEEN_KEY, {})["caller"] = caller.name
     services: Services = request.app.state.services
     rule = rule_of(request.method, request.scope["route"].path)
     _admit(caller, rule, is_key="authorization" in request.headers)

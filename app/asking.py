@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from app.answers import Place
 from app.following_up import PastTurn, Understood, understand
+from app.outcomes import Outcome, Status
 from app.receipts import HowAsked, Made, Receipt, build_receipt
 from app.sampling import choose_sampling
 from app.services import Services
@@ -31,9 +32,6 @@ from ingestion.collections import Collections
 from ingestion.documents import Documents
 from retrieval.passages import load_passages
 from retrieval.types import Hit
-
-Status = Literal["answered", "partial", "refused", "cancelled", "failed"]
-"""How an answer ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +229,7 @@ class Asking:
         return self._full(live, live.status)
 
     def _full(self, live: Answer, status: Status) -> FullAnswer:
-        return FullAnswer(
+        full = FullAnswer(
             id=self.question.id,
             status=status,
             answer=live,
@@ -242,6 +240,10 @@ class Asking:
             receipt=self._receipt(live),
             timings=Timings(self._retrieve_ms, self._first_token_ms, self._elapsed_ms()),
         )
+        outcome = _outcome_of(full, self._services.generator.model)
+        self._services.metrics.count_answer(outcome)
+        self._services.tracing.tell_answer(outcome)
+        return full
 
     def _still_live(self, finished: Answer) -> Answer:
         """Refuse in place of an answer that may rest on what was deleted while it was written."""
@@ -279,6 +281,22 @@ class Asking:
 
     def _elapsed_ms(self) -> float:
         return round((time.perf_counter() - self._started_s) * 1000, 1)
+
+
+def _outcome_of(full: FullAnswer, model: str) -> Outcome:
+    timings = full.timings
+    return Outcome(
+        id=full.id,
+        status=full.status,
+        model=model,
+        sampling=full.answer.sampling,
+        usage=full.answer.usage,
+        num_passages=len(full.passages),
+        conversation_id=None if full.place is None else full.place.conversation_id,
+        retrieve_s=timings.retrieve_ms / 1000,
+        first_token_s=None if timings.first_token_ms is None else timings.first_token_ms / 1000,
+        total_s=timings.total_ms / 1000,
+    )
 
 
 def narrow(collections: Collections, access: Access, names: Sequence[str] | None) -> Access:

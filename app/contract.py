@@ -6,13 +6,22 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from app.main import create_app
+from app.metrics import Metrics
 from app.services import Services
+from app.tracing import build_tracing
 from core.settings import Settings
 
 
 def build_contract() -> dict[str, Any]:
     """The OpenAPI document of a service with usual settings, as /openapi.json sends it."""
-    services = SimpleNamespace(settings=Settings(), database=None, warm_ups={})
+    settings = Settings()
+    services = SimpleNamespace(
+        settings=settings,
+        database=None,
+        warm_ups={},
+        metrics=Metrics(),
+        tracing=build_tracing(settings.tracing),
+    )
     return create_app(cast("Services", services)).openapi()
 
 

@@ -11,8 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import WrongHostError, internal_problem, problem_of
-from app.problem_shapes import problem_response
+from app.draining import Draining
+from app.errors import ShuttingDownError, WrongHostError, headers_of, internal_problem, problem_of
+from app.metrics import Metrics
+from app.problem_shapes import SEEN_KEY, Problem, problem_response
+from core.errors import CimientoError
 from core.hosts import host_of, is_loopback
 from core.ids import new_id
 from core.settings import Settings
@@ -47,8 +50,12 @@ _OVER_HTTPS: Final = {"Strict-Transport-Security": "max-age=31536000"}
 class Edge:
     """Wraps the application: nothing leaves without its headers, nothing fails without a trace."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(
+        self, app: ASGIApp, *, settings: Settings, metrics: Metrics, draining: Draining
+    ) -> None:
         self._app = app
+        self._metrics = metrics
+        self._draining = draining
         self._hosts = allowed_hosts(settings)
         self._headers = _HEADERS | (_OVER_HTTPS if settings.base_url.startswith("https:") else {})
 
@@ -59,14 +66,13 @@ class Edge:
             return
         exchange = _Exchange(scope, receive, send, self._headers)
         with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
-            if (
-                self._hosts is not None
-                and host_of(Headers(scope=scope).get("host", "")) not in self._hosts
-            ):
-                await self._refuse_host(exchange)
-            else:
-                await self._serve(exchange)
-            exchange.log()
+            with self._draining.under_way():
+                refusal = self._refusal(scope)
+                if refusal is None:
+                    await self._serve(exchange)
+                else:
+                    await exchange.respond(problem_of(refusal), headers_of(refusal))
+            exchange.log(self._metrics)
 
     async def _serve(self, exchange: "_Exchange") -> None:
         try:
@@ -78,18 +84,19 @@ class Edge:
             if exchange.status:
                 # half an answer is out: let the server cut the connection
                 raise
-            response = problem_response(
-                internal_problem(exchange.request_id), path=exchange.scope["path"]
-            )
-            await response(exchange.scope, exchange.receive, exchange.send)
+            await exchange.respond(internal_problem(exchange.request_id))
 
-    async def _refuse_host(self, exchange: "_Exchange") -> None:
-        error = WrongHostError(
-            "this address is not one the server answers for; set CIMIENTO_SERVER__PUBLIC_URL "
-            "to the address people use"
-        )
-        response = problem_response(problem_of(error), path=exchange.scope["path"])
-        await response(exchange.scope, exchange.receive, exchange.send)
+    def _refusal(self, scope: Scope) -> CimientoError | None:
+        """Why nobody further in is asked, whoever calls; None where it goes on."""
+        host = Headers(scope=scope).get("host", "")
+        if self._hosts is not None and host_of(host) not in self._hosts:
+            return WrongHostError(
+                "this address is not one the server answers for; set CIMIENTO_SERVER__PUBLIC_URL "
+                "to the address people use"
+            )
+        if self._draining.is_on and not _goes_on(scope):
+            return ShuttingDownError("the service is shutting down; ask again in some seconds")
+        return None
 
 
 class _Exchange:
@@ -106,6 +113,9 @@ class _Exchange:
         self._headers = headers
         self._num_bytes = 0
         self._started_s = time.perf_counter()
+        # of those further in: who calls, and which problem they were sent
+        self.seen: dict[str, str] = {}
+        scope[SEEN_KEY] = self.seen
         scope[_LIMIT_KEY] = MAX_JSON_BYTES
         scope["request_id"] = self.request_id
 
@@ -130,14 +140,34 @@ class _Exchange:
                 headers.setdefault(name, value)
         await self._send(message)
 
-    def log(self) -> None:
+    async def respond(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
+        response = problem_response(problem, headers, path=self.scope["path"])
+        await response(self.scope, self.receive, self.send)
+
+    def log(self, metrics: Metrics) -> None:
+        took_s = time.perf_counter() - self._started_s
+        method = self.scope["method"]
         _log.info(
             "request",
-            method=self.scope["method"],
+            method=method,
             path=self.scope["path"],
             status=self.status,
-            duration_s=round(time.perf_counter() - self._started_s, 4),
+            duration_s=round(took_s, 4),
+            **self.seen,
         )
+        route = getattr(self.scope.get("route"), "path", None)
+        metrics.count_request(
+            method, route, self.status, seconds=took_s, problem=self.seen.get("code")
+        )
+
+
+def _goes_on(scope: Scope) -> bool:
+    """Whether a request belongs to answers that are being written, or asks how the service is."""
+    path: str = scope["path"]
+    if path.startswith("/v1/answers/"):
+        is_read: bool = scope["method"] == "GET"
+        return is_read or path.endswith("/cancel")
+    return path in {"/metrics", "/health/live", "/health/ready"}
 
 
 def lift_body_limit(scope: Scope) -> None:

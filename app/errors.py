@@ -138,6 +138,14 @@ class NotReadyError(CimientoError):
     retryable = True
 
 
+class ShuttingDownError(CimientoError):
+    """The service ends what it has begun, and takes nothing new."""
+
+    code = "shutting_down"
+    retryable = True
+    retry_after_s = 5
+
+
 class WebNotBuiltError(CimientoError):
     """The web application is not there: nobody has built it where this runs."""
 
@@ -182,6 +190,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "body_too_large": 413,
     "invalid_request": 422,
     "not_ready": 503,
+    "shutting_down": 503,
     "web_not_built": 503,
     # of things that are not there
     "not_found": 404,
@@ -315,13 +324,14 @@ async def _on_domain_error(request: Request, error: Exception) -> Response:
     problem = problem_of(known)
     if problem["status"] == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("request_failed", code=known.code, detail=str(known))
-    return problem_response(problem, _headers_of(known), path=request.url.path)
+    return problem_response(problem, headers_of(known), path=request.url.path)
 
 
-def _headers_of(error: CimientoError) -> dict[str, str]:
+def headers_of(error: CimientoError) -> dict[str, str]:
+    """What a client is told of an error beside its problem."""
     if isinstance(error, UnauthenticatedError):
         return {"WWW-Authenticate": "Bearer"}
-    if isinstance(error, RateLimitedError):
+    if isinstance(error, RateLimitedError | ShuttingDownError):
         return {"Retry-After": str(error.retry_after_s)}
     if status_of(error) == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         # the rest of the body is not read, so the connection cannot carry another request

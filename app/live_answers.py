@@ -170,6 +170,12 @@ class LiveAnswers:
             self._forget_ended()
             return self._answers.get(answer_id)
 
+    @property
+    def num_running(self) -> int:
+        """Answers whose last event is still to come."""
+        with self._lock:
+            return sum(live.is_running for live in self._answers.values())
+
     def stop(self) -> None:
         """End what runs; returns when all of it has ended."""
         with self._lock:

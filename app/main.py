@@ -35,6 +35,7 @@ from app.api import (
 from app.api.answer_schemas import PassagesEvent
 from app.api.schemas import Problem
 from app.api.web_files import WebFiles
+from app.draining import Draining
 from app.edge import Edge
 from app.errors import install_error_handlers
 from app.evaluation.background import EvaluationRunner
@@ -94,15 +95,21 @@ def create_app(
         dependencies=[Depends(guard, scope="function")],
         # operation ids are what generated clients call their functions
         generate_unique_id_function=lambda route: route.name,
+        telemetry=services.tracing.of_requests,
     )
+    draining = Draining()
+    app.state.draining = draining
     app.state.services = services
     app.state.web_root = web_root
     app.state.live = LiveAnswers(resume_s=services.settings.server.resume_s)
     app.state.evaluations = EvaluationRunner(services)
+    stays = Condition("the service is shutting down", lambda: not draining.is_on)
     app.state.readiness = Readiness(
-        services.warm_ups, (_database_is_current(services.database), *conditions)
+        services.warm_ups, (_database_is_current(services.database), stays, *conditions)
     )
-    app.add_middleware(Edge, settings=services.settings)
+    app.add_middleware(
+        Edge, settings=services.settings, metrics=services.metrics, draining=draining
+    )
     install_error_handlers(app)
     for router in _ROUTERS:
         app.include_router(router)

@@ -1,11 +1,14 @@
 """A problem as a response: problem+json, or OpenAI's shape on the routes of that protocol. Pure."""
 
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final, Self, cast
 
 from fastapi.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 PROBLEM_TYPE: Final = "application/problem+json"
+SEEN_KEY: Final = "cimiento.seen"
+"""Where in the scope the edge keeps what it logs of a request besides its path."""
 _OPENAI_PATHS: Final = ("/v1/chat/", "/v1/responses", "/v1/embeddings", "/v1/models")
 _OPENAI_TYPES: Final[Mapping[int, str]] = {
     401: "authentication_error",
@@ -27,11 +30,22 @@ def problem_response(
     """Send a problem under its own status, in the shape that the clients of `path` know."""
     status = cast(int, problem["status"])
     if not speaks_openai(path):
-        return JSONResponse(problem, status, headers=headers, media_type=PROBLEM_TYPE)
+        return _ToldResponse(problem, status, headers=headers, media_type=PROBLEM_TYPE).of(problem)
     # the protocol has no 422: whatever is wrong with a request is 400
-    return JSONResponse(
-        {"error": openai_error(problem)}, 400 if status == 422 else status, headers=headers
-    )
+    body = {"error": openai_error(problem)}
+    return _ToldResponse(body, 400 if status == 422 else status, headers=headers).of(problem)
+
+
+class _ToldResponse(JSONResponse):
+    """Tells the edge the code of its problem, for the log and the figures."""
+
+    def of(self, problem: Problem) -> Self:
+        self._code = problem["code"]
+        return self
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.get(SEEN_KEY, {})["code"] = self._code
+        await super().__call__(scope, receive, send)
 
 
 def openai_error(problem: Problem) -> dict[str, str | None]:

@@ -73,6 +73,7 @@ _ASK: Final = Rule(Scope.ASK)
 
 RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/v1/version"): Rule(None),
+    ("GET", "/metrics"): Rule(Scope.METRICS, everywhere=True),
     # collections
     ("GET", "/v1/collections"): Rule(),
     ("POST", "/v1/collections"): Rule(Scope.MANAGE, everywhere=True, action="collection.created"),

@@ -10,10 +10,12 @@ from app.choosing_examples import ExampleChooser
 from app.conversations import Conversations
 from app.examples import Examples
 from app.feedback import Feedback
+from app.metrics import Metrics
 from app.people.credentials import Credentials
 from app.people.doors import Doors
 from app.people.provider_sign_in import ProviderSignIn
 from app.prompts import Prompts
+from app.tracing import Tracing
 from core.blobs import FolderBlobStore
 from core.database import Database
 from core.embedding import Embedder
@@ -61,6 +63,8 @@ class Services:
     active_prompts: ActivePrompts
     examples: Examples
     example_chooser: ExampleChooser
+    metrics: Metrics
+    tracing: Tracing
     # How people get in through an identity provider; None where there is none.
     provider: ProviderSignIn | None = None
     # What loads in the background before the service is ready: its name, and how.
@@ -77,4 +81,5 @@ class Services:
         self.generator.close()
         self.queue.close()
         self.doors.later.close()
+        self.tracing.close()
         self.database.close()

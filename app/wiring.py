@@ -14,6 +14,7 @@ from app.conversations import Conversations
 from app.examples import Examples
 from app.feedback import Feedback
 from app.forgetting import ForgettingGenerator
+from app.metrics import BacklogCollector, Metrics
 from app.people.doors import Doors
 from app.people.identities import Identities
 from app.people.passwords import Passwords
@@ -21,6 +22,7 @@ from app.people.provider import Provider
 from app.people.provider_sign_in import ProviderSignIn
 from app.prompts import Prompts, check_prompts
 from app.services import Services
+from app.tracing import build_tracing
 from core.blobs import FolderBlobStore
 from core.database import Database
 from core.embedding import Embedder, EmbedderSpec
@@ -29,6 +31,7 @@ from core.local_embedder import LocalEmbedder
 from core.models import CATALOGUE, ModelKind, ModelSpec, ModelStore, get_spec
 from core.settings import Settings
 from core.verify import Check, check_answers, check_evaluations, check_examples
+from generation.engine_metrics import EngineCollector, FindStats
 from generation.evidence import EvidenceRanker
 from generation.generator import Generator
 from generation.local import LocalGenerator
@@ -67,6 +70,8 @@ class Models:
     generator: Generator
     warm_ups: dict[str, Callable[[], None]]
     reranker: Reranker = NO_RERANKER
+    # the figures of an engine in this process; None where there is none
+    find_stats: FindStats | None = None
 
 
 def build_database(settings: Settings) -> Database:
@@ -86,7 +91,8 @@ def build_models(settings: Settings, *, embedding_threads: int | None = None) ->
     warm_ups = {"the embedding model": embedder.load, "the answering model": writer.load}
     if isinstance(reranker, CrossEncoder):
         warm_ups["the reranker"] = reranker.load
-    return Models(embedder, generator, warm_ups, reranker)
+    find_stats = writer.find_stats if isinstance(writer, LocalGenerator) else None
+    return Models(embedder, generator, warm_ups, reranker, find_stats)
 
 
 def build_embedder(
@@ -183,7 +189,10 @@ _GENERATORS: Final[Mapping[str, Callable[[Settings], LocalGenerator | RemoteGene
 def build_services(
     settings: Settings, models: Models, passwords: Passwords | None = None
 ) -> Services:
-    """Everything the faces call. Raises nothing for models; tests pass fakes."""
+    """Everything the faces call. Raises nothing for models; tests pass fakes.
+
+    Raises `SettingsError` where traces are wanted and the extra is not installed.
+    """
     database = build_database(settings)
     blobs = FolderBlobStore(settings.data_dir / "blobs")
     store = Store.below(settings.data_dir, database, blobs)
@@ -191,6 +200,7 @@ def build_services(
     lexical = build_lexical(settings.data_dir, database)
     prompts = Prompts(database)
     doors = Doors.of(settings, database, passwords)
+    jobs = Jobs(store)
     return Services(
         settings=settings,
         database=database,
@@ -211,7 +221,7 @@ def build_services(
         mapper=build_mapper(database),
         collections=Collections(store),
         documents=Documents(store),
-        jobs=Jobs(store),
+        jobs=jobs,
         attempts=Attempts(store),
         queue=IngestionQueue(settings.jobs_url),
         workers=build_workers(settings, database),
@@ -225,8 +235,16 @@ def build_services(
         active_prompts=ActivePrompts(database, prompts),
         examples=Examples(database),
         example_chooser=ExampleChooser(database, models.embedder),
+        metrics=build_metrics(jobs, models),
+        tracing=build_tracing(settings.tracing),
         warm_ups=models.warm_ups,
     )
+
+
+def build_metrics(jobs: Jobs, models: Models) -> Metrics:
+    """What the service counts, with what its database and its engine count themselves."""
+    engine = () if models.find_stats is None else (EngineCollector(models.find_stats),)
+    return Metrics(BacklogCollector(jobs.backlog), *engine)
 
 
 def build_provider(settings: Settings, database: Database, doors: Doors) -> ProviderSignIn | None:

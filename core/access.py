@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from core.ids import CollectionId, PersonId
 
@@ -34,6 +34,12 @@ class Scope(StrEnum):
     MANAGE = "manage"
     # accounts, groups, keys and the audit log
     PEOPLE = "people"
+    # what operators watch: figures of the whole service, and nothing of anybody's
+    METRICS = "metrics"
+
+
+OF_THE_SERVICE: Final = frozenset({Scope.PEOPLE, Scope.METRICS})
+"""Scopes of the service as a whole: for keys to everything, and only where they are asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final, TextIO, cast
 
 import structlog
 
-from core.settings import LogSettings
+from core.operator_settings import LogSettings
 
 REDACTED: Final = "[redacted]"
 _SECRET_FIELDS: Final = re.compile(
@@ -29,16 +29,17 @@ def configure_logs(settings: LogSettings) -> None:
         if settings.json_lines
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
+    told: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    # last before the line is written: a secret may stand in a traceback too
+    written: list[structlog.typing.Processor] = [redact_secrets, renderer]
+    _take_over_libraries(told, written)
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            # last before the line is written: a secret may stand in a traceback too
-            redact_secrets,
-            renderer,
-        ],
+        processors=[*told, *written],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.level.upper()]
         ),
@@ -47,6 +48,28 @@ def configure_logs(settings: LogSettings) -> None:
         # Not cached: a logger that was used once would never notice a new configuration.
         cache_logger_on_first_use=False,
     )
+
+
+def _take_over_libraries(
+    told: list[structlog.typing.Processor], written: list[structlog.typing.Processor]
+) -> None:
+    """Write what libraries warn of in the same form, with the same secrets taken out."""
+    handler = _LibraryHandler(cast("TextIO", _CurrentStderr()))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=told,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *written],
+        )
+    )
+    root = logging.getLogger()
+    for earlier in root.handlers[:]:
+        if isinstance(earlier, _LibraryHandler):
+            root.removeHandler(earlier)
+    root.addHandler(handler)
+
+
+class _LibraryHandler(logging.StreamHandler[TextIO]):
+    """Ours, to be told from those of whoever embeds us."""
 
 
 def redact_secrets(

@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import SettingsError
 from core.oidc_settings import OidcSettings
+from core.operator_settings import LogSettings, TracingSettings
+from core.server_settings import ServerSettings
 from core.settings_group import SettingsGroup
 
 _PREFIX = "CIMIENTO_"
@@ -45,26 +47,6 @@ class ModelSettings(SettingsGroup):
     embedding: str = Field(
         default="multilingual-e5-small",
         description="The model that embeds; the index changes to it.",
-    )
-
-
-class ServerSettings(SettingsGroup):
-    """The HTTP server."""
-
-    host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: int = Field(default=8420, ge=1, le=65535, description="Port to listen on.")
-    public_url: str | None = Field(
-        default=None, description="Address people use, when it is not http://HOST:PORT."
-    )
-    max_upload_bytes: int = Field(
-        default=256 * 1024 * 1024, ge=1, description="Largest document that is accepted."
-    )
-    session_days: int = Field(default=30, ge=1, description="How long a web sign-in lasts.")
-    resume_s: float = Field(
-        default=15.0,
-        ge=0,
-        description="How long an answer is written on after its last listener was lost, and its "
-        "events are kept after its end.",
     )
 
 
@@ -290,15 +272,6 @@ class WorkerSettings(SettingsGroup):
     )
 
 
-class LogSettings(SettingsGroup):
-    """What is logged."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Least level that is written."
-    )
-    json_lines: bool = Field(default=False, description="One JSON object a line, for machines.")
-
-
 class Settings(BaseSettings):
     """Everything that can be set. Frozen; nested keys are joined with two underscores.
 
@@ -322,6 +295,7 @@ class Settings(BaseSettings):
     generation: GenerationSettings = Field(default_factory=GenerationSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    tracing: TracingSettings = Field(default_factory=TracingSettings)
 
     @property
     def database_url(self) -> str:

@@ -98,6 +98,12 @@ class LocalGenerator:
         """The engine's counters."""
         return self._get().placed.engine.stats()
 
+    def find_stats(self) -> EngineStats | None:
+        """The same; None until the weights are loaded."""
+        with self._lock:
+            running = self._running
+        return None if running is None else running.placed.engine.stats()
+
     def forget_prefixes(self) -> None:
         """Let no later prompt reuse what was computed for an earlier one."""
         with self._lock:

@@ -1,10 +1,12 @@
 """Jobs: how far each version is, how it ended, and what people change about it. Runs nothing."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Row, Select, select, update
+from sqlalchemy import Row, Select, func, select, update
 from sqlalchemy.orm import Session
 
 from core.access import Access
@@ -62,6 +64,18 @@ class JobFilter:
     document_id: DocumentId | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What there is to do: jobs that wait, that run by their stage, and that failed and wait for
+    somebody; `oldest_s` is how long the first of those that wait has done so.
+    """
+
+    num_queued: int
+    num_running: Mapping[str, int]
+    num_failed: int
+    oldest_s: float
+
+
 class Jobs:
     """Every query on jobs."""
 
@@ -72,6 +86,22 @@ class Jobs:
         """One job. Raises `JobNotFoundError`."""
         with self._store.database.read_scope() as session:
             return _get(session, job_id, access)
+
+    def backlog(self) -> Backlog:
+        """What there is to do in all collections."""
+        states = select(JobRow.state, JobRow.stage, func.count())
+        states = states.where(JobRow.state.in_((*OPEN_STATES, "failed")))
+        oldest = select(func.min(JobRow.created_at)).where(JobRow.state == "queued")
+        with self._store.database.read_scope() as session:
+            rows = session.execute(states.group_by(JobRow.state, JobRow.stage)).all()
+            since = session.scalar(oldest)
+        running, num = Counter[str](), Counter[str]()
+        for state, stage, number in rows:
+            num[state] += number
+            if state == "running":
+                running[stage or "starting"] += number
+        waited_s = 0.0 if since is None else max(0.0, (now() - since).total_seconds())
+        return Backlog(num["queued"], running, num["failed"], waited_s)
 
     def list_attached(self, version_id: VersionId) -> list[Job]:
         """The jobs of what was attached to a version, oldest first."""

@@ -10,8 +10,9 @@ from app.answers import StoredAnswer
 from app.api.fields import QuestionText, Reply, Request
 from app.api.receipt_schemas import ReceiptOut, VersionNamed
 from app.api.schemas import BoxOut, CollectionNames, Filter, PassageOut, Problem
-from app.asking import FullAnswer, PassagesFound, PlacedCitation, Status
+from app.asking import FullAnswer, PassagesFound, PlacedCitation
 from app.feedback import GivenFeedback, Rating
+from app.outcomes import Status
 from app.replaying import CauseKind, Replay
 from generation.types import FinishReason
 

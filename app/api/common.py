@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Protocol, TypeVar
 from fastapi import Depends, Path, Query, Request
 
 from app.api.fields import COLLECTION_PATTERN
+from app.draining import Draining
 from app.live_answers import LiveAnswers
 from app.problem_shapes import PROBLEM_TYPE
 from app.services import Services
@@ -37,8 +38,15 @@ def get_live(request: Request) -> LiveAnswers:
     return live
 
 
+def get_draining(request: Request) -> Draining:
+    """Whether the service is shutting down."""
+    draining: Draining = request.app.state.draining
+    return draining
+
+
 TheServices = Annotated[Services, Depends(get_services)]
 TheLive = Annotated[LiveAnswers, Depends(get_live)]
+TheDraining = Annotated[Draining, Depends(get_draining)]
 CollectionInPath = Annotated[
     str, Path(alias="name", pattern=COLLECTION_PATTERN, examples=["default"])
 ]

@@ -12,8 +12,8 @@ from app.api.answer_schemas import CitationOut, Id, SentenceOut, StoredAnswerOut
 from app.api.common import Cursor, TheServices, find_page, problems
 from app.api.fields import Reply, Request
 from app.api.receipt_schemas import VersionNamed
-from app.asking import Status
 from app.conversations import Conversation, ShownTurn
+from app.outcomes import Status
 from core.ids import AnswerId, ConversationId
 
 router = APIRouter(tags=["conversations"])

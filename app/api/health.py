@@ -1,11 +1,13 @@
-"""Routes of health and version. Live says the process answers; ready says questions can be."""
+"""Routes for operators. Live says the process answers; ready says questions can be."""
 
 from importlib.metadata import version
 
 from fastapi import APIRouter, Request
+from fastapi.responses import PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.access import CallerAccess
-from app.api.common import problems
+from app.api.common import TheDraining, TheLive, TheServices, problems
 from app.api.fields import Reply
 from app.errors import NotReadyError
 from app.readiness import Readiness
@@ -39,6 +41,23 @@ def ready(request: Request) -> Status:
     if missing:
         raise NotReadyError("; ".join(missing))
     return Status(status="ready")
+
+
+@router.get(
+    "/metrics",
+    summary="Figures for Prometheus",
+    response_class=PlainTextResponse,
+    responses={200: {"description": "In Prometheus's text format."}, **problems()},
+)
+def get_metrics(services: TheServices, live: TheLive, draining: TheDraining) -> Response:
+    """Requests, stages, queue, tokens, cache hits and refusals; for keys with the scope `metrics`.
+
+    No label names anybody, and none takes many values.
+    """
+    metrics = services.metrics
+    metrics.requests_under_way.set(draining.num_under_way)
+    metrics.answers_under_way.set(live.num_running)
+    return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/v1/version", summary="Which version is this?", responses=problems())

@@ -11,10 +11,11 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.access import CallerAccess
-from app.api.common import TheServices, find_page, problems
+from app.api.common import TheDraining, TheServices, find_page, problems
 from app.api.fields import CollectionName
 from app.api.schemas import JobOut, JobPage, JobRetry
-from app.errors import problem_of
+from app.draining import Draining
+from app.errors import ShuttingDownError, problem_of
 from app.services import Services
 from app.streams import EventStreamResponse, ServerEvent, run_task
 from core.access import Access
@@ -93,18 +94,22 @@ def cancel_job(job_id: str, services: TheServices, access: CallerAccess) -> JobO
         **problems(404),
     },
 )
-def follow_job(job_id: str, services: TheServices, access: CallerAccess) -> EventStreamResponse:
+def follow_job(
+    job_id: str, services: TheServices, access: CallerAccess, draining: TheDraining
+) -> EventStreamResponse:
     """Server-sent events: `progress` for every change, then one `done`; both hold the job.
 
-    A job that disappears, because its document was deleted, ends with `error` and a problem.
+    `error` with a problem ends it where the job disappears, because its document was deleted, and
+    where the service shuts down (`shutting_down`): the job goes on, and can be followed again.
     """
     services.jobs.get(VersionId(job_id), access)
-    follow = partial(_follow, services, VersionId(job_id), access)
+    follow = partial(_follow, services, draining, VersionId(job_id), access)
     return EventStreamResponse(lambda: run_task(follow))
 
 
 async def _follow(
     services: Services,
+    draining: Draining,
     job_id: VersionId,
     access: Access,
     send: MemoryObjectSendStream[ServerEvent],
@@ -112,6 +117,8 @@ async def _follow(
     seen, number = None, 0
     while True:
         try:
+            if draining.is_on:
+                raise ShuttingDownError("the service is shutting down; follow the job again soon")
             job = await anyio.to_thread.run_sync(services.jobs.get, job_id, access)
         except CimientoError as error:
             await send.send(ServerEvent("error", json.dumps(problem_of(error)), str(number + 1)))

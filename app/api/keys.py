@@ -10,7 +10,7 @@ from app.api.common import TheServices, problems
 from app.api.people_schemas import KeyMade, KeyNew, KeyOut, KeyPage
 from app.errors import ForbiddenError
 from app.people.credentials import DEFAULT_SCOPES, KeyLimits, NewKey
-from core.access import Caller, Scope
+from core.access import OF_THE_SERVICE, Caller, Scope
 from core.ids import PersonId
 from core.tables import now
 
@@ -61,10 +61,13 @@ def revoke_key(key_id: str, services: TheServices, caller: TheCaller) -> Respons
 
 
 def _refuse_wide(body: KeyNew, scopes: frozenset[Scope], caller: Caller) -> None:
-    if (body.for_service or Scope.PEOPLE in scopes) and not caller.owns_everything:
-        raise ForbiddenError("only owners of the service make keys of services and for people")
-    if Scope.PEOPLE in scopes and body.collections is not None:
-        raise ForbiddenError("a key that looks after people opens every collection")
+    of_the_service = scopes & OF_THE_SERVICE
+    if (body.for_service or of_the_service) and not caller.owns_everything:
+        raise ForbiddenError(
+            "only owners of the service make keys of services, for people and for metrics"
+        )
+    if of_the_service and body.collections is not None:
+        raise ForbiddenError("a key for people or metrics opens every collection")
 
 
 def _whose(caller: Caller) -> PersonId | None:

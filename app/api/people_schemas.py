@@ -239,7 +239,7 @@ class KeyNew(Request):
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)]
     scopes: Annotated[list[Annotated[Scope, Field(strict=False)]], Field(min_length=1)] | None = (
-        Field(default=None, description="By default all but `people`.")
+        Field(default=None, description="By default all but `people` and `metrics`.")
     )
     collections: Annotated[list[CollectionName], Field(min_length=1, max_length=100)] | None = (
         Field(default=None, description="By default all that its maker sees.")

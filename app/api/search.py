@@ -32,9 +32,10 @@ def search(
     found = {passage.document_id for passage in passages}
     note(request, collections=body.collections, documents=sorted(found))
     placed = place_passages(services.documents, passages, narrowed)
+    took_s = time.perf_counter() - started_s
+    services.metrics.count_search(took_s)
+    services.tracing.tell_search(took_s, num_passages=len(placed))
     return SearchOut(
         passages=[PassageOut.of(item.passage, item.boxes) for item in placed],
-        timings=SearchTimings(
-            retrieve_ms=round((time.perf_counter() - started_s) * 1000, 1),
-        ),
+        timings=SearchTimings(retrieve_ms=round(took_s * 1000, 1)),
     )

@@ -9,7 +9,8 @@ import typer
 
 from core.errors import CimientoError, SettingsError
 from core.logs import configure_logs
-from core.settings import LogSettings, Settings, load_settings
+from core.operator_settings import LogSettings
+from core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from app.services import Services

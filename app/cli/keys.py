@@ -9,7 +9,7 @@ import typer
 from app.cli.context import AsJson, load_cli_settings, print_json
 from app.cli.doors import open_doors, record
 from app.cli.options import takes_options
-from core.access import Scope
+from core.access import OF_THE_SERVICE, Scope
 
 if TYPE_CHECKING:
     from app.people.credentials import ApiKey
@@ -28,7 +28,8 @@ class KeyOptions:
     scopes: Annotated[
         list[Scope] | None,
         typer.Option(
-            "--scope", help="Let it do this; may be repeated. All but people if left out."
+            "--scope",
+            help="Let it do this; may be repeated. All but people and metrics if left out.",
         ),
     ] = None
     expires_days: Annotated[
@@ -54,8 +55,8 @@ def create(
     """Make a key and print its secret, this once."""
     if not 0 < len(name) <= 128:
         raise typer.BadParameter("a name has 1 to 128 characters")
-    if options.collections and Scope.PEOPLE in (options.scopes or ()):
-        raise typer.BadParameter("a key that looks after people opens every collection")
+    if options.collections and OF_THE_SERVICE & set(options.scopes or ()):
+        raise typer.BadParameter("a key for people or metrics opens every collection")
     # Late: see app.cli.context.
     from app.people.credentials import DEFAULT_SCOPES, KeyLimits, NewKey
     from core.tables import now

@@ -16,7 +16,6 @@ from core.settings import Settings
 if TYPE_CHECKING:
     from app.services import Services
 
-_GRACE_S: Final = 10
 _BACKLOG: Final = 256
 
 
@@ -35,11 +34,10 @@ def serve() -> None:
 
 def _serve(services: "Services", listener: socket.socket) -> None:
     # Late: see app.cli.context.
-    import uvicorn
-
     from app.main import create_app
     from app.readiness import Condition
     from app.receiving import receiving
+    from app.serving import serve as serve_app
     from app.supervisor import Supervisor
 
     signal.signal(signal.SIGTERM, _exit)
@@ -49,15 +47,8 @@ def _serve(services: "Services", listener: socket.socket) -> None:
     ):
         alive = Condition("the ingestion worker is not running", supervisor.is_alive)
         app = create_app(services, conditions=(alive,))
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_GRACE_S,
-        )
         _print_address(services)
-        uvicorn.Server(config).run(sockets=[listener])
+        serve_app(app, listener, drain_s=services.settings.server.drain_s)
 
 
 def embedding_threads(settings: Settings) -> int | None:
@@ -121,5 +112,5 @@ def _explain(error: OSError, host: str, port: int) -> str:
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:
-    # uvicorn stops by itself and then raises the signal anew: leave the ordinary way
+    # before and after the server, which drains: leave the ordinary way
     raise SystemExit(0)

@@ -15,7 +15,7 @@ from app.people.errors import KeyNotFoundError
 from app.people.later import LaterWrites
 from app.people.sessions import digest_of, new_secret
 from app.people.sharing import roles_of
-from core.access import Caller, Role, Scope
+from core.access import OF_THE_SERVICE, Caller, Role, Scope
 from core.database import Database
 from core.errors import CollectionNotFoundError
 from core.ids import CollectionId, PersonId, new_id
@@ -23,8 +23,8 @@ from core.people_tables import ApiKeyCollectionRow, ApiKeyRow, PersonRow, WebSes
 from core.tables import CollectionRow, now
 
 _KEY_PREFIX: Final = "cim_"
-# What a key may do unless something else is asked for. Looking after people has to be said.
-DEFAULT_SCOPES: Final = frozenset(Scope) - {Scope.PEOPLE}
+# What a key may do unless something else is asked for.
+DEFAULT_SCOPES: Final = frozenset(Scope) - OF_THE_SERVICE
 # Last use is written once in a while, not with every request.
 _TOUCH_EVERY: Final = timedelta(minutes=1)
 

@@ -1,7 +1,7 @@
 """The worker's figures for Prometheus, after vLLM's names. Counts; decides nothing."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import (
@@ -11,14 +11,12 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from generation.completion import Ended, TextEvent
 from generation.engine.engine import EngineStats
 from generation.engine.sequence import FinishReason
+from generation.engine_metrics import PREFIX, EngineCollector
 
-PREFIX: Final = "cimiento_generation_"
 _FIRST_TOKEN_BUCKETS_S: Final = (
     *(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5),
     *(10.0, 20.0, 40.0, 80.0, 160.0),
@@ -32,31 +30,13 @@ _REQUEST_BUCKETS_S: Final = (
     *(120.0, 240.0, 480.0, 960.0),
 )
 
-Gauges = tuple[tuple[str, str, Callable[[EngineStats], float]], ...]
-_GAUGES: Final[Gauges] = (
-    ("num_requests_running", "Sequences being computed.", lambda stats: stats.num_running),
-    ("num_requests_waiting", "Sequences waiting their turn.", lambda stats: stats.num_waiting),
-    ("kv_cache_usage_perc", "Share of the KV cache in use, 0 to 1.", lambda stats: stats.kv_usage),
-    ("num_threads", "Threads that compute.", lambda stats: stats.num_threads),
-)
-_COUNTERS: Final[Gauges] = (
-    ("prompt_tokens", "Tokens of prompts.", lambda stats: stats.num_prompt_tokens),
-    ("generation_tokens", "Tokens written.", lambda stats: stats.num_generated_tokens),
-    ("prefix_cache_queries", "Prompt tokens looked for.", lambda stats: stats.num_prompt_tokens),
-    ("prefix_cache_hits", "Prompt tokens found.", lambda stats: stats.num_reused_tokens),
-    ("num_preemptions", "Sequences put back.", lambda stats: stats.num_preemptions),
-    ("spec_decode_num_draft_tokens", "Tokens guessed.", lambda stats: stats.num_guessed),
-    ("spec_decode_num_accepted_tokens", "Guesses kept.", lambda stats: stats.num_accepted),
-    ("engine_steps", "Passes over the model.", lambda stats: stats.num_steps),
-)
-
 
 class Metrics:
     """What one worker counts; each has a registry of its own."""
 
     def __init__(self, find_stats: Callable[[], EngineStats | None]) -> None:
         self.registry = CollectorRegistry()
-        self.registry.register(_EngineCollector(find_stats))
+        self.registry.register(EngineCollector(find_stats))
         ProcessCollector(registry=self.registry)
         self.ended = Counter(
             PREFIX + "request_success",
@@ -116,19 +96,3 @@ class Stopwatch:
         if num_left:
             self._metrics.ended.labels(FinishReason.CANCELLED.value).inc(num_left)
         self._metrics.request_s.observe(time.monotonic() - self._started_s)
-
-
-class _EngineCollector(Collector):
-    """Reads the engine's counters when Prometheus asks."""
-
-    def __init__(self, find_stats: Callable[[], EngineStats | None]) -> None:
-        self._find_stats = find_stats
-
-    def collect(self) -> Iterable[Metric]:
-        stats = self._find_stats()
-        if stats is None:
-            return
-        for name, text, read in _GAUGES:
-            yield GaugeMetricFamily(PREFIX + name, text, value=float(read(stats)))
-        for name, text, read in _COUNTERS:
-            yield CounterMetricFamily(PREFIX + name, text, value=float(read(stats)))

@@ -1,22 +1,14 @@
 """Run a worker's application until it is told to stop; then drain. Owns the process's signals."""
 
-import asyncio
-import contextlib
 import socket
-import time
-from types import FrameType
 from typing import Final
 
-import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from generation.worker.draining_server import FAREWELL_S, DrainingServer
 from generation.worker.state import Phase, Worker
 
-_log = structlog.get_logger()
-
-# for replies that were cut short to reach their clients
-_FAREWELL_S: Final = 5
 # longer than clients and proxies keep an idle connection, so that they never use one just closed
 _KEEP_ALIVE_S: Final = 75
 _BACKLOG: Final = 1024
@@ -55,44 +47,17 @@ def serve(app: ASGIApp, worker: Worker, listener: socket.socket) -> bool:
         access_log=False,
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=_FAREWELL_S,
+        timeout_graceful_shutdown=FAREWELL_S,
     )
-    _DrainingServer(config, worker).run(sockets=[listener])
+    _WorkerServer(config, worker).run(sockets=[listener])
     return worker.failure is None
 
 
-class _DrainingServer(uvicorn.Server):
+class _WorkerServer(DrainingServer):
     def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
-        super().__init__(config)
+        super().__init__(config, worker, drain_s=worker.settings.drain_s)
         self._worker = worker
-        self._drain_until_s: float | None = None
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal drains, and clients still get answers; the second ends."""
-        if self._drain_until_s is not None:
-            super().handle_exit(sig, frame)
-            return
-        self._worker.drain()
-        self._drain_until_s = time.monotonic() + self._worker.settings.drain_s
 
     async def on_tick(self, counter: int) -> bool:
         """Asked ten times a second whether to end."""
-        is_over = self._is_drained() or self._worker.phase is Phase.FAILED
-        return await super().on_tick(counter) or is_over
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End what is still under way, so that every request is told, then stop."""
-        closing = asyncio.ensure_future(asyncio.to_thread(self._worker.close))
-        try:
-            await super().shutdown(sockets)
-        finally:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(closing, _FAREWELL_S)
-
-    def _is_drained(self) -> bool:
-        if self._drain_until_s is None:
-            return False
-        if time.monotonic() > self._drain_until_s:
-            _log.warning("drain_cut_short", num_under_way=self._worker.num_under_way)
-            return True
-        return self._worker.num_under_way == 0
+        return await super().on_tick(counter) or self._worker.phase is Phase.FAILED

@@ -11,7 +11,7 @@ import pytest
 import structlog
 import uvicorn
 
-from core.settings import ServerSettings
+from core.server_settings import ServerSettings
 from tests.fakes_generation import FakeGenerator
 from tests.unit.app.house import MAX_UPLOAD_BYTES, House
 

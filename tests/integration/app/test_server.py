@@ -148,6 +148,19 @@ def test_a_job_whose_document_is_deleted_ends_with_an_error(running: Running) ->
     assert names == ["progress", "error"]
 
 
+def test_whoever_follows_a_job_is_told_to_come_back_when_the_service_stops(
+    running: Running,
+) -> None:
+    job_id = running.house.upload("pool.txt", POOL).json()["job_id"]
+    lines = []
+    with running.client.stream("GET", f"/v1/jobs/{job_id}/events") as response:
+        for line in response.iter_lines():
+            lines.append(line)
+            running.house.app.state.draining.begin()
+    assert "event: error" in lines
+    assert any('"shutting_down"' in line for line in lines if line.startswith("data: "))
+
+
 def test_many_streams_leave_room_for_short_requests(running: Running) -> None:
     running.house.add("pool.txt", POOL)
 

@@ -18,7 +18,8 @@ from app.readiness import Condition
 from app.services import Services
 from app.wiring import Models, build_database, build_services
 from core.errors import CimientoError
-from core.settings import GenerationSettings, ServerSettings, Settings
+from core.server_settings import ServerSettings
+from core.settings import GenerationSettings, Settings
 from ingestion.attempts import Attempt
 from ingestion.pipeline import Stages, ingest_document
 from retrieval.reranking import NO_RERANKER, Reranker

@@ -13,7 +13,8 @@ from sqlalchemy import select, update
 from app.edge import allowed_hosts
 from app.rules import PUBLIC_PATHS
 from core.people_tables import ApiKeyRow, SignInLinkRow, WebSessionRow
-from core.settings import ServerSettings, Settings
+from core.server_settings import ServerSettings
+from core.settings import Settings
 from core.tables import now
 from tests.unit.app.house import House
 

@@ -155,11 +155,6 @@ def test_openapi_announces_problems_and_needs_no_key(still_house: House) -> None
                 assert list(content) == ["application/json" if openai else PROBLEM], (method, path)
 
 
-def test_no_route_of_a_later_issue_is_there(still_house: House) -> None:
-    paths = still_house.stranger.get("/openapi.json").json()["paths"]
-    assert "/metrics" not in paths
-
-
 def test_pages_from_another_host_are_never_loaded(still_house: House) -> None:
     assert still_house.client.get("/docs").status_code == 404
     assert still_house.client.get("/redoc").status_code == 404

@@ -51,6 +51,7 @@ def _version(client: TestClient, draw: Draw, suffix: str) -> httpx2.Response:
 # Every route that is not public. What changes things is asked of the other's and of nobody's only.
 READS: Final[Mapping[tuple[str, str], Ask]] = {
     ("GET", "/v1/version"): lambda c, _: c.get("/v1/version"),
+    ("GET", "/metrics"): lambda c, _: c.get("/metrics"),
     ("GET", "/v1/collections"): lambda c, _: c.get("/v1/collections"),
     ("GET", "/v1/collections/{name}"): lambda c, d: c.get(f"/v1/collections/{d.collection()}"),
     ("GET", "/v1/collections/{name}/map"): lambda c, d: c.get(

@@ -11,7 +11,7 @@ from starlette.types import Message
 
 from core.access import Access
 from core.ids import AnswerId, DocumentId
-from core.settings import ServerSettings
+from core.server_settings import ServerSettings
 from tests.fakes_generation import FakeGenerator
 from tests.unit.app.asgi import GONE, Exchange, call, part
 from tests.unit.app.house import POOL, House

@@ -83,7 +83,7 @@ COLLECTION: Final = "/v1/collections/{t.collection}"
 DOCUMENT: Final = "/v1/documents/{t.document}"
 PERSON: Final = "/v1/people/{t.person}"
 MEMBER: Final = "/v1/groups/{t.group}/members/{t.person}"
-READ, ASK, WRITE, MANAGE, PEOPLE = Scope
+READ, ASK, WRITE, MANAGE, PEOPLE, METRICS = Scope
 DELETE_COLLECTION: Final = ("DELETE", "/v1/collections/{name}")
 NEW: Final = {"name": "{t.new}"}
 ABOUT: Final = {"collections": ["{t.collection}"]}
@@ -200,6 +200,7 @@ OF_ASKERS: Final[Mapping[Place, Row]] = {
 # About nothing of anybody's: the caller alone decides.
 OF_NOTHING: Final[Mapping[Place, Row]] = {
     ("GET", "/v1/version"): _get("/v1/version", None),
+    ("GET", "/metrics"): _get("/metrics", METRICS, everything=True),
     ("GET", "/v1/collections"): _get("/v1/collections", READ),
     ("POST", "/v1/collections"): _post(
         "/v1/collections", MANAGE, NEW, everything=True, allowed=(201,)

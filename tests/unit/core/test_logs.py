@@ -2,13 +2,14 @@
 
 import io
 import json
+import logging
 import sys
 
 import pytest
 import structlog
 
 from core.logs import configure_logs
-from core.settings import LogSettings
+from core.operator_settings import LogSettings
 
 
 def test_log_follows_standard_error_when_an_earlier_one_was_closed(
@@ -76,3 +77,18 @@ def test_no_secret_is_logged_with_a_traceback(monkeypatch: pytest.MonkeyPatch) -
 
     assert "cim_0123" not in written.getvalue()
     assert "invalid literal" in written.getvalue()
+
+
+def test_what_libraries_warn_of_is_written_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    configure_logs(LogSettings(json_lines=True))
+    configure_logs(LogSettings(json_lines=True))
+
+    with structlog.contextvars.bound_contextvars(request_id="req_1"):
+        logging.getLogger("a.library").warning("refused %s", "Bearer s3cr3t")
+    logging.getLogger("a.library").info("chatter")
+
+    (line,) = map(json.loads, written.getvalue().splitlines())
+    assert (line["event"], line["level"]) == ("refused Bearer [redacted]", "warning")
+    assert line["request_id"] == "req_1"

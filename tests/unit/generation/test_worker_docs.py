@@ -5,8 +5,8 @@ from pathlib import Path
 
 from starlette.routing import Route
 
+from generation.engine_metrics import PREFIX
 from generation.worker import app, errors, gate, replies, routes, schemas, sending, state
-from generation.worker.metrics import PREFIX
 from generation.worker.routes import ROUTES
 from generation.worker.schemas import ChatBody, TextBody
 from tests.unit.generation.worker_house import CHAT, House

@@ -1,0 +1,44 @@
+"""Serve the application until it is told to stop; then drain. Owns the process's signals."""
+
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.draining import Draining
+from app.live_answers import LiveAnswers
+from generation.worker.draining_server import FAREWELL_S, DrainingServer
+
+
+def serve(app: FastAPI, listener: socket.socket, *, drain_s: float) -> None:
+    """Serve until SIGTERM or SIGINT. From the first on, new work is refused and answers end.
+
+    What has not ended within `drain_s` is cancelled, and told so. A second signal does not wait.
+    """
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=FAREWELL_S,
+    )
+    work = _Work(app.state.draining, app.state.live)
+    DrainingServer(config, work, drain_s=drain_s).run(sockets=[listener])
+
+
+class _Work:
+    """What an application has begun: requests, and answers whose clients may come back."""
+
+    def __init__(self, draining: Draining, live: LiveAnswers) -> None:
+        self._draining = draining
+        self._live = live
+
+    @property
+    def num_under_way(self) -> int:
+        return self._draining.num_under_way + self._live.num_running
+
+    def drain(self) -> None:
+        self._draining.begin()
+
+    def close(self) -> None:
+        self._live.stop()
