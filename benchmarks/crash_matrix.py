@@ -297,15 +297,20 @@ def main() -> None:
     }
     prepare()
     matrix = Matrix(originals, workers=options.workers, seed=options.seed)
-    matrix.start()
-    matrix.fill()
     started = time.monotonic()
-    for number in range(options.kills):
-        if time.monotonic() - started > options.max_s:
-            break
-        matrix.round()
-        print(f"{number + 1} kills, {len(matrix.ledger.faults)} faults", file=sys.stderr)
-    matrix.finish()
+    try:
+        matrix.start()
+        matrix.fill()
+        for number in range(options.kills):
+            if time.monotonic() - started > options.max_s:
+                break
+            matrix.round()
+            print(f"{number + 1} kills, {len(matrix.ledger.faults)} faults", file=sys.stderr)
+        matrix.finish()
+    except BaseException:
+        _kill_all([*matrix.workers, matrix.service])
+        print(f"the data folder is kept: {root}")
+        raise
     matrix.take_down()
     figures = _figures(matrix) | {"seconds": time.monotonic() - started}
     settings = {"seed": options.seed, "workers": options.workers, "documents": len(originals)}

@@ -7,7 +7,7 @@ a document of its own: content and mark change in one rename, so that a crash le
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,8 @@ from typing import Final
 import numpy as np
 from tantivy import Document, Index, IndexWriter, Query, Schema, SchemaBuilder, Searcher
 
-from core.errors import CimientoError
+from core.errors import AlreadyRunningError, CimientoError
+from core.locks import file_lock
 from retrieval.lexical.analysis import EXACT, FIELDS, build_analysers, field_of, prepare
 from retrieval.types import ChunkIds
 
@@ -23,6 +24,7 @@ from retrieval.types import ChunkIds
 _FORMAT: Final = "format-1"
 _BATCH: Final = 1_000
 _WRITER_BYTES: Final = 32 * 1024 * 1024
+_BUSY: Final = "another process writes to the lexical index"
 _ID: Final = "id"
 _COLLECTION: Final = "collection"
 _KIND: Final = "kind"
@@ -118,18 +120,32 @@ class LexicalIndex:
         Raises `LexicalIndexBusyError` while another process writes, and
         `LexicalIndexCorruptError`.
         """
-        view = self.refresh()
-        with self._lock:
-            index = self._open()
-        try:
-            writer = index.writer(_WRITER_BYTES, num_threads=1)
-        except ValueError as error:
-            raise LexicalIndexBusyError("another process writes to the lexical index") from error
-        try:
-            yield LexicalWriter(writer, self._schema, view.mark)
-        finally:
-            # Waits for merges: dropped, they would begin again with every commit.
-            writer.wait_merging_threads()
+        with self._alone():
+            view = self.refresh()
+            # An index knows the files of the day it was opened; this one knows all.
+            index = self._open_files()
+            try:
+                writer = index.writer(_WRITER_BYTES, num_threads=1)
+            except ValueError as error:
+                raise LexicalIndexBusyError(_BUSY) from error
+            # A writer that was killed leaves files which nothing names, and the next commit that
+            # counts as far would want their names.
+            writer.garbage_collect_files()
+            try:
+                yield LexicalWriter(writer, self._schema, view.mark)
+            finally:
+                # Waits for merges: dropped, they would begin again with every commit.
+                writer.wait_merging_threads()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with ExitStack() as held:
+            lock = self._folder.parent.with_suffix(".lock")
+            try:
+                held.enter_context(file_lock(lock, doing="writes to the lexical index", wait_s=0.0))
+            except AlreadyRunningError as error:
+                raise LexicalIndexBusyError(_BUSY) from error
+            yield
 
     def remove(self) -> None:
         """Delete the files; the next writer begins with an empty index."""
@@ -146,13 +162,16 @@ class LexicalIndex:
 
     def _open(self) -> Index:
         if self._index is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            index = Index(self._schema, path=str(self._folder))
-            for name, analyser in build_analysers().items():
-                index.register_tokenizer(_tokenizer(name), analyser)
-            index.config_reader("manual")
-            self._index = index
+            self._index = self._open_files()
         return self._index
+
+    def _open_files(self) -> Index:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        index = Index(self._schema, path=str(self._folder))
+        for name, analyser in build_analysers().items():
+            index.register_tokenizer(_tokenizer(name), analyser)
+        index.config_reader("manual")
+        return index
 
 
 class LexicalWriter:

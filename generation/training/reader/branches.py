@@ -35,15 +35,11 @@ class BranchedContext:
     def attend(self, layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """q (N, H, D); k, v (N, Hkv, D) -> (N, H * D)."""
         num_heads, head_dim = q.shape[1:]
-        groups = num_heads // k.shape[1]
+        mask = self._mask(layer.window, q.dtype)
         q, k, v = self._spread(q), self._spread(k), self._spread(v)  # (G, heads, T, D)
-        out = F.scaled_dot_product_attention(
-            q,
-            k.repeat_interleave(groups, dim=1),
-            v.repeat_interleave(groups, dim=1),
-            attn_mask=self._mask(layer.window, q.dtype),
-            scale=layer.scale,
-        )  # (G, H, T, D)
+        # the fused kernel's way back is, on a processor, slower than all else together
+        attend = _attend_by_products if q.device.type == "cpu" else _attend_fused
+        out = attend(q * layer.scale, k, v, mask)  # (G, H, T, D)
         rows = out.transpose(1, 2).reshape(-1, num_heads * head_dim)  # (G * T, H * D)
         return rows[self._places]
 
@@ -67,6 +63,24 @@ class BranchedContext:
             mask = torch.zeros(may.shape, dtype=dtype, device=may.device)
             self._masks[window, dtype] = mask.masked_fill_(~may, -torch.inf)[:, None]
         return self._masks[window, dtype]
+
+
+def _attend_by_products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    """q (G, H, T, D), scaled; k, v (G, Hkv, T, D); mask (G, 1, T, T) -> (G, H, T, D)."""
+    num_groups, num_heads, length, head_dim = q.shape
+    num_kv_heads = k.shape[1]
+    q = q.reshape(num_groups, num_kv_heads, -1, head_dim)  # heads that share keys, one below other
+    scores = (q @ k.transpose(-1, -2)).view(num_groups, num_heads, length, length)
+    weights = torch.softmax(scores + mask.to(scores.dtype), dim=-1)
+    out = weights.view(num_groups, num_kv_heads, -1, length) @ v
+    return out.view(num_groups, num_heads, length, head_dim)
+
+
+def _attend_fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    """As `_attend_by_products`."""
+    shared = q.shape[1] // k.shape[1]
+    k, v = (x.repeat_interleave(shared, dim=1) for x in (k, v))
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,22 @@ def test_crash_before_the_commit_is_made_good(
     assert_in_step(library, library.lexical(), 2)
 
 
+def test_files_of_a_commit_that_was_killed_do_not_stop_the_next(library: Library) -> None:
+    """Files come before the list of what counts; a file that no list names keeps its name taken."""
+    folder = library.root.parent / "lexical"
+    publish(library, "a")
+    document = library.publish(library.default_collection(), "b", ["gone soon"])
+    library.lexical().current()
+    before = shutil.copytree(folder, folder.with_name("before"))
+    library.delete(document)
+    library.lexical().current()
+    # its list of files, unlike its naming of them, a commit writes before them
+    named = shutil.ignore_patterns(".managed.json")
+    shutil.copytree(before, folder, dirs_exist_ok=True, ignore=named)
+
+    assert_in_step(library, library.lexical(), 2)
+
+
 def _crash(*_: object) -> None:
     raise MemoryError
 
