@@ -32,7 +32,7 @@ from generation.local import LocalGenerator
 from generation.prompts import load_prompt
 from generation.quoting import choose_quotes, quotation
 from generation.reading import is_refusal
-from generation.training.reader.spans import find_span, without_marks
+from generation.spans import find_span, without_marks
 from generation.types import Message, Sampling
 
 _MAX_TOKENS: Final = 48

@@ -20,7 +20,7 @@ from typing import Any, Final
 from benchmarks.reader_articles import SEED, split_articles
 from benchmarks.reader_mining import Finder, Paragraph, open_finder, twist
 from benchmarks.reader_sources import Ground, gather, read_english
-from generation.training.reader.spans import find_span
+from generation.spans import find_span
 
 _TOP_K: Final = 6
 _MAX_ASKED: Final = 5  # of one passage

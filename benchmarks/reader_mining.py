@@ -15,7 +15,7 @@ from typing import Final
 
 from core.access import Access
 from generation.language import Language
-from generation.training.reader.spans import find_span
+from generation.spans import find_span
 from retrieval.lexical.analysis import query_terms
 from retrieval.lexical.index import LexicalIndex, LexicalText, LexicalView
 from retrieval.lexical.search import build_query, search_lexical

@@ -14,7 +14,7 @@ from benchmarks.reader_articles import Articles
 from benchmarks.reader_mining import Paragraph
 from benchmarks.reader_questions import make_questions
 from benchmarks.text_sets import read_rows
-from generation.training.reader.spans import find_span
+from generation.spans import find_span
 
 _MAX_WORDS: Final = 230  # of a passage: what the service cuts is shorter still
 _MAX_ANSWER_WORDS: Final = 16

@@ -144,9 +144,11 @@ class GenerationSettings(SettingsGroup):
         default=4096, ge=256, description="Tokens of prompt and answer the KV cache holds."
     )
     max_tokens: int = Field(default=160, ge=1, description="Longest answer, in tokens.")
-    style: Literal["draft", "quote"] = Field(
+    style: Literal["draft", "quote", "read"] = Field(
         default="quote",
-        description="quote: answers are verbatim sentences of the documents. draft: the model "
+        description="quote: answers are verbatim sentences of the documents. read: the model, one "
+        "that was trained to read, says which words answer, or that none do; its sentence is "
+        "quoted below them. draft: the model "
         "writes freely, each sentence is checked, and a draft that fails gives way to the quote. "
         "A prompt template may ask for either; several samples are always drafts.",
     )

@@ -3,10 +3,12 @@
 The model drafts freely; each sentence is held back until it is complete and checked against the
 passages. What they do not support ends the draft, or is left out or marked, and if nothing of it
 stands, the model quotes the best evidence instead, under constrained decoding. Of several drafts,
-a reward picks the one that is shown. Where even the best evidence is unlikely to answer, the
-service refuses before it writes.
+a reward picks the one that is shown. A model that was trained to read says which words answer, and
+their sentence is quoted. Where even the best evidence is unlikely to answer, the service refuses
+before it writes.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,6 +26,7 @@ from generation.generator import Generator
 from generation.language import question_language
 from generation.prompts import DEFAULT_PROMPT, PromptTemplate, load_prompt
 from generation.quoting import choose_quotes, quotation
+from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply
 from generation.reasoning import read_reasoning, split_reasoning
 from generation.refusals import refuse
 from generation.reward import BUILT_IN_REWARD, Reward
@@ -53,7 +56,8 @@ _NUM_DRAFT_SPANS: Final = 3
 @dataclass(frozen=True, slots=True)
 class AnswerOptions:
     """How to answer. `style` "quote" never drafts: every answer is a verbatim sentence; unless
-    `sampling.n` asks for several texts, which only drafts are.
+    `sampling.n` asks for several texts, which only drafts are. "read" is for a model that was
+    trained to: its words choose the sentence, and its doubt counts into the confidence.
 
     `unsupported` says what becomes of a draft's sentences that the passages do not support.
     `likelihood`: whether each sentence says how much likelier its span makes it.
@@ -80,6 +84,11 @@ class AnswerOptions:
         """Whether the model writes freely."""
         return self.style == "draft" or self.sampling.n > 1
 
+    @property
+    def reads(self) -> bool:
+        """Whether the model says which words answer."""
+        return self.style == "read" and not self.drafts
+
 
 def answer(
     question: str,
@@ -105,6 +114,15 @@ def answer(
     quote = quotation(choose_quotes(evidence))
     context = writing.build_context(passages, quote=quote)
     writing.check_can_weigh(context)
+    if options.reads:
+        confidence *= writing.chance_to_answer(context)
+        if confidence < options.min_confidence:
+            yield Finished(writing.refusal(passages, confidence))
+            return
+        found = find_reply(writing.read(context), evidence)
+        if found is not None:
+            quote, evidence = found.text, found.evidence
+            context = writing.build_context(passages, quote=quote)
     text = ""
     for piece in writing.write(context, evidence, quote):
         if isinstance(piece, Reasoning):
@@ -178,6 +196,18 @@ class _Writing:
                     choices=[quote],
                 )
             )
+
+    def chance_to_answer(self, context: Context) -> float:
+        """Probability, 0 to 1, that a model which was trained to read finds an answer."""
+        refusal = REFUSALS[self._language]
+        (log_likelihood,) = self._generator.score(context.messages, [refusal])
+        return -math.expm1(min(0.0, log_likelihood))
+
+    def read(self, context: Context) -> str:
+        """What the model says answers, whole and as it is."""
+        sampling = replace(self._options.sampling, max_tokens=MAX_REPLY_TOKENS)
+        pieces = self._generator.stream(context.messages, sampling, cancelled=self._cancelled)
+        return "".join(self._count(pieces))
 
     @property
     def _draft_sampling(self) -> Sampling:

@@ -13,7 +13,7 @@ FinishReason = Literal["stop", "length"]
 """What ended a text: the model or its caller, or the limit of tokens."""
 Pieces = Generator[str, None, FinishReason]
 """A text as it is written; returns what ended it."""
-Style = Literal["draft", "quote"]
+Style = Literal["draft", "quote", "read"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ constructed from it but text, numbers and lists of these, and every size has a l
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -98,7 +98,7 @@ class _ReasoningIn(_Strict):
 class _SourceIn(_Strict):
     name: _Name
     description: Annotated[str, Field(max_length=400)] = ""
-    style: Literal["draft", "quote"] | None = None
+    style: Style | None = None
     few_shot: _FewShotIn | None = None
     reasoning: _ReasoningIn | None = None
     en: _TextsIn | None = None

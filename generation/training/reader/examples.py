@@ -16,8 +16,8 @@ import numpy as np
 
 from generation.language import Language, question_language
 from generation.sentences import split_sentences
+from generation.spans import find_span, without_marks
 from generation.training.errors import DataError
-from generation.training.reader.spans import find_span, without_marks
 
 _DEVELOPMENT: Final = ("dev", "development", "validation")
 _UNKNOWN: Final = "unknown"

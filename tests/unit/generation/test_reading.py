@@ -1,21 +1,111 @@
-"""A refusal is told by its words, however a model spaces them."""
+"""A model that was trained to read says which words answer; their sentence is what is shown."""
+
+from collections.abc import Sequence
+from typing import Final
 
 import pytest
 
-from generation.reading import REFUSALS, is_refusal
+from generation.answer import AnswerOptions, answer
+from generation.evidence import Evidence, EvidenceRanker
+from generation.reading import REFUSALS, find_reply, is_refusal
+from generation.types import Answer, Finished, Message, Sampling
+from tests.fakes import FakeEmbedder
+from tests.fakes_generation import FakeGenerator
+from tests.unit.generation.passages import make_passage
 
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        *((text, True) for text in REFUSALS.values()),
-        (" not in  the passages", True),
-        ("NO ESTÁ EN LOS PASAJES", True),
-        ("No esta en los pasajes; quizá en otros.", True),
-        ("Not in the North.", False),
-        ("", False),
-        ("It is not in the passages.", False),
-    ],
+STORED: Final = (
+    "The museum opens at nine in the morning. Tickets cost twelve euros for every adult. "
+    "Dogs must wait at the door of the garden."
 )
-def test_a_refusal_is_told_by_its_words(text: str, *, expected: bool) -> None:
-    assert is_refusal(text) is expected
+QUESTION: Final = "How much do tickets cost for an adult?"
+COST: Final = "Tickets cost twelve euros for every adult."
+
+
+class Reader(FakeGenerator):
+    """Writes its reply, and gives every continuation the same log-likelihood."""
+
+    def __init__(self, *, reply: str, doubt: float) -> None:
+        super().__init__(reply=reply)
+        self._doubt = doubt
+
+    def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+        assert continuations == [REFUSALS["en"]]
+        return [self._doubt for _ in continuations]
+
+
+def ask(reader: Reader, *, min_confidence: float = 0.0) -> Answer:
+    *_, last = answer(
+        QUESTION,
+        [make_passage(STORED)],
+        generator=reader,
+        ranker=EvidenceRanker(FakeEmbedder()),
+        options=AnswerOptions(Sampling(), min_confidence=min_confidence, style="read"),
+        cancelled=lambda: False,
+    )
+    assert isinstance(last, Finished)
+    return last.answer
+
+
+def evidence_of(best: str, other: str) -> list[Evidence]:
+    """Two sentences of a passage, the second much less like the question."""
+    passage = make_passage(f"{best} {other}")
+    return [
+        Evidence(passage, 0, len(best), best, similarity=0.9),
+        Evidence(passage, len(best) + 1, len(passage.text), other, similarity=0.5),
+    ]
+
+
+def test_the_reply_stands_above_its_sentence_and_both_are_cited() -> None:
+    given = ask(Reader(reply="Twelve Euros.", doubt=-5.0))
+
+    assert given.status == "answered"
+    assert given.text == f"twelve euros\n{COST}"
+    assert [sentence.support for sentence in given.sentences] == [1.0, 1.0]
+    assert {citation.quote for citation in given.citations} == {COST}
+
+
+def test_the_reply_chooses_the_sentence() -> None:
+    """Ranking alone would have quoted the sentence about tickets."""
+    given = ask(Reader(reply="nine in the morning", doubt=-5.0))
+
+    assert given.text.startswith("nine in the morning\nThe museum opens at nine in the morning.")
+
+
+def test_a_reply_that_stands_nowhere_gives_way_to_the_quote() -> None:
+    assert ask(Reader(reply="thirteen euros", doubt=-5.0)).text == COST
+
+
+def test_doubt_counts_into_the_confidence_and_refuses() -> None:
+    sure = ask(Reader(reply="twelve euros", doubt=-5.0))
+    unsure = Reader(reply="twelve euros", doubt=-0.5)
+    assert 0 < ask(unsure).confidence < sure.confidence
+    assert ask(unsure).status == "answered"
+
+    assert ask(unsure, min_confidence=0.9 * sure.confidence).status == "refused"
+
+
+@pytest.mark.parametrize("text", ["Not in the passages.", " NOT in  the passages", REFUSALS["es"]])
+def test_refusals_are_known_by_their_words(text: str) -> None:
+    assert is_refusal(text)
+    assert not is_refusal("Not twelve")
+
+
+def test_a_reply_of_nearly_the_whole_sentence_is_not_said_twice() -> None:
+    found = find_reply(COST, evidence_of(COST, "It rains."))
+
+    assert found is not None
+    assert found.text == COST
+
+
+def test_what_the_ranking_thinks_more_of_is_quoted_beside_the_sentence_of_the_reply() -> None:
+    found = find_reply("rains", evidence_of(COST, "Tomorrow it rains again, says the radio."))
+
+    assert found is not None
+    assert found.text == f"rains\n{COST}\nTomorrow it rains again, says the radio."
+    assert found.evidence[0].text == "Tomorrow it rains again, says the radio."
+
+
+@pytest.mark.parametrize("reply", ["", " . ", "[1]", "cost twelve", "cost twelve euro"])
+def test_a_reply_is_whole_words_of_a_sentence(reply: str) -> None:
+    found = find_reply(reply, evidence_of(COST, "It rains."))
+    assert (found is not None) == (reply == "cost twelve")

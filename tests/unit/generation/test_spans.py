@@ -2,7 +2,7 @@
 
 import pytest
 
-from generation.training.reader.spans import find_span, without_marks
+from generation.spans import find_span, without_marks
 
 
 @pytest.mark.parametrize(
