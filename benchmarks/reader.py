@@ -4,7 +4,9 @@
 
 The gold paragraph is given, decoding is greedy, and the prompt is the service's own. Beside the
 trained model stand the untrained one, another model by `--peer` (shown three examples), and the
-sentence that the service would quote. Questions of one article are resampled together.
+sentence that the service would quote. `shown`: what the service shows of a reader's reply, in style
+`read`. `doubt`: refusals by how likely the reader finds one, at the threshold that refuses 15 % of
+what could be answered in the other folds. Questions of one article are resampled together.
 """
 
 import argparse
@@ -31,15 +33,15 @@ from generation.evidence import EvidenceRanker
 from generation.local import LocalGenerator
 from generation.prompts import load_prompt
 from generation.quoting import choose_quotes, quotation
-from generation.reading import is_refusal
+from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply, is_refusal
 from generation.spans import find_span, without_marks
 from generation.types import Message, Sampling
 
-_MAX_TOKENS: Final = 48
 _NUM_AT_ONCE: Final = 8
 _QUICK: Final = 12
 _PLAIN_CHARS: Final = 1_200
 _NUM_PLAIN: Final = 24
+_MAX_FALSE_REFUSALS: Final = 0.15
 
 Figures = dict[str, float]
 Answering = Callable[[Asked], str]
@@ -79,10 +81,11 @@ def main() -> None:
     figures["n_near_misses"] = len(suite.near_misses)
     if options.adapter or options.model:
         with opened(settings, options.adapter, options.model) as generator:
-            figures |= judge_reader(suite, generator)
+            figures |= judge_reader(suite, generator, EvidenceRanker(build_embedder(settings)))
     if not options.no_untrained:
         with opened(settings, None, None) as generator:
-            figures |= _prefixed("untrained_", judge_reader(suite, generator))
+            ranker = EvidenceRanker(build_embedder(settings))
+            figures |= _prefixed("untrained_", judge_reader(suite, generator, ranker))
     if options.peer:
         with opened(settings, None, options.peer) as generator:
             figures |= _prefixed("peer_", judge_gold(suite.gold, shown(generator)))
@@ -114,11 +117,13 @@ def opened(settings: Settings, adapter: Path | None, model: str | None) -> Itera
         yield generator
 
 
-def judge_reader(suite: Suite, generator: LocalGenerator) -> Figures:
+def judge_reader(suite: Suite, generator: LocalGenerator, ranker: EvidenceRanker) -> Figures:
     """Everything that is said of a model that reads."""
-    answering = reading(generator)
+    answering = remembering(reading(generator))
     figures = judge_gold(suite.gold, answering)
     noisy = judge_gold(suite.noisy, answering)
+    for prefix, asked in (("shown_", suite.gold), ("noisy_shown_", suite.noisy)):
+        figures |= _prefixed(prefix, judge_shown(asked, shown_of(answering, ranker)))
     figures |= _prefixed("noisy_", noisy)
     figures |= {
         f"noise_costs_{name}": figures[f"f1_{name}"] - noisy[f"f1_{name}"] for name in suite.gold
@@ -126,6 +131,7 @@ def judge_reader(suite: Suite, generator: LocalGenerator) -> Figures:
     return (
         figures
         | judge_refusals(suite.near_misses, answering)
+        | judge_doubt(suite.near_misses, generator)
         | {"perplexity": perplexity(suite.plain, generator)}
     )
 
@@ -154,6 +160,40 @@ def judge_gold(gold: dict[str, list[Asked]], answering: Answering) -> Figures:
             if not is_refused
         ]
     return figures | {"copy_rate": float(np.mean(copied)) if copied else 0.0}
+
+
+def judge_shown(gold: dict[str, list[Asked]], answering: Answering) -> Figures:
+    """How often what is shown holds the gold."""
+    figures: Figures = {}
+    for name, asked in gold.items():
+        texts = ask_all(asked, answering)
+        holds = [float(contains(t, item.golds)) for t, item in zip(texts, asked, strict=True)]
+        figures |= with_interval(f"contains_{name}", _over_articles(holds, asked))
+    return figures
+
+
+def judge_doubt(asked: Sequence[Asked], generator: LocalGenerator) -> Figures:
+    """F1 of refusing near misses by the likelihood of the refusal."""
+
+    def doubt(item: Asked) -> float:
+        messages = load_prompt("direct").render(item.question, item.passages, item.language)
+        return generator.score(messages, [REFUSALS[item.language]])[0]
+
+    with ThreadPoolExecutor(_NUM_AT_ONCE) as pool:
+        doubts = np.array(list(pool.map(doubt, asked)))
+    should = np.array([not item.golds for item in asked])
+    folds = np.array([item.fold for item in asked])
+    refused = np.zeros_like(should)
+    for fold in range(NUM_FOLDS):
+        others = doubts[~should & (folds != fold)]
+        threshold = np.quantile(others, 1 - _MAX_FALSE_REFUSALS) if len(others) else 0.0
+        refused |= (folds == fold) & (doubts > threshold)
+    groups = [item.article for item in asked]
+    interval = bootstrap(lambda rows: refusal_f1(refused[rows], should[rows]), groups, seed=SEED)
+    return {
+        **with_interval("doubt_refusal_f1", interval),
+        "doubt_false_refusals": float(refused[~should].mean()),
+    }
 
 
 def is_copied(text: str, asked: Asked) -> bool:
@@ -197,6 +237,19 @@ def reading(generator: LocalGenerator) -> Answering:
     return answer
 
 
+def remembering(answering: Answering) -> Answering:
+    """The same, asking nothing twice."""
+    replies: dict[tuple[str, ...], str] = {}
+
+    def answer(asked: Asked) -> str:
+        key = (asked.question, *(passage.text for passage in asked.passages))
+        if key not in replies:
+            replies[key] = answering(asked)
+        return replies[key]
+
+    return answer
+
+
 def shown(generator: LocalGenerator) -> Answering:
     """With three examples first, for a model that was not trained to read."""
 
@@ -208,6 +261,19 @@ def shown(generator: LocalGenerator) -> Answering:
             f"{shots}\n\n{text}\nQ: {asked.question}\nA:"
         )
         return _write(generator, [Message("user", prompt)]).strip().split("\n")[0]
+
+    return answer
+
+
+def shown_of(answering: Answering, ranker: EvidenceRanker) -> Answering:
+    """What the service shows of a reply, in style `read`."""
+
+    def answer(asked: Asked) -> str:
+        evidence = ranker.rank(asked.question, asked.passages)
+        found = find_reply(answering(asked), evidence)
+        if found is not None:
+            return found.text
+        return quotation(choose_quotes(evidence)) if evidence else ""
 
     return answer
 
@@ -230,7 +296,9 @@ def ask_all(asked: Sequence[Asked], answering: Answering) -> list[str]:
 
 
 def _write(generator: LocalGenerator, messages: Sequence[Message]) -> str:
-    pieces = generator.stream(messages, Sampling(max_tokens=_MAX_TOKENS), cancelled=lambda: False)
+    pieces = generator.stream(
+        messages, Sampling(max_tokens=MAX_REPLY_TOKENS), cancelled=lambda: False
+    )
     return "".join(pieces).strip()
 
 
