@@ -19,6 +19,7 @@ def build_contract() -> dict[str, Any]:
         settings=settings,
         database=None,
         warm_ups={},
+        jobs=SimpleNamespace(find_all=None),
         metrics=Metrics(),
         tracing=build_tracing(settings.tracing),
     )

@@ -24,6 +24,7 @@ from app.api import (
     jobs,
     keys,
     maps,
+    mcp,
     people,
     prompts,
     provider,
@@ -39,6 +40,7 @@ from app.draining import Draining
 from app.edge import Edge
 from app.errors import install_error_handlers
 from app.evaluation.background import EvaluationRunner
+from app.job_watch import JobWatch
 from app.live_answers import LiveAnswers
 from app.openai import routes as openai
 from app.openai.schemas import OpenAIProblem
@@ -69,6 +71,7 @@ _ROUTERS: Final = (
     audit.router,
     health.router,
     web.router,
+    mcp.router,
 )
 _DESCRIPTION: Final = (
     "Answers from your own documents, with the exact place every sentence comes from. "
@@ -102,7 +105,9 @@ def create_app(
     app.state.services = services
     app.state.web_root = web_root
     app.state.live = LiveAnswers(resume_s=services.settings.server.resume_s)
+    app.state.watch = JobWatch(services.jobs.find_all, is_ending=lambda: draining.is_on)
     app.state.evaluations = EvaluationRunner(services)
+    app.state.mcp = mcp.build_mounted_server(app, services.settings.base_url)
     stays = Condition("the service is shutting down", lambda: not draining.is_on)
     app.state.readiness = Readiness(
         services.warm_ups, (_database_is_current(services.database), stays, *conditions)

@@ -73,6 +73,8 @@ _ASK: Final = Rule(Scope.ASK)
 
 RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/v1/version"): Rule(None),
+    # of what a model asks for, each tool is decided by the route that it calls
+    ("POST", "/mcp"): Rule(None),
     ("GET", "/metrics"): Rule(Scope.METRICS, everywhere=True),
     # collections
     ("GET", "/v1/collections"): Rule(),

@@ -1,10 +1,10 @@
 """Jobs: how far each version is, how it ended, and what people change about it. Runs nothing."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 
 from sqlalchemy import Row, Select, func, select, update
 from sqlalchemy.orm import Session
@@ -17,6 +17,8 @@ from ingestion.attempts import BLANK, OPEN_STATES, Attempt, JobError, JobState, 
 from ingestion.errors import JobFinishedError, JobNotRetryableError
 from ingestion.store import Store
 from ingestion.turns import next_turn
+
+_ID_BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,16 @@ class Jobs:
         """One job. Raises `JobNotFoundError`."""
         with self._store.database.read_scope() as session:
             return _get(session, job_id, access)
+
+    def find_all(self, job_ids: Collection[VersionId]) -> dict[VersionId, Job]:
+        """Those of these jobs that there are, whoever may see them."""
+        ids = sorted(job_ids)
+        found: list[Row[JobRow, int, str]] = []
+        with self._store.database.read_scope() as session:
+            for start in range(0, len(ids), _ID_BATCH):
+                some = JobRow.id.in_(ids[start : start + _ID_BATCH])
+                found += session.execute(_select_jobs(Access.to_everything()).where(some)).all()
+        return {job.id: job for job in map(_job, found)}
 
     def backlog(self) -> Backlog:
         """What there is to do in all collections."""

@@ -7,6 +7,7 @@ from fastapi import Depends, Path, Query, Request
 
 from app.api.fields import COLLECTION_PATTERN
 from app.draining import Draining
+from app.job_watch import JobWatch
 from app.live_answers import LiveAnswers
 from app.problem_shapes import PROBLEM_TYPE
 from app.services import Services
@@ -44,8 +45,15 @@ def get_draining(request: Request) -> Draining:
     return draining
 
 
+def get_watch(request: Request) -> JobWatch:
+    """What looks at the jobs that are followed."""
+    watch: JobWatch = request.app.state.watch
+    return watch
+
+
 TheServices = Annotated[Services, Depends(get_services)]
 TheLive = Annotated[LiveAnswers, Depends(get_live)]
+TheWatch = Annotated[JobWatch, Depends(get_watch)]
 TheDraining = Annotated[Draining, Depends(get_draining)]
 CollectionInPath = Annotated[
     str, Path(alias="name", pattern=COLLECTION_PATTERN, examples=["default"])

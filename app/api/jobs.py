@@ -2,23 +2,20 @@
 
 import json
 from functools import partial
-from typing import Annotated, Final, Literal
+from itertools import count
+from typing import Annotated, Literal
 
-import anyio
-import anyio.to_thread
 from anyio.streams.memory import MemoryObjectSendStream
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.access import CallerAccess
-from app.api.common import TheDraining, TheServices, find_page, problems
+from app.api.common import TheServices, TheWatch, find_page, problems
 from app.api.fields import CollectionName
 from app.api.schemas import JobOut, JobPage, JobRetry
-from app.draining import Draining
-from app.errors import ShuttingDownError, problem_of
-from app.services import Services
+from app.errors import problem_of
+from app.job_watch import JobWatch
 from app.streams import EventStreamResponse, ServerEvent, run_task
-from core.access import Access
 from core.errors import CimientoError
 from core.ids import DocumentId, VersionId
 from ingestion.attempts import Attempt
@@ -27,7 +24,6 @@ from ingestion.jobs import JobFilter
 router = APIRouter(tags=["jobs"])
 
 State = Literal["queued", "running", "searchable", "failed", "cancelled"]
-_POLL_S: Final = 0.3
 
 
 class JobQuery(BaseModel):
@@ -95,7 +91,7 @@ def cancel_job(job_id: str, services: TheServices, access: CallerAccess) -> JobO
     },
 )
 def follow_job(
-    job_id: str, services: TheServices, access: CallerAccess, draining: TheDraining
+    job_id: str, services: TheServices, access: CallerAccess, watch: TheWatch
 ) -> EventStreamResponse:
     """Server-sent events: `progress` for every change, then one `done`; both hold the job.
 
@@ -103,30 +99,21 @@ def follow_job(
     where the service shuts down (`shutting_down`): the job goes on, and can be followed again.
     """
     services.jobs.get(VersionId(job_id), access)
-    follow = partial(_follow, services, draining, VersionId(job_id), access)
+    follow = partial(_follow, watch, VersionId(job_id))
     return EventStreamResponse(lambda: run_task(follow))
 
 
 async def _follow(
-    services: Services,
-    draining: Draining,
-    job_id: VersionId,
-    access: Access,
-    send: MemoryObjectSendStream[ServerEvent],
+    watch: JobWatch, job_id: VersionId, send: MemoryObjectSendStream[ServerEvent]
 ) -> None:
-    seen, number = None, 0
-    while True:
-        try:
-            if draining.is_on:
-                raise ShuttingDownError("the service is shutting down; follow the job again soon")
-            job = await anyio.to_thread.run_sync(services.jobs.get, job_id, access)
-        except CimientoError as error:
-            await send.send(ServerEvent("error", json.dumps(problem_of(error)), str(number + 1)))
-            return
-        if job != seen:
-            seen, number = job, number + 1
+    async with watch.follow(job_id) as follower:
+        for number in count(1):
+            try:
+                job = await follower.next()
+            except CimientoError as error:
+                await send.send(ServerEvent("error", json.dumps(problem_of(error)), str(number)))
+                return
             name = "progress" if job.is_open else "done"
             await send.send(ServerEvent(name, JobOut.of(job).model_dump_json(), str(number)))
-        if not job.is_open:
-            return
-        await anyio.sleep(_POLL_S)
+            if not job.is_open:
+                return

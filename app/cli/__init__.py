@@ -15,6 +15,7 @@ from app.cli.index import index_app
 from app.cli.jobs import jobs_app
 from app.cli.keys import keys_app
 from app.cli.map import draw_map
+from app.cli.mcp import mcp
 from app.cli.models import models_app
 from app.cli.people import people_app
 from app.cli.prompts import prompts_app
@@ -36,7 +37,7 @@ main = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (serve, add, search, ask, replay, generate, verify, calibrate):
+for command in (serve, add, search, ask, replay, generate, verify, calibrate, mcp):
     main.command()(command)
 main.command("sign-in")(sign_in)
 main.command("map")(draw_map)

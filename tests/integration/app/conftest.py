@@ -34,7 +34,12 @@ def running(tmp_path: Path) -> Iterator[Running]:
         port = listener.getsockname()[1]
         # hardly any time to come back: what a lost listener stops is to be seen
         settings = ServerSettings(port=port, max_upload_bytes=MAX_UPLOAD_BYTES, resume_s=0.05)
-        house = House(tmp_path / "data", generator=FakeGenerator(pause_s=0.05), server=settings)
+        house = House(
+            tmp_path / "data",
+            generator=FakeGenerator(pause_s=0.05),
+            server=settings,
+            min_confidence=0,
+        )
         server = uvicorn.Server(uvicorn.Config(house.app, log_config=None, access_log=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

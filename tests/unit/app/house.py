@@ -58,11 +58,14 @@ class House:
         server: ServerSettings | None = None,
         style: Literal["draft", "quote"] = "quote",
         reranker: Reranker = NO_RERANKER,
+        min_confidence: float = 0.29,
     ) -> None:
         self.generator = generator or FakeGenerator()
         server = server or ServerSettings(max_upload_bytes=MAX_UPLOAD_BYTES)
         settings = Settings(
-            data_dir=data_dir, server=server, generation=GenerationSettings(style=style)
+            data_dir=data_dir,
+            server=server,
+            generation=GenerationSettings(style=style, min_confidence=min_confidence),
         )
         generating = ForgettingGenerator(self.generator, build_database(settings))
         models = Models(FakeEmbedder(), generating, {}, reranker)

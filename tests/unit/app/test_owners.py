@@ -48,9 +48,26 @@ def _version(client: TestClient, draw: Draw, suffix: str) -> httpx2.Response:
     return client.get(f"/v1/documents/{draw.document()}/{suffix}", params=params)
 
 
+def _call_tool(client: TestClient, draw: Draw) -> httpx2.Response:
+    """As a model's host does, in one message."""
+    name, arguments = draw.one(
+        ("search", {"query": draw.one(*QUERIES), "collections": [draw.collection()]}),
+        ("search", {"query": draw.one(*QUERIES), "top_k": 50}),
+        ("answer", {"question": draw.one(*QUERIES)}),
+        ("read_passage", {"document_id": draw.document()}),
+        ("list_documents", {"collection": draw.collection()}),
+        ("list_documents", {"cursor": draw.document()}),
+    )
+    params = {"name": name, "arguments": arguments}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    headers = {"Accept": "application/json, text/event-stream"}
+    return client.post("/mcp", json=message, headers=headers)
+
+
 # Every route that is not public. What changes things is asked of the other's and of nobody's only.
 READS: Final[Mapping[tuple[str, str], Ask]] = {
     ("GET", "/v1/version"): lambda c, _: c.get("/v1/version"),
+    ("POST", "/mcp"): _call_tool,
     ("GET", "/metrics"): lambda c, _: c.get("/metrics"),
     ("GET", "/v1/collections"): lambda c, _: c.get("/v1/collections"),
     ("GET", "/v1/collections/{name}"): lambda c, d: c.get(f"/v1/collections/{d.collection()}"),

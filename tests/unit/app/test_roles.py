@@ -79,6 +79,21 @@ def _upload(client: TestClient, things: Things) -> httpx2.Response:
     return client.post(path, files={"file": (f"{things.new}.md", b"# A\n\nwords")})
 
 
+def _hello(client: TestClient, _things: Things) -> httpx2.Response:
+    headers = {"Accept": "application/json, text/event-stream"}
+    return client.post("/mcp", json=HELLO, headers=headers)
+
+
+HELLO: Final = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "tests", "version": "1"},
+    },
+}
 COLLECTION: Final = "/v1/collections/{t.collection}"
 DOCUMENT: Final = "/v1/documents/{t.document}"
 PERSON: Final = "/v1/people/{t.person}"
@@ -200,6 +215,8 @@ OF_ASKERS: Final[Mapping[Place, Row]] = {
 # About nothing of anybody's: the caller alone decides.
 OF_NOTHING: Final[Mapping[Place, Row]] = {
     ("GET", "/v1/version"): _get("/v1/version", None),
+    # a message that asks for nothing yet: whoever has a key may say hello
+    ("POST", "/mcp"): Row(_hello, None),
     ("GET", "/metrics"): _get("/metrics", METRICS, everything=True),
     ("GET", "/v1/collections"): _get("/v1/collections", READ),
     ("POST", "/v1/collections"): _post(
