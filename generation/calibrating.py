@@ -24,23 +24,23 @@ _MAX_POINTS: Final = 200
 @dataclass(frozen=True, slots=True)
 class Case:
     """One question: its fit, whether the quote held the answer, and what it must not share a fold
-    with (its article or document).
+    with (its article or document). It counts as `weight` questions.
     """
 
     fit: QuestionFit
     is_right: bool
     group: str
+    weight: float = 1.0
 
 
 def fit_weights(cases: Sequence[Case]) -> Weights:
     """A logistic regression with a ridge. It needs right and wrong cases, of each at least one."""
-    inputs = _inputs(cases)
-    return _fit(inputs, _labels(cases))
+    return _fit(_inputs(cases), _labels(cases), _weights(cases))
 
 
 def cross_validate(cases: Sequence[Case], *, seed: int) -> Floats:
     """The chance of each case by weights that were fitted without its group -> (N,)."""
-    inputs, labels = _inputs(cases), _labels(cases)
+    inputs, labels, counted = _inputs(cases), _labels(cases), _weights(cases)
     groups = sorted({case.group for case in cases})
     order = np.random.default_rng(seed).permutation(len(groups))
     fold_of = {groups[index]: place % _NUM_FOLDS for place, index in enumerate(order)}
@@ -48,7 +48,7 @@ def cross_validate(cases: Sequence[Case], *, seed: int) -> Floats:
     chances = np.zeros(len(cases))
     for fold in sorted(set(folds.tolist())):
         held_out = folds == fold
-        weights = _fit(inputs[~held_out], labels[~held_out])
+        weights = _fit(inputs[~held_out], labels[~held_out], counted[~held_out])
         chances[held_out] = [
             weights.chance(case.fit) for case, is_out in zip(cases, held_out, strict=True) if is_out
         ]
@@ -94,25 +94,30 @@ def _labels(cases: Sequence[Case]) -> Floats:
     return np.array([case.is_right for case in cases], dtype=np.float64)  # (N,)
 
 
-def _fit(inputs: Floats, labels: Floats) -> Weights:
-    mean, spread = inputs.mean(0), inputs.std(0)
+def _weights(cases: Sequence[Case]) -> Floats:
+    return np.array([case.weight for case in cases], dtype=np.float64)  # (N,)
+
+
+def _fit(inputs: Floats, labels: Floats, counted: Floats) -> Weights:
+    mean = np.average(inputs, axis=0, weights=counted)
+    spread = np.sqrt(np.average((inputs - mean) ** 2, axis=0, weights=counted))
     # what never changes tells nothing, and would be divided by nothing
     spread = np.where(spread < 1e-9, 1.0, spread)
-    solved = _newton((inputs - mean) / spread, labels)
+    solved = _newton((inputs - mean) / spread, labels, counted)
     slopes = solved[1:] / spread
     by_field = dict(zip(QuestionFit.names_of_fields(), slopes.tolist(), strict=True))
     return Weights(float(solved[0] - slopes @ mean), by_field)
 
 
-def _newton(inputs: Floats, labels: Floats) -> Floats:
+def _newton(inputs: Floats, labels: Floats, counted: Floats) -> Floats:
     design = np.column_stack([np.ones(len(inputs)), inputs])  # (N, 1 + F)
     ridge = np.full(design.shape[1], _RIDGE)
     ridge[0] = 1e-3  # the intercept is free
     weights = np.zeros(design.shape[1])
     for _ in range(_MAX_STEPS):
         chances = 1 / (1 + np.exp(-design @ weights))
-        gradient = design.T @ (labels - chances) - ridge * weights
-        curvature = (design * (chances * (1 - chances))[:, None]).T @ design
+        gradient = design.T @ (counted * (labels - chances)) - ridge * weights
+        curvature = (design * (counted * chances * (1 - chances))[:, None]).T @ design
         step = np.linalg.solve(curvature + np.diag(ridge), gradient)
         weights += step
         if np.abs(step).max() < _STEP_TOLERANCE:

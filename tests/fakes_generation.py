@@ -63,14 +63,14 @@ class FakeGenerator:
     ) -> list[Draft]:
         """Texts as `stream` writes them, a token a word, each a nat."""
         replies = self.replies or [self.reply or _best_sentence(messages[-1].content)]
-        texts = [replies[number % len(replies)] for number in range(sampling.n)]
-        written = ["".join(self._write(text, cancelled)) for text in texts]
-        if self.was_cancelled.is_set():
-            return []
-        return [
-            Draft(text, num_tokens=num, log_likelihood=-float(num))
-            for text, num in ((text, len(text.split())) for text in written)
-        ]
+        drafts = []
+        for number in range(sampling.n):
+            whole = replies[number % len(replies)]
+            text = "".join(islice(self._write(whole, cancelled), sampling.max_tokens))
+            num = len(text.split())
+            is_cut = num < len(whole.split())
+            drafts.append(Draft(text, num, log_likelihood=-float(num), is_cut=is_cut))
+        return [] if self.was_cancelled.is_set() else drafts
 
     def _write(self, text: str, cancelled: Cancelled) -> Iterator[str]:
         for word in re.findall(r"\s*\S+", text):

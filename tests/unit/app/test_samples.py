@@ -181,6 +181,9 @@ def test_the_shell_shows_what_a_sentence_loses_and_which_draft_won(
 ) -> None:
     full = AnswerOut.model_validate(post(sampling, sampling={"n": 3}, likelihood=True).json())
 
+    assert full.finish_reason == "stop"
+    _print_end(full.model_copy(update={"finish_reason": "length"}), full.answer)
+    assert "CIMIENTO_GENERATION__MAX_TOKENS" in capsys.readouterr().err
     _print_end(full, full.answer)
 
     shown = capsys.readouterr()

@@ -88,6 +88,18 @@ def test_where_most_drafts_fall_the_quote_stands_and_the_receipt_says_why() -> N
     assert finished.samples.quote.reward > finished.samples.each[1].reward
 
 
+@pytest.mark.parametrize(("max_tokens", "reason"), [(6, "length"), (8, "stop")])
+def test_of_a_winner_that_was_cut_no_half_sentence_is_shown(max_tokens: int, reason: str) -> None:
+    options = replace(FOUR, sampling=replace(FOUR.sampling, max_tokens=max_tokens))
+
+    events = _sampled(FakeGenerator(replies=[f"{SHORT} The museum opens at"]), options=options)
+
+    finished = _finished(events)
+    assert finished.finish_reason == reason
+    assert finished.text.startswith(SHORT)
+    assert (finished.text == _shown(events) == SHORT) == (reason == "length")
+
+
 def test_one_text_has_no_samples() -> None:
     single = replace(FOUR, sampling=Sampling())
 

@@ -34,6 +34,17 @@ def test_weights_tell_what_matters_from_what_does_not() -> None:
     assert low < 0.2 < 0.8 < high
 
 
+def test_a_case_counts_as_so_many_as_it_weighs() -> None:
+    cases = _cases(60, noise=0.2)
+    weighed = [replace(case, weight=3.0) for case in cases[:20]]
+
+    once = fit_weights([*weighed, *cases[20:]])
+    thrice = fit_weights([*cases[:20] * 3, *cases[20:]])
+
+    assert once.by_field == pytest.approx(thrice.by_field)
+    assert once.by_field != pytest.approx(fit_weights(cases).by_field)
+
+
 def test_chances_of_a_group_do_not_come_from_itself() -> None:
     cases = _cases(200)
     # in one group everything is the other way round: fitted without it, its chances stay wrong

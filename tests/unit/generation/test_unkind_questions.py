@@ -66,6 +66,35 @@ def test_emoji_and_control_characters_do_not_hide_what_is_asked(
     assert (finished.status, finished.text) == ("answered", COST)
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Wie viel kosten die tickets?",
+        "Combien coûtent les tickets ?",
+        "Сколько стоят билеты (tickets)?",
+        "一張門票 (tickets) 多少錢？",  # noqa: RUF001 - as it is written
+        "كم سعر التذاكر tickets؟",
+    ],
+)
+@pytest.mark.parametrize("options", WAYS)
+def test_a_question_in_a_language_of_no_prompt_is_answered_from_the_documents(
+    question: str, options: AnswerOptions
+) -> None:
+    finished = ask(question, FakeGenerator(reply=COST), options)
+
+    assert finished.status == "answered"
+    assert COST in finished.text
+
+
+@pytest.mark.parametrize("question", ["Wann fährt der Zug?", "Où est la gare ?", "駅はどこですか"])
+def test_a_question_in_another_language_that_nothing_answers_is_refused(question: str) -> None:
+    sure = replace(WAYS[0], min_confidence=0.29)
+
+    finished = ask(question, FakeGenerator(), sure)
+
+    assert (finished.status, finished.citations) == ("refused", ())
+
+
 class Endless(FakeGenerator):
     """Never ends a turn, nor a sentence; only `max_tokens` stops it, as every generator must."""
 
