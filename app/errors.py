@@ -198,6 +198,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "document_not_found": 404,
     "job_not_found": 404,
     "key_not_found": 404,
+    "webhook_not_found": 404,
     "person_not_found": 404,
     "group_not_found": 404,
     "forbidden": 403,

@@ -32,6 +32,7 @@ from app.api import (
     sharing,
     sign_in,
     web,
+    webhooks,
 )
 from app.api.answer_schemas import PassagesEvent
 from app.api.schemas import Problem
@@ -69,6 +70,7 @@ _ROUTERS: Final = (
     sharing.router,
     keys.router,
     audit.router,
+    webhooks.router,
     health.router,
     web.router,
     mcp.router,
@@ -130,7 +132,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services.lexical.start()
     runner: EvaluationRunner = app.state.evaluations
     runner.start()
+    services.deliverer.start()
     yield
+    await anyio.to_thread.run_sync(services.deliverer.stop)
     await anyio.to_thread.run_sync(runner.stop)
     live: LiveAnswers = app.state.live
     await anyio.to_thread.run_sync(live.stop)

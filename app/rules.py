@@ -57,6 +57,10 @@ def _people(action: str | None) -> Rule:
     return Rule(Scope.PEOPLE, everywhere=True, action=action)
 
 
+def _hooks(action: str | None) -> Rule:
+    return Rule(Scope.MANAGE, everywhere=True, action=action)
+
+
 def _reads(action: str) -> Rule:
     return Rule(action=action, is_read=True)
 
@@ -170,6 +174,15 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("PUT", "/v1/groups/{group}/members/{person}"): _people("group.joined"),
     ("DELETE", "/v1/groups/{group}/members/{person}"): _people("group.left"),
     ("GET", "/v1/audit"): _people(None),
+    # webhooks
+    ("GET", "/v1/webhooks"): _hooks(None),
+    ("POST", "/v1/webhooks"): _hooks("webhook.created"),
+    ("GET", "/v1/webhooks/{webhook_id}"): _hooks(None),
+    ("PATCH", "/v1/webhooks/{webhook_id}"): _hooks("webhook.changed"),
+    ("DELETE", "/v1/webhooks/{webhook_id}"): _hooks("webhook.deleted"),
+    ("POST", "/v1/webhooks/{webhook_id}/ping"): _hooks("webhook.pinged"),
+    ("GET", "/v1/webhooks/{webhook_id}/deliveries"): _hooks(None),
+    ("POST", "/v1/webhooks/{webhook_id}/deliveries/{message_id}/resend"): _hooks("webhook.resent"),
 }
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 

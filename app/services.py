@@ -16,6 +16,8 @@ from app.people.doors import Doors
 from app.people.provider_sign_in import ProviderSignIn
 from app.prompts import Prompts
 from app.tracing import Tracing
+from app.webhooks.delivering import Deliverer
+from app.webhooks.store import Webhooks
 from core.blobs import FolderBlobStore
 from core.database import Database
 from core.embedding import Embedder
@@ -65,6 +67,8 @@ class Services:
     example_chooser: ExampleChooser
     metrics: Metrics
     tracing: Tracing
+    webhooks: Webhooks
+    deliverer: Deliverer
     # How people get in through an identity provider; None where there is none.
     provider: ProviderSignIn | None = None
     # What loads in the background before the service is ready: its name, and how.

@@ -23,6 +23,10 @@ from app.people.provider_sign_in import ProviderSignIn
 from app.prompts import Prompts, check_prompts
 from app.services import Services
 from app.tracing import build_tracing
+from app.webhooks.addresses import AddressCheck
+from app.webhooks.delivering import Deliverer
+from app.webhooks.sending import Sender
+from app.webhooks.store import Webhooks
 from core.blobs import FolderBlobStore
 from core.database import Database
 from core.embedding import Embedder, EmbedderSpec
@@ -31,6 +35,7 @@ from core.local_embedder import LocalEmbedder
 from core.models import CATALOGUE, ModelKind, ModelSpec, ModelStore, get_spec
 from core.settings import Settings
 from core.verify import Check, check_answers, check_evaluations, check_examples
+from core.webhook_settings import networks_of
 from generation.engine_metrics import EngineCollector, FindStats
 from generation.evidence import EvidenceRanker
 from generation.generator import Generator
@@ -237,6 +242,8 @@ def build_services(
         example_chooser=ExampleChooser(database, models.embedder),
         metrics=build_metrics(jobs, models),
         tracing=build_tracing(settings.tracing),
+        webhooks=Webhooks(database),
+        deliverer=build_deliverer(settings, database),
         warm_ups=models.warm_ups,
     )
 
@@ -245,6 +252,13 @@ def build_metrics(jobs: Jobs, models: Models) -> Metrics:
     """What the service counts, with what its database and its engine count themselves."""
     engine = () if models.find_stats is None else (EngineCollector(models.find_stats),)
     return Metrics(BacklogCollector(jobs.backlog), *engine)
+
+
+def build_deliverer(settings: Settings, database: Database) -> Deliverer:
+    """What sends to webhooks, to no address that the settings do not allow."""
+    webhooks = settings.webhooks
+    check = AddressCheck(networks_of(webhooks.allowed_networks))
+    return Deliverer(database, Sender(check, timeout_s=webhooks.timeout_s))
 
 
 def build_provider(settings: Settings, database: Database, doors: Doors) -> ProviderSignIn | None:

@@ -16,6 +16,7 @@ from core.oidc_settings import OidcSettings
 from core.operator_settings import LogSettings, TracingSettings
 from core.server_settings import ServerSettings
 from core.settings_group import SettingsGroup
+from core.webhook_settings import WebhookSettings
 
 _PREFIX = "CIMIENTO_"
 _DELIMITER = "__"
@@ -299,6 +300,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     mcp: McpSettings = Field(default_factory=McpSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    webhooks: WebhookSettings = Field(default_factory=WebhookSettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
 
     @property

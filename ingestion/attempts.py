@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, CursorResult, select, update
 from sqlalchemy.orm import Session
 
 from core.errors import CimientoError
+from core.events import tell_of_version
 from core.ids import VersionId, WorkerId
 from core.tables import JobRow, VersionRow, WorkerRow, now
 from ingestion.errors import StorageFullError, WorkerGivenUpError
@@ -191,11 +192,15 @@ def finish(session: Session, attempt: Attempt, *, num_chunks: int) -> None:
     """
     count = {"done": num_chunks, "total": num_chunks, "unit": "chunks"}
     change(session, attempt, ("running",), state="searchable", finished_at=now(), **count)
+    tell_of_version(session, "document.searchable", attempt.version_id, num_chunks=num_chunks)
 
 
 def fail(session: Session, attempt: Attempt, error: JobError) -> None:
     """End the attempt as failed, inside a transaction. Raises `NoLongerWantedError`."""
     change(session, attempt, OPEN_STATES, state="failed", finished_at=now(), **_columns(error))
+    # without its message, which may hold words of the file
+    told = {"code": error.code, "retryable": error.retryable}
+    tell_of_version(session, "job.failed", attempt.version_id, error=told)
 
 
 def job_error(error: BaseException) -> JobError:

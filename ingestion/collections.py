@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.access import Access
 from core.errors import CollectionNotFoundError
+from core.events import tell_of_collection
 from core.ids import CollectionId, new_id
 from core.tables import CollectionRow, DocumentRow, VersionRow
 from ingestion.errors import (
@@ -152,6 +153,7 @@ class Collections:
             versions = select(VersionRow.id).where(VersionRow.document_id.in_(documents))
             removed = remove_versions(session, versions)
             session.execute(delete(DocumentRow).where(DocumentRow.collection_id == row.id))
+            tell_of_collection(session, "collection.deleted", row.id)
             session.execute(delete(CollectionRow).where(CollectionRow.id == row.id))
             next_generation(session)
         return clear_files(self._store, removed)

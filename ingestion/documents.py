@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, aliased, undefer
 from core.access import Access
 from core.blobs import PendingBlob
 from core.errors import DocumentNotFoundError
+from core.events import tell_of_collection
 from core.ids import CollectionId, DocumentId, VersionId
 from core.tables import CollectionRow, DocumentRow, VersionRow, VersionTextRow
 from core.types import Box
@@ -167,7 +168,7 @@ class Documents:
             lock_collection(session, CollectionId(document.collection_id))
             scope = select(VersionRow.id).where(VersionRow.document_id == document_id)
             removed = remove_versions(session, scope)
-            session.execute(delete(DocumentRow).where(DocumentRow.id == document_id))
+            _delete(session, document)
             next_generation(session)
         return clear_files(self._store, removed)
 
@@ -186,7 +187,7 @@ class Documents:
             if not removed.version_ids:
                 raise _no_version(document_id, number)
             if session.scalar(of_document.limit(1)) is None:
-                session.execute(delete(DocumentRow).where(DocumentRow.id == document_id))
+                _delete(session, document)
             next_generation(session)
         return clear_files(self._store, removed)
 
@@ -262,6 +263,11 @@ def _filter(query: Select[DocumentRow, str], where: DocumentFilter) -> Select[Do
             is_newest, VersionRow.state == where.state
         )
     return query
+
+
+def _delete(session: Session, document: DocumentRow) -> None:
+    session.execute(delete(DocumentRow).where(DocumentRow.id == document.id))
+    tell_of_collection(session, "document.deleted", document.collection_id, document_id=document.id)
 
 
 def _get(session: Session, document_id: DocumentId, access: Access) -> tuple[DocumentRow, str]:

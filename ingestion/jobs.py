@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.access import Access
 from core.errors import JobNotFoundError
+from core.events import tell_of_version
 from core.ids import DocumentId, VersionId
 from core.tables import CollectionRow, DocumentRow, JobRow, VersionRow, now
 from ingestion.attempts import BLANK, OPEN_STATES, Attempt, JobError, JobState, Stage, change
@@ -132,6 +133,7 @@ class Jobs:
                 raise JobFinishedError(f"the job is {job.state} already")
             attempt = Attempt(job.id, job.attempt)
             change(session, attempt, OPEN_STATES, state="cancelled", finished_at=now())
+            tell_of_version(session, "job.cancelled", job.id)
         self._store.staging.remove(job_id)
         return self.get(job_id, access)
 

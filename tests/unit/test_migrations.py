@@ -16,6 +16,7 @@ import core.calibration_tables
 import core.evaluation_tables
 import core.people_tables
 import core.prompt_tables
+import core.webhook_tables
 import migrations
 from core.database import Database
 from core.tables import Base
@@ -26,6 +27,7 @@ TABLES = (
     core.evaluation_tables,
     core.people_tables,
     core.prompt_tables,
+    core.webhook_tables,
 )
 LAST_WITHOUT_PEOPLE = "0017"
 # what it took out of the rows cannot be brought back

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from app.rules import PUBLIC_PATHS
 from tests.unit.app.house import House
+from tests.unit.app.mcp_messages import post_message
 from tests.unit.app.owners import OTHER, PROMPT, QUERIES, SECRETS, TEXT, Draw, Town, settle
 from tests.unit.app.test_access import routes
 
@@ -58,10 +59,7 @@ def _call_tool(client: TestClient, draw: Draw) -> httpx2.Response:
         ("list_documents", {"collection": draw.collection()}),
         ("list_documents", {"cursor": draw.document()}),
     )
-    params = {"name": name, "arguments": arguments}
-    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-    headers = {"Accept": "application/json, text/event-stream"}
-    return client.post("/mcp", json=message, headers=headers)
+    return post_message(client, "tools/call", {"name": name, "arguments": arguments})
 
 
 # Every route that is not public. What changes things is asked of the other's and of nobody's only.
@@ -225,8 +223,11 @@ CHANGES: Final[Mapping[tuple[str, str], Ask]] = {
     ("POST", "/v1/jobs/{job_id}/retry"): lambda c, d: c.post(f"/v1/jobs/{d.job()}/retry"),
     ("DELETE", "/v1/jobs/{job_id}"): lambda c, d: c.delete(f"/v1/jobs/{d.job()}"),
 }
-# of the caller, of people or of sharing: test_roles has what each may do
-_OF_PEOPLE: Final = ("/sign-out", "/v1/me", "/v1/people", "/v1/groups", "/v1/keys", "/v1/audit")
+# of the caller, of people, of sharing or of webhooks: test_roles has what each may do
+_OF_PEOPLE: Final = (
+    *("/sign-out", "/v1/me", "/v1/people", "/v1/groups", "/v1/keys", "/v1/audit"),
+    "/v1/webhooks",
+)
 
 
 def test_every_route_is_asked(town: Town) -> None:

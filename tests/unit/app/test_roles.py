@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from app.rules import PUBLIC_PATHS, RULES
 from core.access import Role, Scope
 from tests.unit.app.house import House
+from tests.unit.app.mcp_messages import HELLO, post_message
 from tests.unit.app.owners import PROMPT
 from tests.unit.app.test_access import routes
 from tests.unit.app.town import CALLERS, QUESTIONS, STANDINGS, Kind, Things, Town
@@ -79,21 +80,6 @@ def _upload(client: TestClient, things: Things) -> httpx2.Response:
     return client.post(path, files={"file": (f"{things.new}.md", b"# A\n\nwords")})
 
 
-def _hello(client: TestClient, _things: Things) -> httpx2.Response:
-    headers = {"Accept": "application/json, text/event-stream"}
-    return client.post("/mcp", json=HELLO, headers=headers)
-
-
-HELLO: Final = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-06-18",
-        "capabilities": {},
-        "clientInfo": {"name": "tests", "version": "1"},
-    },
-}
 COLLECTION: Final = "/v1/collections/{t.collection}"
 DOCUMENT: Final = "/v1/documents/{t.document}"
 PERSON: Final = "/v1/people/{t.person}"
@@ -216,7 +202,7 @@ OF_ASKERS: Final[Mapping[Place, Row]] = {
 OF_NOTHING: Final[Mapping[Place, Row]] = {
     ("GET", "/v1/version"): _get("/v1/version", None),
     # a message that asks for nothing yet: whoever has a key may say hello
-    ("POST", "/mcp"): Row(_hello, None),
+    ("POST", "/mcp"): Row(lambda c, _: post_message(c, "initialize", HELLO), None),
     ("GET", "/metrics"): _get("/metrics", METRICS, everything=True),
     ("GET", "/v1/collections"): _get("/v1/collections", READ),
     ("POST", "/v1/collections"): _post(
@@ -293,7 +279,42 @@ OF_NOTHING: Final[Mapping[Place, Row]] = {
     ("DELETE", "/v1/groups/{group}/members/{person}"): _delete(MEMBER, PEOPLE, everything=True),
     ("GET", "/v1/audit"): _get("/v1/audit", PEOPLE, everything=True),
 }
-ROWS: Final = {**OF_COLLECTIONS, **OF_ASKERS, **OF_NOTHING}
+# About a webhook, which only owners of everything see.
+_HOOK: Final = "/v1/webhooks/whk_none"
+
+
+def _of_hook(method: str, path: str = "") -> Row:
+    """Whoever may is told that there is no such webhook."""
+    asked = _HOOK + path.format(message_id="msg_none")
+    return Row(
+        lambda c, _: c.request(method, asked, json={"is_enabled": False}),
+        MANAGE,
+        everything=True,
+        allowed=(404,),
+    )
+
+
+OF_WEBHOOKS: Final[Mapping[Place, Row]] = {
+    ("GET", "/v1/webhooks"): _get("/v1/webhooks", MANAGE, everything=True),
+    ("POST", "/v1/webhooks"): _post(
+        "/v1/webhooks",
+        *(MANAGE, {"url": "https://hooks.example.org/"}),
+        everything=True,
+        allowed=(201,),
+    ),
+    **{
+        (method, f"/v1/webhooks/{{webhook_id}}{path}"): _of_hook(method, path)
+        for method, path in (
+            ("GET", ""),
+            ("PATCH", ""),
+            ("DELETE", ""),
+            ("POST", "/ping"),
+            ("GET", "/deliveries"),
+            ("POST", "/deliveries/{message_id}/resend"),
+        )
+    },
+}
+ROWS: Final = {**OF_COLLECTIONS, **OF_ASKERS, **OF_NOTHING, **OF_WEBHOOKS}
 
 
 @pytest.fixture(scope="module")
@@ -367,7 +388,7 @@ def test_what_was_asked_is_the_askers_alone(town: Town, place: Place) -> None:
             assert response.status_code in row.allowed, (caller, response.text)
 
 
-@pytest.mark.parametrize("place", OF_NOTHING, ids=lambda place: " ".join(place))
+@pytest.mark.parametrize("place", [*OF_NOTHING, *OF_WEBHOOKS], ids=lambda place: " ".join(place))
 def test_the_rest_asks_who_calls_alone(town: Town, place: Place) -> None:
     row = ROWS[place]
     for caller, kind in CALLERS.items():

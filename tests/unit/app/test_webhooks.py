@@ -1,0 +1,285 @@
+"""Webhooks: told in the transaction that makes it so, signed, tried again, and never inside."""
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from sqlalchemy import update
+
+from app.webhooks.addresses import AddressCheck
+from app.webhooks.delivering import PAUSES_S, Deliverer
+from app.webhooks.sending import Sender
+from app.webhooks.signing import sign
+from core.events import EVENTS
+from core.tables import now
+from core.webhook_settings import networks_of
+from core.webhook_tables import DeliveryRow
+from tests.unit.app.house import POOL, House
+
+
+@dataclass
+class Receiver:
+    """A service that is told; replies with `statuses` in turn, and with the last of them on."""
+
+    url: str
+    statuses: list[int] = field(default_factory=lambda: [204])
+    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    def events(self) -> list[str]:
+        return [json.loads(body)["type"] for _, body in self.received]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    class Handler(BaseHTTPRequestHandler):
+        told: ClassVar[Receiver]
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.told.received.append(({k.lower(): v for k, v in self.headers.items()}, body))
+            statuses = self.told.statuses
+            self.send_response(statuses.pop(0) if len(statuses) > 1 else statuses[0])
+            self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_arguments: object) -> None:
+            """Says nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        Handler.told = Receiver(f"http://127.0.0.1:{server.server_port}/hook")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield Handler.told
+        server.shutdown()
+        thread.join()
+
+
+def deliver(house: House, allowed: str = "127.0.0.0/8") -> int:
+    """Send what is due."""
+    sender = Sender(AddressCheck(networks_of(allowed)), timeout_s=20)
+    return Deliverer(house.services.database, sender).run_due()
+
+
+def hook(house: House, url: str, **more: Any) -> dict[str, Any]:
+    made = house.client.post("/v1/webhooks", json={"url": url, **more})
+    assert made.status_code == 201, made.text
+    return dict(made.json())
+
+
+def deliveries(house: House, made: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(house.client.get(f"/v1/webhooks/{made['id']}/deliveries").json()["items"])
+
+
+def make_due(house: House) -> None:
+    """Let the time until the next tries pass."""
+    with house.services.database.session_scope() as session:
+        session.execute(update(DeliveryRow).values(next_at=now() - timedelta(seconds=1)))
+
+
+# ---- what is told --------------------------------------------------------------------------
+
+
+def test_documents_and_jobs_are_told_of(house: House, receiver: Receiver) -> None:
+    hook(house, receiver.url)
+    document_id = house.add("pool.txt", POOL)
+    house.add("broken.pdf", b"%PDF-1.7 broken")
+    job_id = house.upload("late.txt", "Late words.").json()["job_id"]
+    house.client.delete(f"/v1/jobs/{job_id}")
+    house.client.delete(f"/v1/documents/{document_id}")
+    house.client.post("/v1/collections", json={"name": "brief"})
+    house.client.delete("/v1/collections/brief")
+    deliver(house)
+    assert sorted(receiver.events()) == sorted(EVENTS)
+    told = {json.loads(body)["type"]: json.loads(body)["data"] for _, body in receiver.received}
+    assert told["document.searchable"]["document_id"] == document_id
+    assert told["document.searchable"]["collection"] == "default"
+    assert told["job.failed"]["error"] == {"code": "unreadable_document", "retryable": False}
+    assert told["job.cancelled"]["job_id"] == job_id
+
+
+def test_no_word_and_no_name_of_a_document_is_told(house: House, receiver: Receiver) -> None:
+    hook(house, receiver.url)
+    house.add("zephyrine.txt", "The zephyrine pool opens at nine.")
+    house.add("zephyrine.pdf", b"%PDF-1.7 zephyrine")
+    deliver(house)
+    assert len(receiver.received) == 2
+    assert all(b"zephyrine" not in body for _, body in receiver.received)
+
+
+def test_a_webhook_is_told_what_it_wants_and_no_more(house: House, receiver: Receiver) -> None:
+    house.client.post("/v1/collections", json={"name": "north"})
+    hook(house, receiver.url, events=["document.searchable"], collection="north")
+    house.add("a.txt", POOL)
+    house.add("broken.pdf", b"%PDF-1.7 broken", "north")
+    house.add("b.txt", POOL, "north")
+    deliver(house)
+    (body,) = [json.loads(body) for _, body in receiver.received]
+    assert (body["type"], body["data"]["collection"]) == ("document.searchable", "north")
+
+
+def test_what_was_not_committed_is_not_told(house: House) -> None:
+    made = hook(house, "https://hooks.example.org/")
+    document_id = house.add("pool.txt", POOL)
+    (before,) = deliveries(house, made)
+    house.client.delete(f"/v1/documents/{document_id}/versions/99")
+    assert deliveries(house, made) == [before]
+
+
+# ---- how it is sent --------------------------------------------------------------------------
+
+
+def test_a_message_is_signed_as_standard_webhooks_has_it() -> None:
+    signature = sign(
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        1614265330,
+        b'{"test": 2432232314}',
+    )
+    assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_a_receiver_can_check_what_it_got(house: House, receiver: Receiver) -> None:
+    made = hook(house, receiver.url)
+    ping = house.client.post(f"/v1/webhooks/{made['id']}/ping").json()
+    deliver(house)
+    ((headers, body),) = receiver.received
+    key = base64.b64decode(made["secret"].removeprefix("whsec_"))
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    wanted = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{wanted}"
+    assert headers["webhook-id"] == ping["id"]
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 300
+    assert json.loads(body)["type"] == "ping"
+    assert deliveries(house, made)[0]["state"] == "delivered"
+
+
+def test_the_secret_is_shown_once(house: House) -> None:
+    made = hook(house, "https://hooks.example.org/")
+    assert len(base64.b64decode(made["secret"].removeprefix("whsec_"))) == 32
+    for path in ("/v1/webhooks", f"/v1/webhooks/{made['id']}"):
+        assert made["secret"] not in house.client.get(path).text
+
+
+@pytest.mark.parametrize("status", [500, 404, 302])
+def test_a_message_is_tried_again_later(house: House, receiver: Receiver, status: int) -> None:
+    receiver.statuses = [status, 204]
+    made = hook(house, receiver.url)
+    house.client.post(f"/v1/webhooks/{made['id']}/ping")
+    assert deliver(house) == 1
+    (waiting,) = deliveries(house, made)
+    assert (waiting["state"], waiting["attempts"], waiting["status"]) == ("waiting", 1, status)
+    assert deliver(house) == 0
+    make_due(house)
+    assert deliver(house) == 1
+    assert deliveries(house, made)[0]["state"] == "delivered"
+    first, second = receiver.received
+    assert first[0]["webhook-id"] == second[0]["webhook-id"]
+    assert first[1] == second[1]
+
+
+def test_a_redirect_is_not_followed(house: House, receiver: Receiver) -> None:
+    receiver.statuses = [307]
+    made = hook(house, receiver.url)
+    house.client.post(f"/v1/webhooks/{made['id']}/ping")
+    deliver(house)
+    assert len(receiver.received) == 1
+
+
+def test_a_receiver_that_never_hears_is_given_up_and_can_be_tried_anew(
+    house: House, receiver: Receiver
+) -> None:
+    receiver.statuses = [503]
+    made = hook(house, receiver.url)
+    house.client.post(f"/v1/webhooks/{made['id']}/ping")
+    for _ in range(len(PAUSES_S) + 1):
+        assert deliver(house) == 1
+        make_due(house)
+    (failed,) = deliveries(house, made)
+    assert (failed["state"], failed["attempts"]) == ("failed", len(PAUSES_S) + 1)
+    assert deliver(house) == 0
+    receiver.statuses = [200]
+    path = f"/v1/webhooks/{made['id']}/deliveries/{failed['id']}/resend"
+    assert house.client.post(path).status_code == 202
+    deliver(house)
+    assert deliveries(house, made)[0]["state"] == "delivered"
+
+
+def test_a_receiver_that_is_gone_is_told_no_more(house: House, receiver: Receiver) -> None:
+    receiver.statuses = [410]
+    made = hook(house, receiver.url)
+    house.client.post(f"/v1/webhooks/{made['id']}/ping")
+    deliver(house)
+    assert house.client.get(f"/v1/webhooks/{made['id']}").json()["is_enabled"] is False
+    house.add("pool.txt", POOL)
+    assert len(deliveries(house, made)) == 1
+
+
+def test_while_it_is_off_nothing_is_sent_and_what_waits_goes_on_waiting(
+    house: House, receiver: Receiver
+) -> None:
+    made = hook(house, receiver.url)
+    path = f"/v1/webhooks/{made['id']}"
+    house.client.post(f"{path}/ping")
+    house.client.patch(path, json={"is_enabled": False})
+    assert deliver(house) == 0
+    house.client.patch(path, json={"is_enabled": True})
+    assert deliver(house) == 1
+
+
+def test_two_who_deliver_send_each_message_once(house: House, receiver: Receiver) -> None:
+    made = hook(house, receiver.url)
+    for _ in range(20):
+        house.client.post(f"/v1/webhooks/{made['id']}/ping")
+    threads = [threading.Thread(target=deliver, args=(house,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ids = [headers["webhook-id"] for headers, _ in receiver.received]
+    assert len(ids) == len(set(ids)) == 20
+
+
+# ---- where it is not sent --------------------------------------------------------------------
+
+
+def test_without_leave_nothing_inside_is_asked(house: House, receiver: Receiver) -> None:
+    made = hook(house, receiver.url)
+    house.client.post(f"/v1/webhooks/{made['id']}/ping")
+    deliver(house, allowed="")
+    assert receiver.received == []
+    (refused,) = deliveries(house, made)
+    assert refused["status"] is None
+    assert "CIMIENTO_WEBHOOKS__ALLOWED_NETWORKS" in refused["error"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("ftp://example.org/", "https://", "/hook", "https://ana:secret@example.org/"),
+        *("https://example.org/" + "a" * 2000, "javascript:alert(1)", ""),
+    ],
+)
+def test_an_address_that_is_none_is_refused(still_house: House, url: str) -> None:
+    response = still_house.client.post("/v1/webhooks", json={"url": url})
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+    assert "secret" not in response.text
+
+
+def test_a_deleted_webhook_takes_its_messages_with_it(house: House, tmp_path: Path) -> None:
+    made = hook(house, "https://hooks.example.org/")
+    house.client.post(f"/v1/webhooks/{made['id']}/ping")
+    assert made["events"] == list(EVENTS)
+    assert house.client.delete(f"/v1/webhooks/{made['id']}").status_code == 204
+    assert deliver(house) == 0
+    assert house.client.get(f"/v1/webhooks/{made['id']}").status_code == 404
