@@ -1,9 +1,10 @@
 """Who is calling, and what they may: one guard for every route. Refuses strangers."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
+from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 
 from app.errors import (
@@ -36,9 +37,9 @@ def authenticate(request: Request) -> Caller | None:
     return _caller_of_session(request, services)
 
 
-def guard(
+async def guard(
     request: Request, caller: Annotated[Caller | None, Depends(authenticate)]
-) -> Iterator[None]:
+) -> AsyncIterator[None]:
     """Let the caller through to this route or refuse; keep what was done for the audit log.
 
     Raises `ForbiddenError` for what a caller may see but not do, and what there is no such thing
@@ -51,12 +52,19 @@ def guard(
     services: Services = request.app.state.services
     rule = rule_of(request.method, request.scope["route"].path)
     _admit(caller, rule, is_key="authorization" in request.headers)
-    place = _find_place(services, request, caller, rule)
-    if place is not None and not caller.may(rule.role, place):
-        raise ForbiddenError(f"this takes the role {rule.role} in the collection")
+    # Threads are for what asks the database; most requests read, and leave that to the read itself.
+    if rule.role is not Role.READER:
+        place = await run_sync(_find_place, services, request, caller)
+        if not caller.may(rule.role, place):
+            raise ForbiddenError(f"this takes the role {rule.role} in the collection")
     yield
-    if rule.action is not None:
-        _record(services, request, caller, rule)
+    if rule.action is None:
+        return
+    deed = _deed(request, caller, rule.action)
+    if rule.is_read:
+        services.doors.audit.record_soon(deed)
+    else:
+        await run_sync(services.doors.audit.record, deed)
 
 
 def note(
@@ -71,7 +79,7 @@ def note(
     noted["details"] |= {key: value for key, value in details.items() if value is not None}
 
 
-def require_caller(caller: Annotated[Caller | None, Depends(authenticate)]) -> Caller:
+async def require_caller(caller: Annotated[Caller | None, Depends(authenticate)]) -> Caller:
     """Who calls, and what they may see."""
     if caller is None:
         raise UnauthenticatedError("this needs an API key or a signed-in browser")
@@ -81,7 +89,7 @@ def require_caller(caller: Annotated[Caller | None, Depends(authenticate)]) -> C
 TheCaller = Annotated[Caller, Depends(require_caller)]
 
 
-def require_access(caller: TheCaller) -> Access:
+async def require_access(caller: TheCaller) -> Access:
     """What the caller may see."""
     return caller.access
 
@@ -148,16 +156,11 @@ def _admit(caller: Caller, rule: Rule, *, is_key: bool) -> None:
         raise ForbiddenError("this is for owners of the service, and for keys to everything")
 
 
-def _find_place(
-    services: Services, request: Request, caller: Caller, rule: Rule
-) -> CollectionId | None:
-    """The collection that the path names, itself or by a document or job; None where it names none.
+def _find_place(services: Services, request: Request, caller: Caller) -> CollectionId:
+    """The collection that the path names, itself or by a document or job.
 
-    Raises what a read would raise where the caller may not see it. What is only read is left to
-    the read itself.
+    Raises what a read would raise where the caller may not see it.
     """
-    if rule.role is Role.READER:
-        return None
     parameters = request.path_params
     if "document_id" in parameters or "job_id" in parameters:
         document_id = parameters.get("document_id")
@@ -175,13 +178,13 @@ def _find_place(
     return collection.id
 
 
-def _record(services: Services, request: Request, caller: Caller, rule: Rule) -> None:
+def _deed(request: Request, caller: Caller, action: str) -> Deed:
     noted = request.scope.get("cimiento.deed", {})
     # the last thing that the path names is what it was done to
     named = {key: str(each) for key, each in request.path_params.items() if key != "name"}
     target = named.popitem()[1][:_MAX_TARGET_CHARS] if named else None
-    deed = Deed(
-        action=rule.action or "",
+    return Deed(
+        action=action,
         actor=caller.name,
         actor_label=caller.label,
         collection=noted.get("collection"),
@@ -189,7 +192,6 @@ def _record(services: Services, request: Request, caller: Caller, rule: Rule) ->
         details=named | noted.get("details", {}),
         request_id=request.scope.get("request_id", ""),
     )
-    (services.doors.audit.record_soon if rule.is_read else services.doors.audit.record)(deed)
 
 
 def _require_same_origin(request: Request, settings: Settings) -> None:

@@ -27,25 +27,26 @@ class Listed(Protocol):
 Item = TypeVar("Item", bound=Listed)
 
 
-def get_services(request: Request) -> Services:
+# asynchronous, as all that only looks something up: FastAPI sends others through a thread each
+async def get_services(request: Request) -> Services:
     """The services of this application."""
     services: Services = request.app.state.services
     return services
 
 
-def get_live(request: Request) -> LiveAnswers:
+async def get_live(request: Request) -> LiveAnswers:
     """The answers that are being written."""
     live: LiveAnswers = request.app.state.live
     return live
 
 
-def get_draining(request: Request) -> Draining:
+async def get_draining(request: Request) -> Draining:
     """Whether the service is shutting down."""
     draining: Draining = request.app.state.draining
     return draining
 
 
-def get_watch(request: Request) -> JobWatch:
+async def get_watch(request: Request) -> JobWatch:
     """What looks at the jobs that are followed."""
     watch: JobWatch = request.app.state.watch
     return watch
