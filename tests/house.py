@@ -12,7 +12,7 @@ import pytest
 ROOT: Final = Path(__file__).parent.parent
 PACKAGES: Final = (
     *("app", "core", "generation", "ingestion", "retrieval"),
-    *("migrations", "benchmarks", "tests"),
+    *("cimiento", "migrations", "benchmarks", "tests"),
 )
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

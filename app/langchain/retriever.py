@@ -5,8 +5,8 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
+from cimiento.client.langchain import document_of
 from core.access import Access
-from core.types import Passage
 from retrieval.retriever import Retriever
 from retrieval.types import Mode
 
@@ -42,22 +42,3 @@ class CimientoRetriever(BaseRetriever):
             where=self.where if where is None else where,
         )
         return [document_of(passage) for passage in found]
-
-
-def document_of(passage: Passage) -> Document:
-    """A passage as a document of langchain-core; its id is the chunk's."""
-    return Document(
-        id=str(passage.id),
-        page_content=passage.text,
-        metadata={
-            "document_id": passage.document_id,
-            "document_name": passage.document_name,
-            "version": passage.version,
-            "collection": passage.collection,
-            "page": passage.page,
-            "start": passage.start,
-            "end": passage.end,
-            "heading": passage.heading,
-            "score": passage.score,
-        },
-    )

@@ -9,9 +9,9 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 
 from app.langchain.embeddings import CimientoEmbeddings
-from app.langchain.retriever import document_of
 from app.langchain.texts import SeeThrough, Text, Texts
 from app.services import Services
+from cimiento.client.langchain import document_of
 from core.access import Access
 from core.types import Passage
 from retrieval.types import Mode, Refining

@@ -4,14 +4,21 @@ import json
 import socket
 import threading
 import time
+from typing import Any
 from urllib.parse import urlsplit
+
+from openai import OpenAI
 
 from core.ids import VersionId
 from ingestion.attempts import Attempt, Reading
 from tests.integration.app.conftest import Running
 from tests.unit.app.house import POOL
 
-QUESTION = {"question": "When does the swimming pool open?", "min_confidence": 0, "stream": True}
+QUESTION: dict[str, Any] = {
+    "question": "When does the swimming pool open?",
+    "min_confidence": 0,
+    "stream": True,
+}
 
 
 def connect(running: Running) -> socket.socket:
@@ -63,6 +70,22 @@ def test_a_service_that_hangs_up_stops_the_model(running: Running) -> None:
         )
         assert running.house.generator.is_writing.wait(10)
     assert running.house.generator.was_cancelled.wait(10)
+
+
+def test_an_openai_client_that_leaves_its_stream_stops_the_model(running: Running) -> None:
+    running.house.add("pool.txt", POOL)
+    running.house.generator.pause_s = 0.2
+    with OpenAI(base_url=f"{running.url}/v1", api_key=running.house.key) as client:
+        stream = client.chat.completions.create(
+            model="cimiento/default",
+            messages=[{"role": "user", "content": QUESTION["question"]}],
+            stream=True,
+            extra_body={"cimiento": {"min_confidence": 0}},
+        )
+        assert next(stream).choices[0].delta.role == "assistant"
+        assert running.house.generator.is_writing.wait(60)
+        stream.close()
+    assert running.house.generator.was_cancelled.wait(60)
 
 
 def test_an_upload_over_the_limit_is_refused_while_it_is_sent(running: Running) -> None:

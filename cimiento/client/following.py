@@ -1,0 +1,89 @@
+"""Streams that outlive a connection: what to ask for next, and what a line says. Sends nothing."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+from cimiento.client.calls import answer_events_path, job_path
+from cimiento.client.errors import problem_error
+from cimiento.client.events import (
+    AnswerEvent,
+    EventReader,
+    Finished,
+    PassagesFound,
+    answer_event,
+)
+from cimiento.client.models import Job
+from cimiento.client.sending import Sending
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Following(Protocol[T_co]):
+    """A stream of `T`, from its beginning or from where a connection broke."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last event has come."""
+        ...
+
+    def ask(self) -> Sending:
+        """The request for what has not come yet."""
+        ...
+
+    def read(self, line: str) -> T_co | None:
+        """Take a line; what it completes, if anything."""
+        ...
+
+
+class AnswerFollowing:
+    """The events of an answer, by `Last-Event-ID` where the connection breaks."""
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        self._body = body
+        self._answer_id: str | None = None
+        self._reader = EventReader()
+        self.is_over = False
+
+    def ask(self) -> Sending:
+        """Ask the question; once its answer has an id, for the events after the last one."""
+        self._reader = EventReader(self._reader.last_id)
+        if self._answer_id is None:
+            # asked again it is another answer, and charged again
+            return Sending("POST", "/v1/answer", json={**self._body, "stream": True}, is_safe=False)
+        headers = {"Last-Event-ID": self._reader.last_id}
+        return Sending("GET", answer_events_path(self._answer_id), headers=headers)
+
+    def read(self, line: str) -> AnswerEvent | None:
+        """Raises what ended the answer, if it has none."""
+        event = self._reader.read(line)
+        told = None if event is None else answer_event(event)
+        if isinstance(told, PassagesFound):
+            self._answer_id = told.answer_id
+        self.is_over = isinstance(told, Finished)
+        return told
+
+
+class JobFollowing:
+    """The states of a job. A new connection begins with the present one."""
+
+    def __init__(self, job_id: str) -> None:
+        self._path = f"{job_path(job_id)}/events"
+        self._reader = EventReader()
+        self.is_over = False
+
+    def ask(self) -> Sending:
+        """Ask for the states from now on."""
+        self._reader = EventReader()
+        return Sending("GET", self._path)
+
+    def read(self, line: str) -> Job | None:
+        """Raises `ApiError` where the job has disappeared."""
+        event = self._reader.read(line)
+        if event is None:
+            return None
+        if event.name == "error":
+            problem = json.loads(event.data)
+            raise problem_error(problem, int(problem.get("status", 500)))
+        self.is_over = event.name == "done"
+        return Job.model_validate_json(event.data)

@@ -1,0 +1,61 @@
+"""Server-sent events line by line, and what those of an answer mean."""
+
+import pytest
+
+from cimiento.client.errors import AnswerCancelledError, NotFoundError
+from cimiento.client.events import (
+    Delta,
+    EventReader,
+    PassagesFound,
+    Reasoning,
+    ServerEvent,
+    answer_event,
+)
+
+
+def read(*lines: str, last_id: str = "") -> list[ServerEvent]:
+    """The events of these lines."""
+    reader = EventReader(last_id)
+    return [event for line in lines if (event := reader.read(line)) is not None]
+
+
+def test_an_event_ends_with_an_empty_line() -> None:
+    assert read("event: delta", 'data: {"text": "a"}', "id: 7", "", "data: b") == [
+        ServerEvent("delta", '{"text": "a"}', "7")
+    ]
+
+
+def test_signs_of_life_and_unknown_fields_are_no_events() -> None:
+    assert read(": still there", "", "retry: 5", "", ":") == []
+
+
+def test_data_of_several_lines_is_joined() -> None:
+    assert read("data: a", "data:b", "data:  c", "") == [ServerEvent("message", "a\nb\n c", "")]
+
+
+def test_the_last_id_holds_until_the_next() -> None:
+    events = read("id: 1", "data: a", "", "data: b", "", last_id="0")
+    assert [event.id for event in events] == ["1", "1"]
+    assert [event.id for event in read("data: a", "", last_id="3")] == ["3"]
+
+
+def test_events_of_an_answer_are_typed() -> None:
+    assert answer_event(ServerEvent("delta", '{"text": "a"}', "1")) == Delta("a")
+    assert answer_event(ServerEvent("reasoning", '{"text": "a"}', "1")) == Reasoning("a")
+    found = answer_event(
+        ServerEvent("passages", '{"id": "ans_1", "standalone": null, "passages": []}', "1")
+    )
+    assert found == PassagesFound("ans_1", None, ())
+
+
+def test_an_event_of_a_newer_service_is_passed_over() -> None:
+    assert answer_event(ServerEvent("weather", '{"is": "fine"}', "1")) is None
+
+
+def test_what_ends_an_answer_without_one_is_raised() -> None:
+    with pytest.raises(AnswerCancelledError):
+        answer_event(ServerEvent("cancelled", "{}", "1"))
+    problem = '{"status": 404, "code": "collection_not_found", "detail": "it is gone"}'
+    with pytest.raises(NotFoundError, match="it is gone") as told:
+        answer_event(ServerEvent("error", problem, "1"))
+    assert told.value.code == "collection_not_found"
