@@ -183,7 +183,7 @@ class GenerationSettings(SettingsGroup):
         "0 takes every question alone.",
     )
     min_confidence: float = Field(
-        default=0.29, ge=0, le=1, description="Below this confidence the service refuses."
+        default=0.305, ge=0, le=1, description="Below this confidence the service refuses."
     )
     weights: Literal["auto", "float32", "bfloat16", "int8", "int4"] = Field(
         default="auto",
