@@ -49,6 +49,7 @@ class StoredAnswer:
     """An answer as it is kept. `response` is the whole of it, in the shape of the API."""
 
     id: AnswerId
+    asker: str
     question: str
     collections: tuple[str, ...] | None
     place: Place | None
@@ -58,6 +59,7 @@ class StoredAnswer:
     created_at: datetime
     finished_at: datetime
     redacted_at: datetime | None
+    shared_at: datetime | None
 
 
 class Answers:
@@ -99,10 +101,22 @@ class Answers:
             )
         return stored_of(row)
 
-    def get(self, answer_id: AnswerId, caller: Caller) -> StoredAnswer:
-        """One answer. Raises `AnswerNotFoundError`."""
+    def get(self, answer_id: AnswerId, caller: Caller, *, or_shared: bool = False) -> StoredAnswer:
+        """One answer of the caller's; with `or_shared` one of somebody else who shares it, too.
+
+        Raises `AnswerNotFoundError`.
+        """
         with self._database.read_scope() as session:
-            return stored_of(get_row(session, answer_id, caller))
+            return stored_of(get_row(session, answer_id, caller, or_shared=or_shared))
+
+    def share(self, answer_id: AnswerId, caller: Caller, *, is_on: bool = True) -> None:
+        """Let everybody read it who may see every collection that it quotes from, or end that.
+
+        Raises `AnswerNotFoundError`.
+        """
+        with self._database.session_scope() as session:
+            row = get_row(session, answer_id, caller)
+            row.shared_at = (row.shared_at or now()) if is_on else None
 
     def delete(self, answer_id: AnswerId, caller: Caller) -> None:
         """Forget an answer, with its question and the title that this gave.
@@ -129,11 +143,16 @@ class Answers:
             return len(found.all()) == len(version_ids)
 
 
-def get_row(session: Session, answer_id: AnswerId, caller: Caller) -> AnswerRow:
+def get_row(
+    session: Session, answer_id: AnswerId, caller: Caller, *, or_shared: bool = False
+) -> AnswerRow:
     """The row of an answer that is the caller's to read. Raises `AnswerNotFoundError`."""
     row = session.get(AnswerRow, answer_id)
-    found = collections_of(session, [answer_id])
-    if row is None or not caller.may_read(row.asker, found[answer_id]):
+    if row is None:
+        raise answer_not_found(answer_id)
+    # what is shared is read as if it were theirs: where they may see all that it quotes from
+    asker = caller.name if or_shared and row.shared_at is not None else row.asker
+    if not caller.may_read(asker, collections_of(session, [answer_id])[answer_id]):
         raise answer_not_found(answer_id)
     return row
 
@@ -199,6 +218,7 @@ def stored_of(row: AnswerRow) -> StoredAnswer:
         place = Place(ConversationId(row.conversation_id), parent_id)
     return StoredAnswer(
         id=AnswerId(row.id),
+        asker=row.asker,
         question=row.question,
         collections=None if row.collections is None else tuple(row.collections),
         place=place,
@@ -208,4 +228,5 @@ def stored_of(row: AnswerRow) -> StoredAnswer:
         created_at=row.created_at,
         finished_at=row.finished_at,
         redacted_at=row.redacted_at,
+        shared_at=row.shared_at,
     )

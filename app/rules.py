@@ -9,8 +9,10 @@ from core.access import Role, Scope
 # What a person can have in the address bar: the web application's page is sent for each. The same
 # paths are in app/web/src/lib/router.tsx.
 PAGE_PATHS: Final = (
-    *("/", "/sign-in", "/chat", "/chat/{conversation_id}"),
+    *("/", "/sign-in", "/chat", "/chat/{conversation_id}", "/answers/{answer_id}"),
     *("/documents", "/documents/{document_id}", "/collections", "/collections/{name}"),
+    *("/account", "/people", "/groups", "/audit", "/operations"),
+    *("/evaluations", "/evaluations/{evaluation_id}", "/prompts", "/prompts/{reference}"),
 )
 # Every route that answers strangers. A route that is not named here asks for credentials,
 # whoever wrote it: the application applies `app.access.authenticate` to all of its routes.
@@ -87,6 +89,7 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("PATCH", "/v1/collections/{name}"): _owns("collection.changed"),
     ("DELETE", "/v1/collections/{name}"): _owns("collection.deleted"),
     ("GET", "/v1/collections/{name}/map"): Rule(),
+    ("GET", "/v1/collections/{name}/confidence"): Rule(),
     ("GET", "/v1/collections/{name}/access"): _owns(None),
     ("PUT", "/v1/collections/{name}/access/people/{person}"): _owns("collection.shared"),
     ("DELETE", "/v1/collections/{name}/access/people/{person}"): _owns("collection.unshared"),
@@ -111,6 +114,8 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("POST", "/v1/answer"): _asks("answer.asked"),
     ("GET", "/v1/answers/{answer_id}"): _ASK,
     ("DELETE", "/v1/answers/{answer_id}"): Rule(Scope.ASK, action="answer.deleted"),
+    ("PUT", "/v1/answers/{answer_id}/share"): Rule(Scope.ASK, action="answer.shared"),
+    ("DELETE", "/v1/answers/{answer_id}/share"): Rule(Scope.ASK, action="answer.unshared"),
     ("POST", "/v1/answers/{answer_id}/cancel"): _ASK,
     ("GET", "/v1/answers/{answer_id}/events"): _ASK,
     ("POST", "/v1/answers/{answer_id}/feedback"): _ASK,
@@ -128,6 +133,7 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("DELETE", "/v1/conversations/{conversation_id}"): Rule(
         Scope.ASK, action="conversation.deleted"
     ),
+    ("GET", "/v1/operations"): Rule(Scope.MANAGE, everywhere=True),
     # prompts
     ("GET", "/v1/prompts"): Rule(),
     ("POST", "/v1/prompts"): Rule(Scope.MANAGE, everywhere=True, action="prompt.created"),

@@ -28,7 +28,7 @@ class AnswerRow(Base):
     __tablename__ = "answers"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    # Name of the caller who asked: the answer is theirs alone.
+    # Name of the caller who asked: the answer is theirs alone, until they share it.
     asker: Mapped[str] = mapped_column(String(80), index=True)
     question: Mapped[str] = mapped_column(Text)
     conversation_id: Mapped[str | None] = mapped_column(
@@ -46,6 +46,8 @@ class AnswerRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime] = mapped_column(UtcDateTime)
     redacted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Since when everybody may read it who may see all that it quotes from; None where nobody else.
+    shared_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class AnswerSourceRow(Base):

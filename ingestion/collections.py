@@ -27,19 +27,20 @@ from ingestion.store import Store
 DEFAULT_COLLECTION: Final = "default"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
-NO_SETTINGS: Final[Mapping[str, bool | int]] = MappingProxyType({})
 
-
-CollectionSettings = Mapping[str, bool | int]
+CollectionSetting = bool | int | list[str]
+CollectionSettings = Mapping[str, CollectionSetting]
 """Names and values; what is not there is as the service has it."""
+
+NO_SETTINGS: Final[CollectionSettings] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
     """A named set of documents; the unit of access.
 
-    `settings` say how it is answered from, where that is not as the service does it: samples,
-    likelihood.
+    `settings` say how it is answered from, where that is not as the service does it (samples,
+    likelihood), and what people are offered to ask first.
     """
 
     id: CollectionId
@@ -111,7 +112,7 @@ class Collections:
         *,
         description: str | None,
         language: str | None,
-        settings: Mapping[str, bool | int | None] = NO_SETTINGS,
+        settings: Mapping[str, CollectionSetting | None] = NO_SETTINGS,
     ) -> Collection:
         """Change what is not None; of `settings` those that are given, None for the service's own.
 
@@ -128,8 +129,8 @@ class Collections:
                 row.settings = {key: value for key, value in changed.items() if value is not None}
         return self.get(name, access)
 
-    def common_settings(self, access: Access) -> CollectionSettings:
-        """What all the collections in reach set alike."""
+    def common_settings(self, access: Access) -> Mapping[str, bool | int]:
+        """What all the collections in reach set alike, of what answers are made by."""
         with self._store.database.read_scope() as session:
             rows = session.execute(select(CollectionRow.id, CollectionRow.settings)).all()
         each = [row.settings for row in rows if access.allows(CollectionId(row.id))]
@@ -137,7 +138,7 @@ class Collections:
         return {
             key: value
             for key, value in first.items()
-            if all(other.get(key) == value for other in others)
+            if isinstance(value, int) and all(other.get(key) == value for other in others)
         }
 
     def delete(self, name: str, access: Access) -> Purged:

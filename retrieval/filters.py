@@ -1,4 +1,4 @@
-"""Conditions on documents, as JSON, to conditions on rows. Pure: reads no row, knows no access.
+"""Conditions on documents and passages, as JSON, to conditions on rows. Pure: knows no access.
 
     {"and": [{"field": "language", "op": "eq", "value": "es"},
              {"not": {"field": "metadata.year", "op": "lt", "value": 2024}}]}
@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, case, false, not_, or_
 
 from core.errors import CimientoError
-from core.tables import CollectionRow, DocumentRow, VersionRow
+from core.tables import ChunkRow, CollectionRow, DocumentRow, VersionRow
 from retrieval.metadata_sql import IS_BOOLEAN, IS_NUMBER, IS_TEXT, metadata_has, metadata_kind
 
 _MAX_DEPTH: Final = 8
@@ -25,6 +25,7 @@ _MOMENTS: Final = "2026-01-31 or 2026-01-31T12:00:00Z"
 _METADATA: Final = "metadata."
 _MAX_KEY_CHARS: Final = 64
 _MAX_NUMBER: Final = 1e300
+_MAX_ID_CHARS: Final = 18
 _ORDERINGS: Final = {"gt": gt, "gte": ge, "lt": lt, "lte": le}
 _OPERATORS: Final = ("eq", "in", *_ORDERINGS)
 
@@ -53,7 +54,7 @@ class _Field:
 
 
 def compile_filter(given: object) -> Condition:
-    """The condition on versions, documents and collections that a filter stands for.
+    """The condition on chunks, versions, documents and collections that a filter stands for.
 
     Raises `BadFilterError`, which names the place.
     """
@@ -179,6 +180,13 @@ def _whole(value: object) -> int:
     return value
 
 
+def _passage_id(value: object) -> int:
+    # ids go over the wire as text
+    if not isinstance(value, str) or not value.isdecimal() or len(value) > _MAX_ID_CHARS:
+        raise ValueError("must be the id of a passage")
+    return int(value)
+
+
 def _moment(value: object) -> datetime:
     try:
         read = datetime.fromisoformat(_text(value))
@@ -191,6 +199,7 @@ _FIELDS: Final[Mapping[str, _Field]] = {
     "collection": _Field(CollectionRow.name, _text),
     "document": _Field(DocumentRow.id, _text),
     "name": _Field(DocumentRow.name, _text),
+    "passage": _Field(ChunkRow.id, _passage_id),
     "version": _Field(VersionRow.number, _whole, is_ordered=True),
     "language": _Field(VersionRow.language, _text),
     "media_type": _Field(VersionRow.media_type, _text),

@@ -261,6 +261,7 @@ class StoredAnswerOut(AnswerOut):
     created_at: datetime
     finished_at: datetime
     redacted_at: datetime | None
+    shared_at: datetime | None = Field(description="Since when others may read it; else null.")
     feedback: FeedbackOut | None = None
 
     @classmethod
@@ -274,6 +275,7 @@ class StoredAnswerOut(AnswerOut):
                 "created_at": stored.created_at,
                 "finished_at": stored.finished_at,
                 "redacted_at": stored.redacted_at,
+                "shared_at": stored.shared_at,
                 "feedback": None if given is None else FeedbackOut.of(given),
             }
         )

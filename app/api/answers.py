@@ -41,12 +41,39 @@ def get_answer(
 ) -> StoredAnswerOut:
     """An answer that came to its end, without the words of what was deleted since.
 
-    Only the key or person that asked for it may read it, and only while it may see every
-    collection that the answer quotes from.
+    Only the key or person that asked for it may read it, unless it is shared, and only while it may
+    see every collection that the answer quotes from.
     """
-    _refuse_running(live, AnswerId(answer_id), caller)
-    stored = services.answers.get(AnswerId(answer_id), caller)
-    return StoredAnswerOut.of_stored(stored, services.feedback.find(stored.id))
+    if (found := live.find(AnswerId(answer_id))) is not None and found.is_running:
+        _refuse_running(live, AnswerId(answer_id), caller)
+    stored = services.answers.get(AnswerId(answer_id), caller, or_shared=True)
+    # what the asker thinks of it is not shared
+    own = stored.asker == caller.name or caller.is_owner
+    return StoredAnswerOut.of_stored(stored, services.feedback.find(stored.id) if own else None)
+
+
+@router.put(
+    "/v1/answers/{answer_id}/share",
+    summary="Share an answer",
+    status_code=204,
+    responses=problems(404),
+)
+def share_answer(answer_id: str, services: TheServices, caller: TheCaller) -> Response:
+    """Let everybody here read it who may see every collection that it quotes from."""
+    services.answers.share(AnswerId(answer_id), caller)
+    return Response(status_code=204)
+
+
+@router.delete(
+    "/v1/answers/{answer_id}/share",
+    summary="Stop sharing an answer",
+    status_code=204,
+    responses=problems(404),
+)
+def unshare_answer(answer_id: str, services: TheServices, caller: TheCaller) -> Response:
+    """Make it the asker's alone again."""
+    services.answers.share(AnswerId(answer_id), caller, is_on=False)
+    return Response(status_code=204)
 
 
 @router.delete(

@@ -9,6 +9,7 @@ from app.api.schemas import (
     CollectionNew,
     CollectionOut,
     CollectionPage,
+    ConfidenceOut,
     PurgedOut,
 )
 
@@ -50,6 +51,22 @@ def get_collection(
 ) -> CollectionOut:
     """One collection."""
     return CollectionOut.of(services.collections.get(name, access))
+
+
+@router.get(
+    "/v1/collections/{name}/confidence",
+    summary="Show when a collection's answers are refused",
+    responses=problems(404),
+)
+def get_confidence(
+    name: CollectionInPath, services: TheServices, access: CallerAccess
+) -> ConfidenceOut:
+    """From which confidence on this collection, asked alone, is answered from."""
+    found = services.calibrations.find(services.collections.get(name, access).id)
+    if found is None:
+        usual = services.settings.generation.min_confidence
+        return ConfidenceOut(min_confidence=usual, num_questions=None)
+    return ConfidenceOut(min_confidence=found.min_confidence, num_questions=found.num_questions)
 
 
 @router.patch("/v1/collections/{name}", summary="Change a collection", responses=problems(404))

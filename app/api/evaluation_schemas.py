@@ -128,6 +128,9 @@ class ReportOut(Reply):
         description="By `all`, by language (`lang:en`) and by kind of question (`kind:time`)."
     )
     funnel: dict[str, int]
+    curves: dict[str, list[tuple[float, float]]] = Field(
+        description="Coverage and risk, by confidence and by retrieval alone; empty without gold."
+    )
     costs_ms: dict[str, float]
     tokens_per_s: float | None
     worst: list[int] = Field(description="Lines of the questions that cost most.")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, SecretStr
 
-from app.api.fields import CollectionName, Reply, Request
+from app.api.fields import CollectionName, QuestionText, Reply, Request
 from core.types import Box, Passage
 from ingestion.attempts import JobError
 from ingestion.collections import Collection
@@ -50,6 +50,9 @@ class CollectionSettings(Request):
     samples: int | None = Field(
         default=None, ge=1, le=16, description="Drafts to sample, of which a reward picks one."
     )
+    first_questions: (
+        Annotated[list[Annotated[QuestionText, Field(max_length=200)]], Field(max_length=6)] | None
+    ) = Field(default=None, description="What people are offered to ask first.")
 
 
 class CollectionNew(Request):
@@ -92,6 +95,15 @@ class CollectionOut(Reply):
             num_documents=collection.num_documents,
             created_at=collection.created_at,
         )
+
+
+class ConfidenceOut(Reply):
+    """Below which confidence a question is refused."""
+
+    min_confidence: float
+    num_questions: int | None = Field(
+        description="Questions that it was fitted to; null where it is that of the service."
+    )
 
 
 class UploadOut(Reply):

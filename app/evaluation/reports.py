@@ -136,6 +136,8 @@ def as_json(manifest: Manifest, results: Sequence[CaseResult], summary: Summary)
             for group, figures in summary.groups.items()
         },
         "funnel": dict(summary.funnel),
+        # points of coverage and risk
+        "curves": {name: list(map(list, curve)) for name, curve in summary.curves.items()},
         "costs_ms": dict(summary.costs_ms),
         "tokens_per_s": summary.tokens_per_s,
         "worst": [item.case.line for item in worst(results)],

@@ -72,6 +72,10 @@ READS: Final[Mapping[tuple[str, str], Ask]] = {
     ("GET", "/v1/collections/{name}/map"): lambda c, d: c.get(
         f"/v1/collections/{d.collection()}/map", params={"format": d.one("json", "svg")}
     ),
+    ("GET", "/v1/collections/{name}/confidence"): lambda c, d: c.get(
+        f"/v1/collections/{d.collection()}/confidence"
+    ),
+    ("GET", "/v1/operations"): lambda c, _: c.get("/v1/operations"),
     ("GET", "/v1/documents"): _listing("/v1/documents", "collection", "cursor"),
     ("GET", "/v1/documents/{document_id}"): lambda c, d: c.get(f"/v1/documents/{d.document()}"),
     ("GET", "/v1/documents/{document_id}/content"): lambda c, d: _version(c, d, "content"),
@@ -200,6 +204,10 @@ CHANGES: Final[Mapping[tuple[str, str], Ask]] = {
     ),
     ("POST", "/v1/answers/{answer_id}/replay"): lambda c, d: c.post(
         f"/v1/answers/{d.answer()}/replay"
+    ),
+    ("PUT", "/v1/answers/{answer_id}/share"): lambda c, d: c.put(f"/v1/answers/{d.answer()}/share"),
+    ("DELETE", "/v1/answers/{answer_id}/share"): lambda c, d: c.delete(
+        f"/v1/answers/{d.answer()}/share"
     ),
     ("POST", "/v1/answers/{answer_id}/feedback"): lambda c, d: c.post(
         f"/v1/answers/{d.answer()}/feedback", json={"rating": d.one("up", "down")}

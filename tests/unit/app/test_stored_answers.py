@@ -120,6 +120,34 @@ def test_an_answer_is_not_theirs_who_may_no_longer_see_what_it_quotes(house: Hou
     assert answers.get(answer_id, Caller.owner()).id == answer_id
 
 
+def test_a_shared_answer_is_read_by_whoever_may_see_what_it_quotes(house: House) -> None:
+    house.add("pool.txt", POOL)
+    told = ask(house)
+    path = f"/v1/answers/{told['id']}"
+    house.client.post(f"{path}/feedback", json={"rating": "up"})
+    house.client.post("/v1/collections", json={"name": "elsewhere"})
+    keys = (
+        house.services.credentials.create_key("other", collections=[name])[1]
+        for name in ("default", "elsewhere")
+    )
+    seeing, blind = (house.new_client({"Authorization": f"Bearer {key}"}) for key in keys)
+    assert show(house, told["id"])["shared_at"] is None
+    assert seeing.put(f"{path}/share").status_code == 404
+
+    assert house.client.put(f"{path}/share").status_code == 204
+    shown = seeing.get(path).json()
+    assert (shown["answer"], shown["question"]) == (told["answer"], QUESTION)
+    assert shown["feedback"] is None
+    assert blind.get(path).json()["code"] == "answer_not_found"
+    # to read it is all that others may
+    for method, place in (("DELETE", path), ("DELETE", f"{path}/share"), ("GET", f"{path}/events")):
+        assert seeing.request(method, place).json()["code"] == "answer_not_found"
+    assert seeing.post(f"{path}/feedback", json={"rating": "down"}).status_code == 404
+
+    assert house.client.delete(f"{path}/share").status_code == 204
+    assert seeing.get(path).status_code == 404
+
+
 def test_a_deleted_answer_is_gone_with_its_question(house: House) -> None:
     house.add("pool.txt", POOL)
     told = ask(house, question=f"When does the {MARKER} pool open?")

@@ -102,6 +102,21 @@ def test_filter_leaves_the_documents_it_describes(
     assert "".join(sorted(passage.document_name for passage in found)) == expected
 
 
+@pytest.mark.parametrize("mode", list(Mode))
+def test_filter_leaves_single_passages_of_a_document(library: Library, mode: Mode) -> None:
+    texts = ["the pool opens", "the pool closes", "the pool is warm"]
+    library.publish(library.default_collection(), "a", texts)
+    retriever = library.retriever()
+    every = retriever.retrieve("pool", access=EVERYTHING, top_k=5, mode=mode)
+    wanted = sorted(str(passage.id) for passage in every)[:2]
+
+    where = condition("passage", in_=[*wanted, "999999"])
+    found = retriever.retrieve("pool", access=EVERYTHING, top_k=5, mode=mode, where=where)
+
+    assert len(every) == 3
+    assert sorted(str(passage.id) for passage in found) == wanted
+
+
 @pytest.mark.parametrize(
     ("where", "place"),
     [
@@ -115,6 +130,10 @@ def test_filter_leaves_the_documents_it_describes(
         (condition("language", eq=7), "filter.value"),
         (condition("language", in_="es"), "filter.value"),
         (condition("language", in_=[]), "filter.value"),
+        (condition("passage", eq=1), "filter.value"),
+        (condition("passage", eq="-1"), "filter.value"),
+        (condition("passage", eq="1" * 40), "filter.value"),
+        (condition("passage", gt="1"), "filter.op"),
         (condition("version", eq="1"), "filter.value"),
         (condition("version", eq=True), "filter.value"),
         (condition("uploaded", gt="yesterday"), "filter.value"),
