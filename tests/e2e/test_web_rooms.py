@@ -25,6 +25,17 @@ pytestmark = [pytest.mark.weights, NEEDS_CHROMIUM]
 AXE = ROOT / "app" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 PDF = "fastapi-alternatives.pdf"
 HUG = "Who created Hug?"
+# rooms by their address, and words that are there once all of the room is
+ROOMS = {
+    "/account": "New key",
+    "/people": "No password yet",
+    "/groups": "No groups yet",
+    "/audit": "made a sign-in link",
+    "/evaluations": "Nothing was evaluated yet",
+    "/prompts": "few_shot",
+    "/prompts/few_shot@1": "Approved answers to like questions",
+    "/operations": "multilingual-e5-small",
+}
 
 
 @pytest.fixture
@@ -258,6 +269,11 @@ def test_no_page_has_a_barrier_that_axe_finds(
     page.get_by_role("link", name="default").click()
     expect(page.locator(".plane canvas")).to_be_visible(timeout=WAIT_MS)
     check_with_axe(page, f"map-{scheme}")
+
+    for path, words in ROOMS.items():
+        page.goto(path)
+        expect(page.get_by_text(words).first).to_be_visible(timeout=WAIT_MS)
+        check_with_axe(page, f"{path.strip('/').replace('/', '-')}-{scheme}")
 
     page.keyboard.press("?")
     check_with_axe(page, f"keys-{scheme}")

@@ -6,12 +6,12 @@ import { useStore } from "./lib/store";
 import { findSession, session } from "./shell/session";
 import { Shell } from "./shell/shell";
 import { SignInPage } from "./sign-in/page";
-import { Loading } from "./ui/states";
+import { Failed, Loading } from "./ui/states";
 import { Toasts } from "./ui/toasts";
 import { useRoute } from "./lib/router";
 
 export function App(): ReactNode {
-  useWords();
+  const t = useWords();
   const spoken = useStore(language);
   const state = useStore(session);
   const route = useRoute();
@@ -22,7 +22,17 @@ export function App(): ReactNode {
   const isAtDoor = state === "out" || (route.name === "sign-in" && (route.token !== "" || route.problem !== ""));
   return (
     <>
-      {isAtDoor ? <SignInPage /> : state === "in" ? <Shell /> : <Loading />}
+      {isAtDoor ? (
+        <SignInPage />
+      ) : state === "in" ? (
+        <Shell />
+      ) : state === "lost" ? (
+        <main className="door" id="main">
+          <Failed message={t("network")} onRetry={() => void findSession()} />
+        </main>
+      ) : (
+        <Loading />
+      )}
       <Toasts />
     </>
   );

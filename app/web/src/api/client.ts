@@ -4,7 +4,7 @@ import { translate } from "../i18n/language";
 import { Problem, problemOf } from "./problem";
 import type { paths } from "./schema";
 
-type Method = "get" | "post" | "patch" | "delete";
+type Method = "get" | "post" | "put" | "patch" | "delete";
 type PathWith<M extends Method> = {
   [P in keyof paths]: paths[P] extends Record<M, { responses: unknown }> ? P : never;
 }[keyof paths];

@@ -97,7 +97,7 @@ function EditQuestion(props: { question: string; onSend: (text: string) => void;
 }
 
 /** The answer itself, whatever became of it. */
-function Ended({ turn }: { turn: Shown }): ReactNode {
+export function Ended({ turn }: { turn: Shown }): ReactNode {
   const t = useWords();
   const places = useMemo(
     () => turn.citations.map((citation) => placeOfCitation(citation, turn.passages ?? [])),

@@ -1,26 +1,25 @@
 // Whether an answer was any good; what is said later takes the place of it.
 
-import { type ReactNode, useState } from "react";
+import type { ReactNode } from "react";
 import { call } from "../api/client";
-import { messageOf } from "../api/problem";
 import { useWords } from "../i18n/language";
+import { attempt } from "../lib/attempt";
+import { Store, useStore } from "../lib/store";
 import { IconButton } from "../ui/button";
-import { notify } from "../ui/toasts";
 
 type Rating = "up" | "down";
 
+// beside the turns: those are drawn anew while they scroll, and when an answer has been stored
+const ratings = new Store<ReadonlyMap<string, Rating | null>>(new Map());
+
 export function Feedback({ answerId }: { answerId: string }): ReactNode {
   const t = useWords();
-  const [given, setGiven] = useState<Rating | null>(null);
+  const given = useStore(ratings).get(answerId) ?? null;
+  const set = (rating: Rating | null): void => ratings.update((all) => new Map(all).set(answerId, rating));
   const give = async (rating: Rating): Promise<void> => {
-    const before = given;
-    setGiven(rating);
-    try {
-      await call("post", "/v1/answers/{answer_id}/feedback", { params: { answer_id: answerId }, body: { rating } });
-    } catch (error) {
-      setGiven(before);
-      notify(messageOf(error), { isBad: true });
-    }
+    set(rating);
+    const params = { answer_id: answerId };
+    if (!(await attempt(() => call("post", "/v1/answers/{answer_id}/feedback", { params, body: { rating } })))) set(given);
   };
   const button = (rating: Rating, label: string): ReactNode => (
     <IconButton

@@ -10,6 +10,7 @@ import { Button } from "../ui/button";
 import { Failed, Loading } from "../ui/states";
 import { Composer, type ComposerHandle } from "./composer";
 import { narrowing, scope } from "./scope";
+import { ShareDialog } from "./share";
 import { type Asked, threadOf } from "./thread";
 import { Turns } from "./turns";
 import { Welcome } from "./welcome";
@@ -45,7 +46,7 @@ export function ChatPage({ conversation, answer }: Props): ReactNode {
         <h1 className="visually-hidden">{t("chat")}</h1>
         {state.state === "loading" && isEmpty && <Loading />}
         {state.state === "failed" && <Failed message={state.message} onRetry={() => void thread.load(answer)} />}
-        {isEmpty && (state.state === "new" || state.state === "ready") && <Welcome />}
+        {isEmpty && (state.state === "new" || state.state === "ready") && <Welcome onAsk={(question) => ask({ question })} />}
         {!isEmpty && <Turns thread={thread} state={state} onAsk={ask} onBranch={showBranch} />}
         {state.end !== null && state.id !== null && (
           <p className="branch-note">
@@ -66,6 +67,7 @@ export function ChatPage({ conversation, answer }: Props): ReactNode {
         <p className="composer-note">{t("askNote")}</p>
       </div>
       <EvidencePanel />
+      <ShareDialog />
     </div>
   );
 }

@@ -6,15 +6,13 @@ import { count, useWords } from "../i18n/language";
 import { useStore } from "../lib/store";
 import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
-import { EVERYTHING, scope } from "./scope";
+import { EVERYTHING, scope, type ScopedDocument } from "./scope";
 
 export function ScopeChoice({ collections }: { collections: readonly Collection[] }): ReactNode {
   const t = useWords();
   const chosen = useStore(scope);
-  if (chosen.kind === "documents") {
-    const [first] = chosen.documents;
-    const only = chosen.documents.length === 1 ? first?.name : null;
-    const name = only ?? count("documentsHere", chosen.documents.length);
+  if (chosen.kind === "documents" || chosen.kind === "passages") {
+    const name = chosen.kind === "passages" ? count("chunks", chosen.ids.length) : nameOf(chosen.documents);
     return (
       <span className="scope only">
         <Icon name="file" size={15} />
@@ -39,4 +37,9 @@ export function ScopeChoice({ collections }: { collections: readonly Collection[
       </select>
     </label>
   );
+}
+
+function nameOf(documents: readonly ScopedDocument[]): string {
+  const [first] = documents;
+  return (documents.length === 1 ? first?.name : null) ?? count("documentsHere", documents.length);
 }

@@ -3,6 +3,7 @@
 import { call } from "../api/client";
 import { messageOf } from "../api/problem";
 import type { AnswerRequest, Citation, ConversationWhole, Passage, Sentence, Turn } from "../api/types";
+import { finishDeletions } from "../documents/remove";
 import { currentRoute, navigate } from "../lib/router";
 import { Store } from "../lib/store";
 import { recall, remember } from "../lib/storage";
@@ -109,6 +110,7 @@ export class Thread {
     this.#change({ live: { answer, inPlaceOf } });
     let id: string;
     try {
+      await finishDeletions();
       id = await this.#begin();
     } catch (error) {
       answer.written.update((written) => ({ ...written, phase: "failed", problem: messageOf(error) }));

@@ -6,6 +6,7 @@ import { useWords } from "../i18n/language";
 import { IconButton } from "../ui/button";
 import { CopyButton } from "../ui/copy";
 import { Feedback } from "./feedback";
+import { ShareButton } from "./share";
 import type { Shown } from "./thread";
 
 interface Props {
@@ -25,6 +26,7 @@ export function Tools({ turn, isBusy, onEdit, onRegenerate, onBranch }: Props): 
       <IconButton icon="retry" size={16} label={t("regenerate")} disabled={isBusy} onClick={onRegenerate} />
       <IconButton icon="edit" size={16} label={t("editQuestion")} disabled={isBusy} onClick={onEdit} />
       {turn.status !== "cancelled" && turn.status !== "failed" && !turn.isHidden && <Feedback answerId={turn.id} />}
+      {!turn.isHidden && <ShareButton answerId={turn.id} />}
       {turn.made && (
         <span className="quiet small made">
           {turn.made.model} · {t("timing", { s: secondsText(turn.made.totalMs) })}

@@ -1,6 +1,6 @@
 // One collection: what it is about, its map, and how to be rid of it.
 
-import { type SyntheticEvent, type ReactNode, useState } from "react";
+import { type ReactNode, useState } from "react";
 import { call } from "../api/client";
 import { messageOf } from "../api/problem";
 import type { Collection } from "../api/types";
@@ -8,8 +8,12 @@ import { languageName } from "../i18n/format";
 import { count, useWords } from "../i18n/language";
 import { Link, navigate } from "../lib/router";
 import { useLoaded } from "../lib/use";
+import { Members } from "../people/members";
+import { Answering } from "../quality/answering";
+import { useMay } from "../shell/session";
 import { Button } from "../ui/button";
 import { Confirm, Dialog } from "../ui/dialog";
+import { Area, Form } from "../ui/form";
 import { Icon } from "../ui/icon";
 import { Failed, Loading } from "../ui/states";
 import { notify } from "../ui/toasts";
@@ -30,6 +34,7 @@ function Shown({ item, onChanged }: { item: Collection; onChanged: () => void })
   const t = useWords();
   const [mode, setMode] = useState<"shown" | "describing" | "deleting">("shown");
   const close = (): void => setMode("shown");
+  const isOwner = useMay("owner", item.name);
   const remove = async (): Promise<void> => {
     try {
       await call("delete", "/v1/collections/{name}", { params: { name: item.name } });
@@ -54,14 +59,16 @@ function Shown({ item, onChanged }: { item: Collection; onChanged: () => void })
           </p>
         </div>
         <div className="room-tools">
-          {item.name !== DEFAULT_COLLECTION && (
+          {isOwner && item.name !== DEFAULT_COLLECTION && (
             <Button icon="trash" onClick={() => setMode("deleting")}>
               {t("delete")}
             </Button>
           )}
-          <Button icon="edit" onClick={() => setMode("describing")}>
-            {t("describe")}
-          </Button>
+          {isOwner && (
+            <Button icon="edit" onClick={() => setMode("describing")}>
+              {t("describe")}
+            </Button>
+          )}
           <Link className="button main" to={{ name: "documents", collection: item.name }}>
             <Icon name="folder" size={16} />
             {t("documents")}
@@ -69,6 +76,8 @@ function Shown({ item, onChanged }: { item: Collection; onChanged: () => void })
         </div>
       </header>
       <CollectionMapView name={item.name} />
+      <Answering collection={item.name} />
+      {isOwner && <Members collection={item.name} />}
       <Dialog isOpen={mode === "describing"} onClose={close} title={t("describe")}>
         <Describe item={item} onClose={close} onChanged={onChanged} />
       </Dialog>
@@ -84,34 +93,21 @@ function Shown({ item, onChanged }: { item: Collection; onChanged: () => void })
   );
 }
 
-function Describe(props: { item: Collection; onClose: () => void; onChanged: () => void }): ReactNode {
+function Describe({ item, onClose, onChanged }: { item: Collection; onClose: () => void; onChanged: () => void }): ReactNode {
   const t = useWords();
-  const { item, onClose, onChanged } = props;
   const [description, setDescription] = useState(item.description);
-  const [fault, setFault] = useState<string | null>(null);
-  const save = async (event: SyntheticEvent): Promise<void> => {
-    event.preventDefault();
-    try {
-      await call("patch", "/v1/collections/{name}", { params: { name: item.name }, body: { description } });
-      onClose();
-      onChanged();
-    } catch (error) {
-      setFault(messageOf(error));
-    }
+  const [questions, setQuestions] = useState((item.settings.first_questions ?? []).join("\n"));
+  const save = async (): Promise<void> => {
+    const lines = questions.split("\n").map((line) => line.trim());
+    const body = { description, settings: { first_questions: lines.filter(Boolean) } };
+    await call("patch", "/v1/collections/{name}", { params: { name: item.name }, body });
+    onClose();
+    onChanged();
   };
   return (
-    <form className="form" onSubmit={save}>
-      {fault !== null && <Failed message={fault} />}
-      <label className="field">
-        {t("description")}
-        <textarea rows={4} maxLength={4000} value={description} onChange={(event) => setDescription(event.target.value)} />
-      </label>
-      <div className="dialog-buttons">
-        <Button onClick={onClose}>{t("cancel")}</Button>
-        <Button kind="main" type="submit">
-          {t("save")}
-        </Button>
-      </div>
-    </form>
+    <Form action={t("save")} onSend={save} onCancel={onClose}>
+      <Area label={t("description")} rows={3} maxLength={4000} value={description} onValue={setDescription} />
+      <Area label={t("firstQuestions")} hint={t("firstQuestionsHint")} rows={4} value={questions} onValue={setQuestions} />
+    </Form>
   );
 }

@@ -1,9 +1,9 @@
-// The points themselves: hover to read, press to open, drag around some to ask about their documents.
+// The points themselves: hover to read, press to open, drag around some to ask about them.
 
-import { type PointerEvent, type ReactNode, useEffect, useRef, useState } from "react";
+import { type PointerEvent, type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { call } from "../api/client";
 import type { CollectionMap } from "../api/types";
-import { MAX_DOCUMENTS, scope } from "../chat/scope";
+import { MAX_PASSAGES, scope } from "../chat/scope";
 import { count, useWords } from "../i18n/language";
 import { NEW_CHAT, navigate } from "../lib/router";
 import { useStore } from "../lib/store";
@@ -33,7 +33,7 @@ export function MapPlane({ map }: { map: CollectionMap }): ReactNode {
   const [size, setSize] = useState<Size | null>(null);
   const [over, setOver] = useState<number | null>(null);
   const [line, setLine] = useState<readonly Corner[]>([]);
-  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [chosen, setChosen] = useState<readonly string[]>([]);
   const painted = useStore(theme);
   const isDark = useMedia("(prefers-color-scheme: dark)");
 
@@ -56,7 +56,7 @@ export function MapPlane({ map }: { map: CollectionMap }): ReactNode {
   const onDown = (event: PointerEvent<HTMLElement>): void => {
     event.currentTarget.setPointerCapture(event.pointerId);
     setLine([at(event)]);
-    setChosen(new Set());
+    setChosen([]);
   };
   const onMove = (event: PointerEvent<HTMLElement>): void => {
     if (!size) return;
@@ -69,15 +69,14 @@ export function MapPlane({ map }: { map: CollectionMap }): ReactNode {
     const found = nearest(map.points, at(event), size, REACH_PX);
     if (isDrag(line)) {
       const inside = map.points.filter((point) => isInside(line, placeIn(point, size)));
-      setChosen(new Set(inside.map((point) => point.document_id)));
+      setChosen(inside.slice(0, MAX_PASSAGES).map((point) => point.id));
     } else if (found !== null) {
       navigate({ name: "document", id: map.points[found]?.document_id ?? "", version: null });
     }
     if (!isDrag(line)) setLine([]);
   };
   const ask = (): void => {
-    const documents = [...chosen].slice(0, MAX_DOCUMENTS).map((id) => ({ id, name: null }));
-    scope.set({ kind: "documents", documents });
+    scope.set({ kind: "passages", ids: chosen });
     navigate(NEW_CHAT);
   };
 
@@ -106,14 +105,14 @@ export function MapPlane({ map }: { map: CollectionMap }): ReactNode {
           />
         )}
       </div>
-      {chosen.size > 0 && (
+      {chosen.length > 0 && (
         <div className="lasso-tools" role="status">
           <Button kind="main" icon="chat" onClick={ask}>
-            {count("askAboutThese", Math.min(chosen.size, MAX_DOCUMENTS))}
+            {count("askAboutThese", chosen.length)}
           </Button>
           <Button
             onClick={() => {
-              setChosen(new Set());
+              setChosen([]);
               setLine([]);
             }}
           >
@@ -126,10 +125,14 @@ export function MapPlane({ map }: { map: CollectionMap }): ReactNode {
 }
 
 function Names({ map, size }: { map: CollectionMap; size: Size }): ReactNode {
-  const names = map.clusters
-    .slice(0, MAX_NAMED)
-    .map((cluster) => ({ ...placeIn(cluster, size), name: cluster.terms.slice(0, NAME_TERMS).join(" · ") }));
-  return namesThatFit(names, size).map(({ name, x, y }) => (
+  const fitting = useMemo(() => {
+    const names = map.clusters
+      .slice(0, MAX_NAMED)
+      .map((cluster) => ({ ...placeIn(cluster, size), name: cluster.terms.slice(0, NAME_TERMS).join(" · ") }));
+    const points = map.points.map((point) => ({ ...placeIn(point, size), cluster: point.cluster }));
+    return namesThatFit(names, points, size);
+  }, [map, size]);
+  return fitting.map(({ name, x, y }) => (
     <span key={`${name}@${x}`} className="cluster-name" style={{ left: x, top: y }}>
       {name}
     </span>

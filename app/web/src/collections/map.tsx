@@ -47,7 +47,7 @@ function Clusters({ map }: { map: CollectionMap }): ReactNode {
         <li key={index}>
           <span className="cluster-dot" style={{ background: colourOf(index) }} />
           <span className="clipped">{cluster.terms.slice(0, TERMS).join(" · ") || t("unnamed")}</span>
-          <meter aria-label={t("share")} min={0} max={largest} value={cluster.num_points} />
+          <meter aria-label={t("clusterShare")} min={0} max={largest} value={cluster.num_points} />
           <span className="small quiet">{count("chunks", cluster.num_points)}</span>
         </li>
       ))}

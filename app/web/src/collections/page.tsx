@@ -1,14 +1,16 @@
 // The collections: what there is, and how to begin another.
 
-import { type SyntheticEvent, type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { call } from "../api/client";
-import { messageOf } from "../api/problem";
 import { count, useWords } from "../i18n/language";
 import { Link, navigate } from "../lib/router";
 import { useStore } from "../lib/store";
+import { useOwnsService } from "../shell/session";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
+import { Area, Field, Form } from "../ui/form";
 import { Icon } from "../ui/icon";
+import { RoomHead } from "../ui/room";
 import { Failed, Loading } from "../ui/states";
 import { collections, loadCollections } from "./collections";
 
@@ -18,20 +20,17 @@ export function CollectionsPage(): ReactNode {
   const t = useWords();
   const listed = useStore(collections);
   const [isMaking, setMaking] = useState(false);
+  const mayMake = useOwnsService();
   useEffect(() => void loadCollections(), []);
   return (
     <div className="room">
-      <header className="room-head">
-        <div>
-          <h1>{t("collections")}</h1>
-          <p className="quiet">{t("collectionsLead")}</p>
-        </div>
-        <div className="room-tools">
+      <RoomHead title={t("collections")} lead={t("collectionsLead")}>
+        {mayMake && (
           <Button kind="main" icon="plus" onClick={() => setMaking(true)}>
             {t("newCollection")}
           </Button>
-        </div>
-      </header>
+        )}
+      </RoomHead>
       {listed.state === "loading" && <Loading />}
       {listed.state === "failed" && <Failed message={listed.message} onRetry={() => void loadCollections()} />}
       <ul className="cards">
@@ -59,35 +58,24 @@ function NewCollection({ onClose }: { onClose: () => void }): ReactNode {
   const t = useWords();
   const [name, setName] = useState("");
   const [description, setDescription] = useState("");
-  const [fault, setFault] = useState<string | null>(null);
-  const make = async (event: SyntheticEvent): Promise<void> => {
-    event.preventDefault();
-    try {
-      await call("post", "/v1/collections", { body: { name, description } });
-      onClose();
-      navigate({ name: "collection", collection: name });
-    } catch (error) {
-      setFault(messageOf(error));
-    }
+  const make = async (): Promise<void> => {
+    await call("post", "/v1/collections", { body: { name, description } });
+    onClose();
+    navigate({ name: "collection", collection: name });
   };
   return (
-    <form className="form" onSubmit={make}>
-      {fault !== null && <Failed message={fault} />}
-      <label className="field">
-        {t("name")}
-        <input required pattern={NAME} value={name} title={t("nameHint")} onChange={(event) => setName(event.target.value)} />
-        <span className="quiet small">{t("nameHint")}</span>
-      </label>
-      <label className="field">
-        {t("description")}
-        <textarea rows={3} maxLength={4000} value={description} onChange={(event) => setDescription(event.target.value)} />
-      </label>
-      <div className="dialog-buttons">
-        <Button onClick={onClose}>{t("cancel")}</Button>
-        <Button kind="main" type="submit">
-          {t("make")}
-        </Button>
-      </div>
-    </form>
+    <Form action={t("make")} onSend={make} onCancel={onClose}>
+      <Field
+        label={t("name")}
+        hint={t("nameHint")}
+        required
+        pattern={NAME}
+        title={t("nameHint")}
+        autoCapitalize="none"
+        value={name}
+        onValue={setName}
+      />
+      <Area label={t("description")} maxLength={4000} value={description} onValue={setDescription} />
+    </Form>
   );
 }

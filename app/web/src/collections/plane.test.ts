@@ -31,9 +31,21 @@ describe("the plane of a map", () => {
       { name: "travel", x: 4, y: 200 },
       { name: "", x: 300, y: 50 },
     ];
-    const placed = namesThatFit(names, SIZE);
-    expect(placed.map(({ name }) => name)).toEqual(["leave · days", "travel"]);
-    expect(placed[1]?.x).toBeGreaterThan(20);
+    const placed = namesThatFit(names, [], SIZE);
+    expect(placed.map(({ name }) => name)).toEqual(["leave · days", "days · off", "travel"]);
+    expect(placed[0]).toMatchObject({ x: 100, y: 100 });
+    expect(Math.abs((placed[1]?.y ?? 0) - 100)).toBeGreaterThanOrEqual(24);
+    expect(placed[2]?.x).toBeGreaterThan(20);
+  });
+
+  it("hides no small group behind the name of a large one", () => {
+    const small = [0, 1, 2].map((n) => ({ x: 205 + n, y: 102, cluster: 1 }));
+    const large = Array.from({ length: 40 }, (_, n) => ({ x: 160 + 2 * n, y: 100, cluster: 0 }));
+    const [name] = namesThatFit([{ name: "leave · days · holiday", x: 200, y: 100 }], [...large, ...small], SIZE);
+    expect(Math.abs((name?.y ?? 102) - 102)).toBeGreaterThan(12);
+    // where there is no other place, the group matters more
+    const everywhere = Array.from({ length: 600 }, (_, n) => ({ x: 50 * (n % 10), y: 4 * Math.floor(n / 10), cluster: n + 1 }));
+    expect(namesThatFit([{ name: "leave · days · holiday", x: 200, y: 100 }], everywhere, SIZE)).toEqual([]);
   });
 
   it("knows what a line that was drawn goes around, also where it is hollow", () => {

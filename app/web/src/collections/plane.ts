@@ -47,21 +47,71 @@ interface Named extends Point {
 
 const CHAR_PX = 6.6;
 const LINE_PX = 24;
+const PADDING_PX = 16;
+// where a name may stand, as shares of its own size from the middle of its group: there, else above or below it, else aside
+const OFFSETS = [
+  [0, 0],
+  [0, -1],
+  [0, 1],
+  [0, -2],
+  [0, 2],
+  [0.6, -1],
+  [-0.6, -1],
+  [0.6, 1],
+  [-0.6, 1],
+] as const;
+// a name that covers more of a group than this would hide it
+const MAX_COVERED = 0.34;
 
-/** Those of the names, the first ones first, that stand beside each other without touching. */
-export function namesThatFit(names: readonly Named[], size: Size): Named[] {
+/** Names, the first ones first, each where it touches no other name and hides no other group; those that fit nowhere are left out. */
+export function namesThatFit(
+  names: readonly Named[],
+  points: readonly (Point & { cluster: number })[],
+  size: Size,
+): Named[] {
+  const sizes = new Map<number, number>();
+  for (const { cluster } of points) sizes.set(cluster, (sizes.get(cluster) ?? 0) + 1);
   const placed: (Named & Size)[] = [];
-  for (const each of names) {
-    const width = each.name.length * CHAR_PX + 16;
+  for (const [own, each] of names.entries()) {
+    const width = each.name.length * CHAR_PX + PADDING_PX;
     if (!each.name || width > size.width) continue;
-    // a name at the edge is moved in, so that all of it can be read
-    const x = Math.min(Math.max(each.x, width / 2 + 4), size.width - width / 2 - 4);
-    const touches = placed.some(
-      (other) => Math.abs(other.x - x) < (other.width + width) / 2 && Math.abs(other.y - each.y) < LINE_PX,
-    );
-    if (!touches) placed.push({ ...each, x, width, height: LINE_PX });
+    for (const [across, down] of OFFSETS) {
+      const label = { ...within(each, across * width, down * LINE_PX, width, size), name: each.name, width, height: LINE_PX };
+      if (placed.some((other) => touch(label, other)) || hidesGroup(label, own, points, sizes)) continue;
+      placed.push(label);
+      break;
+    }
   }
   return placed.map(({ name, x, y }) => ({ name, x, y }));
+}
+
+/** Moved by so much, and in from the edge, so that all of it can be read. */
+function within(at: Point, across: number, down: number, width: number, size: Size): Point {
+  const [halfWidth, halfHeight] = [width / 2 + 4, LINE_PX / 2 + 2];
+  return {
+    x: Math.min(Math.max(at.x + across, halfWidth), size.width - halfWidth),
+    y: Math.min(Math.max(at.y + down, halfHeight), size.height - halfHeight),
+  };
+}
+
+function touch(one: Point & Size, other: Point & Size): boolean {
+  return Math.abs(other.x - one.x) < (other.width + one.width) / 2 && Math.abs(other.y - one.y) < LINE_PX;
+}
+
+function hidesGroup(
+  label: Point & Size,
+  own: number,
+  points: readonly (Point & { cluster: number })[],
+  sizes: ReadonlyMap<number, number>,
+): boolean {
+  const covered = new Map<number, number>();
+  for (const { x, y, cluster } of points) {
+    if (cluster === own || Math.abs(x - label.x) > label.width / 2 || Math.abs(y - label.y) > label.height / 2) continue;
+    const count = (covered.get(cluster) ?? 0) + 1;
+    if (count > MAX_COVERED * (sizes.get(cluster) ?? 0)) return true;
+    covered.set(cluster, count);
+  }
+  return false;
 }
 
 /** Whether a point is inside the closed line through the corners. */

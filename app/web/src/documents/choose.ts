@@ -2,6 +2,7 @@
 
 import { DEFAULT_COLLECTION } from "../collections/collections";
 import { currentRoute } from "../lib/router";
+import { mayDo, me } from "../shell/session";
 import { filesOfInput } from "./files";
 import { addUploads } from "./uploads";
 
@@ -9,7 +10,7 @@ export const FILE_INPUT_ID = "files";
 export const FOLDER_INPUT_ID = "folder";
 
 export function chooseFiles(): void {
-  document.getElementById(FILE_INPUT_ID)?.click();
+  if (collectionHere() !== null) document.getElementById(FILE_INPUT_ID)?.click();
 }
 
 export function chooseFolder(): void {
@@ -17,14 +18,18 @@ export function chooseFolder(): void {
 }
 
 export function takeChosen(input: HTMLInputElement): void {
-  if (input.files) addUploads(filesOfInput(input.files), collectionHere());
+  const collection = collectionHere();
+  if (input.files && collection !== null) addUploads(filesOfInput(input.files), collection);
   // the same file may be chosen again
   input.value = "";
 }
 
-/** Where new files go: into the collection that is looked at. */
-export function collectionHere(): string {
+/** Where new files go: into the collection that is looked at, else the default one, else the first that takes them. */
+export function collectionHere(): string | null {
   const route = currentRoute();
-  if (route.name === "collection") return route.collection;
-  return route.name === "documents" ? (route.collection ?? DEFAULT_COLLECTION) : DEFAULT_COLLECTION;
+  const here = route.name === "collection" || route.name === "documents" ? route.collection : null;
+  const who = me.get();
+  if (here !== null) return mayDo(who, "editor", here) ? here : null;
+  const known = who?.collections?.map(({ name }) => name) ?? [];
+  return [DEFAULT_COLLECTION, ...known].find((name) => mayDo(who, "editor", name)) ?? null;
 }

@@ -11,6 +11,7 @@ import { languageName, momentText, numberText, sizeText } from "../i18n/format";
 import { count, useWords } from "../i18n/language";
 import { Link, NEW_CHAT, navigate } from "../lib/router";
 import { useLoaded } from "../lib/use";
+import { useMay } from "../shell/session";
 import { Button } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { Failed, Loading } from "../ui/states";
@@ -43,6 +44,7 @@ interface ShownProps {
 
 function Shown({ item, version, versions }: ShownProps): ReactNode {
   const t = useWords();
+  const mayDelete = useMay("editor", item.collection);
   const askAbout = (): void => {
     scope.set({ kind: "documents", documents: [item] });
     navigate(NEW_CHAT);
@@ -65,9 +67,11 @@ function Shown({ item, version, versions }: ShownProps): ReactNode {
           <Button icon="chat" onClick={askAbout}>
             {t("askAbout")}
           </Button>
-          <Button icon="trash" onClick={remove}>
-            {t("delete")}
-          </Button>
+          {mayDelete && (
+            <Button icon="trash" onClick={remove}>
+              {t("delete")}
+            </Button>
+          )}
           <a className="button main" href={contentAddress(item.id, version.version)} download="">
             <Icon name="download" size={16} />
             {t("download")}

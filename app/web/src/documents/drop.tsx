@@ -11,6 +11,7 @@ export function DropTarget(): ReactNode {
   const t = useWords();
   const [isOver, setOver] = useState(false);
   useEffect(() => listen(setOver), []);
+  const here = isOver ? collectionHere() : null;
   return (
     <>
       <input id={FILE_INPUT_ID} type="file" multiple hidden onChange={(event) => takeChosen(event.target)} />
@@ -26,7 +27,7 @@ export function DropTarget(): ReactNode {
         <div className="drop-over">
           <p>
             <Icon name="upload" size={28} />
-            {t("dropNow", { collection: collectionHere() })}
+            {here === null ? t("dropNowhere") : t("dropNow", { collection: here })}
           </p>
         </div>
       )}
@@ -55,6 +56,7 @@ function listen(setOver: (isOver: boolean) => void): () => void {
     depth = 0;
     setOver(false);
     const collection = collectionHere();
+    if (collection === null) return;
     void filesOfDrop(event.dataTransfer).then((files) => addUploads(files, collection));
   };
   addEventListener("dragenter", enter, { signal });

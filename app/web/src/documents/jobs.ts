@@ -13,10 +13,10 @@ const MAX_ASKED_FOR = 4;
 
 export const jobs = new Store<ReadonlyMap<string, Job>>(new Map());
 const followed = new Set<string>();
-let tellChanged: (documentId: string) => Promise<void> = () => Promise.resolve();
+let tellChanged: (documentId: string) => Promise<unknown> = () => Promise.resolve();
 
 /** Called with the document whose job came to its end, or was cancelled or queued anew. */
-export function whenJobChanged(callback: (documentId: string) => Promise<void>): void {
+export function whenJobChanged(callback: (documentId: string) => Promise<unknown>): void {
   tellChanged = callback;
 }
 let timer: ReturnType<typeof setTimeout> | null = null;

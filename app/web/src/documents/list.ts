@@ -58,14 +58,16 @@ async function fetchPage(cursor: string | null): Promise<void> {
   }
 }
 
-/** Takes over what is newly known of a document, also that it is gone. */
-export async function refreshDocument(id: string): Promise<void> {
+/** Takes over what is newly known of a document, and returns it; null where it is gone. */
+export async function refreshDocument(id: string): Promise<Document | null> {
   try {
     const item = await call("get", "/v1/documents/{document_id}", { params: { document_id: id } });
     documents.update((listed) => ({ ...listed, items: withItem(listed, item) }));
     attend(item);
+    return item;
   } catch (error) {
     if (error instanceof Problem && error.status === 404) forgetDocumentRow(id);
+    return null;
   }
 }
 

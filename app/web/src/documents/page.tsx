@@ -3,12 +3,13 @@
 import { type ReactNode, useEffect, useState } from "react";
 import type { JobState } from "../api/types";
 import { collections, loadCollections } from "../collections/collections";
-
 import { count, useWords } from "../i18n/language";
 import { navigate } from "../lib/router";
 import { useStore } from "../lib/store";
 import { useRested } from "../lib/use";
+import { useMay } from "../shell/session";
 import { Button } from "../ui/button";
+import { Choice } from "../ui/form";
 import { Icon } from "../ui/icon";
 import { Empty, Failed, Loading } from "../ui/states";
 import { chooseFiles, chooseFolder } from "./choose";
@@ -26,6 +27,7 @@ export function DocumentsPage({ collection }: { collection: string | null }): Re
   const listed = useStore(documents);
   const gone = useStore(leaving);
   const { items: all } = useStore(collections);
+  const mayAdd = useMay("editor", collection ?? undefined);
 
   useEffect(() => void loadCollections(), []);
   useEffect(() => void lookFor({ collection, q: q || null, state }), [collection, q, state]);
@@ -42,14 +44,16 @@ export function DocumentsPage({ collection }: { collection: string | null }): Re
             {t("kinds")}
           </p>
         </div>
-        <div className="room-tools">
-          <Button icon="folder" onClick={chooseFolder}>
-            {t("chooseFolder")}
-          </Button>
-          <Button kind="main" icon="upload" onClick={chooseFiles}>
-            {t("choose")}
-          </Button>
-        </div>
+        {mayAdd && (
+          <div className="room-tools">
+            <Button icon="folder" onClick={chooseFolder}>
+              {t("chooseFolder")}
+            </Button>
+            <Button kind="main" icon="upload" onClick={chooseFiles}>
+              {t("choose")}
+            </Button>
+          </div>
+        )}
       </header>
       <div className="filters">
         <label className="search">
@@ -75,36 +79,13 @@ export function DocumentsPage({ collection }: { collection: string | null }): Re
       {listed.state === "failed" && <Failed message={listed.message} onRetry={() => void lookFor(listed.wanted)} />}
       {listed.state === "loading" && <Loading />}
       {listed.state === "ready" && items.length === 0 && (
-        <Empty icon="folder" title={isFiltered ? t("noMatch") : t("empty")} {...(isFiltered ? {} : { text: t("emptyLead") })}>
-          {!isFiltered && <p className="quiet small drop-hint">{t("orDrop")}</p>}
+        <Empty icon="folder" title={isFiltered ? t("noMatch") : t("empty")} {...(isFiltered || !mayAdd ? {} : { text: t("emptyLead") })}>
+          {!isFiltered && mayAdd && <p className="quiet small drop-hint">{t("orDrop")}</p>}
         </Empty>
       )}
       {items.length > 0 && (
         <DocumentRows items={items} hasMore={listed.cursor !== null} showCollection={collection === null && all.length > 1} />
       )}
     </div>
-  );
-}
-
-interface ChoiceProps {
-  label: string;
-  value: string;
-  choices: readonly (readonly [value: string, label: string])[];
-  onChoose: (value: string) => void;
-}
-
-function Choice({ label, value, choices, onChoose }: ChoiceProps): ReactNode {
-  return (
-    <label className="choice">
-      <span className="visually-hidden">{label}</span>
-      <select value={value} onChange={(event) => onChoose(event.target.value)}>
-        {choices.map(([name, text]) => (
-          <option key={name} value={name}>
-            {text}
-          </option>
-        ))}
-      </select>
-      <Icon name="chevron" size={14} />
-    </label>
   );
 }

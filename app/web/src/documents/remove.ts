@@ -1,4 +1,5 @@
-// Deleting with a moment to change one's mind: only after it does the service delete, for good.
+// Deleting with a moment to change one's mind: only after it does the service delete, for good. Whoever
+// asks in that moment has made up their mind: what was deleted is gone before the question is asked.
 
 import { call } from "../api/client";
 import { messageOf, Problem } from "../api/problem";
@@ -10,7 +11,11 @@ import { notify } from "../ui/toasts";
 import { forgetDocumentRow, leaving, refreshDocument } from "./list";
 
 export const UNDO_MS = 6000;
-const waiting = new Map<string, ReturnType<typeof setTimeout>>();
+interface Waiting {
+  timer: ReturnType<typeof setTimeout>;
+  dismiss: () => void;
+}
+const waiting = new Map<string, Waiting>();
 
 // whoever closes the page meant it
 if (typeof addEventListener !== "undefined") {
@@ -27,21 +32,30 @@ export function deleteDocument({ id, name }: Pick<Document, "id" | "name">): voi
     stays: true,
   });
   const timer = setTimeout(() => {
-    dismiss();
     void deleteNow(id, {}).then((isGone) => isGone && notify(translate("deleted", { name })));
   }, UNDO_MS);
-  waiting.set(id, timer);
+  waiting.set(id, { timer, dismiss });
+}
+
+/** Deletes at once what waits for its moment to pass. Raises nothing: what was refused is told. */
+export async function finishDeletions(): Promise<void> {
+  await Promise.all([...waiting.keys()].map((id) => deleteNow(id, {})));
 }
 
 function keepDocument(id: string): void {
-  clearTimeout(waiting.get(id));
-  waiting.delete(id);
+  endWaiting(id);
   stay(id);
 }
 
-async function deleteNow(id: string, options: { keepalive?: boolean }): Promise<boolean> {
-  clearTimeout(waiting.get(id));
+function endWaiting(id: string): void {
+  const found = waiting.get(id);
+  clearTimeout(found?.timer);
+  found?.dismiss();
   waiting.delete(id);
+}
+
+async function deleteNow(id: string, options: { keepalive?: boolean }): Promise<boolean> {
+  endWaiting(id);
   try {
     await call("delete", "/v1/documents/{document_id}", { params: { document_id: id }, ...options });
   } catch (error) {

@@ -7,6 +7,7 @@ import { dateText } from "../i18n/format";
 import { useWords } from "../i18n/language";
 import { Link } from "../lib/router";
 import { sentenceCase } from "../lib/text";
+import { useMay } from "../shell/session";
 import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { Meter } from "../ui/states";
@@ -71,6 +72,7 @@ function Facts({ item, job }: Pick<Props, "item" | "job">): ReactNode {
 function Buttons({ item, job, isOpen }: Omit<Props, "showCollection"> & { isOpen: boolean }): ReactNode {
   const t = useWords();
   const { name } = item;
+  const mayChange = useMay("editor", item.collection);
   const remove = (): void => {
     deleteDocument(item);
     // its row goes, and the focus with it
@@ -79,6 +81,7 @@ function Buttons({ item, job, isOpen }: Omit<Props, "showCollection"> & { isOpen
   const tell = (work: Promise<void>): void => void work.catch((error: unknown) => notify(messageOf(error), { isBad: true }));
   const isLocked = item.state === "failed" && wantsPassword(job?.error?.code);
   const canRetry = item.state === "cancelled" || (item.state === "failed" && job?.error?.retryable !== false);
+  if (!mayChange) return null;
   return (
     <span className="document-buttons">
       {isLocked && <PasswordButton item={item} />}

@@ -1,15 +1,17 @@
 // Files that are being added, in a corner of every page: progress of each, cancel, try again.
 
 import { type ReactNode, useState } from "react";
-import type { Job } from "../api/types";
+import { call } from "../api/client";
+import type { Job, Version } from "../api/types";
 import { count, useWords } from "../i18n/language";
 import { useStore } from "../lib/store";
 import { sentenceCase } from "../lib/text";
+import { useLoaded } from "../lib/use";
 import { Button, IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { Meter } from "../ui/states";
 import { isOpenJob, jobs } from "./jobs";
-import { stageText, stateText } from "./stages";
+import { changesOf, stageText, stateText } from "./stages";
 import { clearEnded, dropUpload, retryUpload, type UploadEntry, uploads } from "./uploads";
 
 const MAX_SHOWN = 60;
@@ -51,6 +53,7 @@ export function UploadTray(): ReactNode {
 function TrayRow({ entry, job }: { entry: UploadEntry; job: Job | undefined }): ReactNode {
   const t = useWords();
   const { name, state } = entry;
+  const published = usePublished(entry, job);
   const isSent = state === "accepted" || state === "known";
   const failed = entry.error ?? job?.error?.message ?? null;
   const hasFailed = state === "failed" || job?.state === "failed";
@@ -91,8 +94,18 @@ function TrayRow({ entry, job }: { entry: UploadEntry; job: Job | undefined }): 
     if (now === "waiting") return t("waiting");
     if (now === "sending") return t("uploading");
     if (now === "known") return t("known");
+    if (work?.state === "searchable" && entry.before && published) return changesOf(entry.before, published);
     return work ? stageText(work, "queued") : stateText("queued");
   }
+}
+
+/** The version that took the place of another, once it has. */
+function usePublished({ documentId, before }: UploadEntry, job: Job | undefined): Version | null {
+  const isWanted = before !== null && documentId !== null && job?.state === "searchable";
+  const loaded = useLoaded(isWanted ? documentId : null, (signal) =>
+    call("get", "/v1/documents/{document_id}", { params: { document_id: documentId ?? "" }, signal }),
+  );
+  return loaded.state === "ready" ? loaded.value.version : null;
 }
 
 function isBusy(entry: UploadEntry, known: ReadonlyMap<string, Job>): boolean {

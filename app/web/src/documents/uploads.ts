@@ -1,6 +1,7 @@
 // Files on their way to the service, a few at a time, and what became of each.
 
 import { isAbort, messageOf, Problem } from "../api/problem";
+import type { Version } from "../api/types";
 import { uploadFile } from "../api/upload";
 import { Store } from "../lib/store";
 import type { NamedFile } from "./files";
@@ -20,6 +21,8 @@ export interface UploadEntry {
   error: string | null;
   jobId: string | null;
   documentId: string | null;
+  /** Of a document that was here already, the version that this one takes the place of. */
+  before: Version | null;
 }
 
 // A browser keeps six connections to a host; questions and events need theirs.
@@ -43,6 +46,7 @@ export function addUploads(files: readonly NamedFile[], collection: string): voi
     error: null,
     jobId: null,
     documentId: null,
+    before: null,
   }));
   uploads.update((all) => [...all, ...entries]);
   sendNext();
@@ -86,7 +90,9 @@ async function sendOne({ key, file, name, collection }: UploadEntry): Promise<vo
     const state = accepted.deduplicated || accepted.skipped ? "known" : "accepted";
     change(key, { state, jobId: accepted.job_id, documentId: accepted.document_id });
     if (state === "accepted") followJob(accepted.job_id);
-    await refreshDocument(accepted.document_id);
+    const item = await refreshDocument(accepted.document_id);
+    // while the new one is on its way, the old one is still searched
+    if (item && item.version.version < accepted.version) change(key, { before: item.version });
   } catch (error) {
     if (isAbort(error)) uploads.update((all) => all.filter((entry) => entry.key !== key));
     else change(key, { state: "failed", error: messageOf(error) });

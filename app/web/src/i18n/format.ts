@@ -3,7 +3,8 @@
 import { language } from "./language";
 
 export function sizeText(bytes: number): string {
-  const [value, unit] = bytes < 1e6 ? [Math.max(bytes / 1e3, 0.1), "kilobyte"] : [bytes / 1e6, "megabyte"];
+  const [value, unit] =
+    bytes < 1e6 ? [Math.max(bytes / 1e3, 0.1), "kilobyte"] : bytes < 1e9 ? [bytes / 1e6, "megabyte"] : [bytes / 1e9, "gigabyte"];
   return new Intl.NumberFormat(language.get(), {
     style: "unit",
     unit,

@@ -7,17 +7,22 @@ import { es } from "./es";
 
 export const LANGUAGES = { en: "English", es: "Español" } as const;
 export type Language = keyof typeof LANGUAGES;
-type Strings = typeof en;
-export type Key = keyof Strings;
-
+type Strings = Record<string, string>;
 type Names<S extends string> = S extends `${string}{${infer N}}${infer R}` ? N | Names<R> : never;
-type Values<K extends Key> = Record<Names<Strings[K]>, string | number>;
-type Given<K extends Key> = [Names<Strings[K]>] extends [never] ? [] : [values: Values<K>];
-
+type Given<S extends string> = [Names<S>] extends [never] ? [] : [values: Record<Names<S>, string | number>];
 /** What has a form for one and a form for many. */
-export type Counted = { [K in Key]: K extends `${infer B}_one` ? B : never }[Key];
+type CountedIn<S> = { [K in keyof S]: K extends `${infer B}_one` ? B : never }[keyof S];
 
-const STRINGS: Record<Language, Record<Key, string>> = { en, es };
+export interface Vocabulary<S extends Strings> {
+  readonly en: S;
+  readonly es: Record<keyof S, string>;
+  /** In the language in use, with its values filled in. */
+  translate: <K extends keyof S & string>(key: K, ...given: Given<S[K]>) => string;
+  /** "1 page", "7 pages". */
+  count: (what: CountedIn<S>, n: number) => string;
+  /** `translate`; the part that calls this is drawn anew when the language changes. */
+  useWords: () => Vocabulary<S>["translate"];
+}
 
 export const language = new Store<Language>(initialLanguage());
 
@@ -36,23 +41,27 @@ export function chooseLanguage(name: Language): void {
   language.set(name);
 }
 
-export function translate<K extends Key>(key: K, ...[values]: Given<K>): string {
-  return fill(STRINGS[language.get()][key], values ?? {});
-}
-
-/** "1 page", "7 pages". */
-export function count(what: Counted, n: number): string {
-  const name = language.get();
-  const form = new Intl.PluralRules(name).select(n) === "one" ? "one" : "other";
-  return fill(STRINGS[name][`${what}_${form}`], { n: new Intl.NumberFormat(name).format(n) });
+/** The words of a part of the page; those of a part that is loaded late come with it. */
+export function vocabulary<const S extends Strings>(words: S, translated: Record<keyof S, string>): Vocabulary<S> {
+  const strings: Record<Language, Record<string, string>> = { en: words, es: translated };
+  const translate: Vocabulary<S>["translate"] = (key, ...[values]) =>
+    fill(strings[language.get()][key] ?? key, values ?? {});
+  const count = (what: string, n: number): string => {
+    const name = language.get();
+    const form = new Intl.PluralRules(name).select(n) === "one" ? "one" : "other";
+    return fill(strings[name][`${what}_${form}`] ?? what, { n: new Intl.NumberFormat(name).format(n) });
+  };
+  const useWords = (): typeof translate => {
+    useStore(language);
+    return translate;
+  };
+  return { en: words, es: translated, translate, count, useWords };
 }
 
 export function fill(text: string, values: Record<string, string | number>): string {
   return text.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name]));
 }
 
-/** The words of the language in use; the part that calls this is drawn anew when it changes. */
-export function useWords(): typeof translate {
-  useStore(language);
-  return translate;
-}
+export const { translate, count, useWords } = vocabulary(en, es);
+export type Key = keyof typeof en;
+export type Counted = CountedIn<typeof en>;

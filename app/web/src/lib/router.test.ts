@@ -5,12 +5,22 @@ const ROUTES: Route[] = [
   { name: "chat", conversation: null, answer: null },
   { name: "chat", conversation: "cnv_1", answer: null },
   { name: "chat", conversation: "cnv_1", answer: "ans_2" },
+  { name: "answer", id: "ans_1" },
   { name: "documents", collection: null },
   { name: "documents", collection: "handbook" },
   { name: "document", id: "doc_1", version: null },
   { name: "document", id: "doc_1", version: 3 },
   { name: "collections" },
   { name: "collection", collection: "handbook" },
+  { name: "account" },
+  { name: "people" },
+  { name: "groups" },
+  { name: "audit" },
+  { name: "evaluations" },
+  { name: "evaluation", id: "evl_1" },
+  { name: "prompts" },
+  { name: "prompt", reference: "few_shot@1" },
+  { name: "operations" },
 ];
 
 describe("addresses", () => {

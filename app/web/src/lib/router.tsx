@@ -5,10 +5,20 @@ import { Store, useStore } from "./store";
 
 export type Route =
   | { name: "chat"; conversation: string | null; answer: string | null }
+  | { name: "answer"; id: string }
   | { name: "documents"; collection: string | null }
   | { name: "document"; id: string; version: number | null }
   | { name: "collections" }
   | { name: "collection"; collection: string }
+  | { name: "account" }
+  | { name: "people" }
+  | { name: "groups" }
+  | { name: "audit" }
+  | { name: "evaluations" }
+  | { name: "evaluation"; id: string }
+  | { name: "prompts" }
+  | { name: "prompt"; reference: string }
+  | { name: "operations" }
   | { name: "sign-in"; token: string; problem: string }
   | { name: "missing" };
 
@@ -23,11 +33,23 @@ export function parseRoute(path: string, search: string): Route {
       return NEW_CHAT;
     case "chat":
       return id === undefined ? NEW_CHAT : { name: "chat", conversation: id, answer: query.get("answer") };
+    case "answers":
+      return id === undefined ? { name: "missing" } : { name: "answer", id };
     case "documents":
       if (id === undefined) return { name: "documents", collection: query.get("collection") };
       return { name: "document", id, version: Number(query.get("version")) || null };
     case "collections":
       return id === undefined ? { name: "collections" } : { name: "collection", collection: id };
+    case "account":
+    case "people":
+    case "groups":
+    case "audit":
+    case "operations":
+      return { name: id === undefined ? room : "missing" };
+    case "evaluations":
+      return id === undefined ? { name: "evaluations" } : { name: "evaluation", id };
+    case "prompts":
+      return id === undefined ? { name: "prompts" } : { name: "prompt", reference: id };
     case "sign-in":
       return { name: "sign-in", token: query.get("token") ?? "", problem: query.get("problem") ?? "" };
     default:
@@ -55,7 +77,20 @@ export function hrefOf(route: Route): string {
       return `/documents/${id(route.id)}${route.version ? `?version=${route.version}` : ""}`;
     case "collection":
       return `/collections/${id(route.collection)}`;
+    case "answer":
+      return `/answers/${id(route.id)}`;
+    case "evaluation":
+      return `/evaluations/${id(route.id)}`;
+    case "prompt":
+      return `/prompts/${id(route.reference)}`;
     case "collections":
+    case "evaluations":
+    case "prompts":
+    case "operations":
+    case "account":
+    case "people":
+    case "groups":
+    case "audit":
     case "sign-in":
       return `/${route.name}`;
     case "missing":

@@ -21,10 +21,14 @@ export type Loaded<T> =
   | { state: "ready"; value: T }
   | { state: "failed"; message: string };
 
-/** What `load` gives; loaded anew whenever `key` changes. A null key loads nothing. */
+/**
+ * What `load` gives; loaded anew whenever `key` changes. A null key loads nothing.
+ * With `keepsOld` what was there is shown until the new comes: for the same thing, asked for again.
+ */
 export function useLoaded<T>(
   key: string | null,
   load: (signal: AbortSignal) => Promise<T>,
+  { keepsOld = false } = {},
 ): Loaded<T> {
   const [held, setHeld] = useState<{ key: string | null; loaded: Loaded<T> }>({
     key: null,
@@ -46,7 +50,7 @@ export function useLoaded<T>(
     );
     return () => control.abort();
   }, [key]);
-  return held.key === key ? held.loaded : { state: "loading" };
+  return held.key === key || (keepsOld && held.loaded.state === "ready") ? held.loaded : { state: "loading" };
 }
 
 /** A value that follows another one once it has rested for a while. */

@@ -1,14 +1,16 @@
-// Language, theme, keys, and the way out.
+// One's account, language, theme, keys, and the way out.
 
 import type { ReactNode } from "react";
 import { chooseLanguage, type Key, language, useWords } from "../i18n/language";
+import { navigate } from "../lib/router";
 import { useStore } from "../lib/store";
 import { chooseTheme, THEMES, type Theme, theme } from "../lib/theme";
 import { Icon } from "../ui/icon";
 import { Menu, MenuChoice, MenuItem, MenuLine } from "../ui/menu";
+import { Avatar } from "../ui/room";
 import { LANGUAGE_CHOICES } from "./choices";
 import { overlay } from "./overlays";
-import { signOut } from "./session";
+import { me, nameOf, signOut } from "./session";
 
 const THEME_NAMES = { system: "themeSystem", light: "themeLight", dark: "themeDark" } as const satisfies Record<Theme, Key>;
 
@@ -16,15 +18,22 @@ export function AccountMenu(): ReactNode {
   const t = useWords();
   const spoken = useStore(language);
   const painted = useStore(theme);
+  const who = useStore(me);
+  const name = who ? nameOf(who) : t("preferences");
   const trigger = (
     <button type="button" className="account">
-      <Icon name="half" />
-      {t("preferences")}
+      <Avatar name={name} />
+      <span className="clipped">{name}</span>
+      <span className="visually-hidden">{t("preferences")}</span>
       <Icon name="chevron" size={14} />
     </button>
   );
   return (
     <Menu trigger={trigger} side="top" align="start">
+      <MenuItem icon="person" onSelect={() => navigate({ name: "account" })}>
+        {t("account")}
+      </MenuItem>
+      <MenuLine />
       <MenuChoice label={t("language")} value={spoken} choices={LANGUAGE_CHOICES} onChoose={chooseLanguage} />
       <MenuLine />
       <MenuChoice

@@ -11,7 +11,8 @@ import { chooseTheme } from "../lib/theme";
 import { Dialog } from "../ui/dialog";
 import { Icon, type IconName } from "../ui/icon";
 import { closeOverlay, overlay } from "./overlays";
-import { signOut } from "./session";
+import { signOut, useMay } from "./session";
+import { useRooms } from "./sidebar";
 
 const MAX_SHOWN = 12;
 
@@ -98,12 +99,18 @@ function Commands(): ReactNode {
 function useCommands(): Command[] {
   const t = useWords();
   const { items } = useStore(conversations);
+  const rooms = useRooms();
+  const mayAdd = useMay("editor");
   return [
     { id: "new", icon: "plus", label: t("newChat"), run: () => navigate(NEW_CHAT) },
-    { id: "documents", icon: "folder", label: t("documents"), run: () => navigate({ name: "documents", collection: null }) },
-    { id: "collections", icon: "layers", label: t("collections"), run: () => navigate({ name: "collections" }) },
-    { id: "upload", icon: "upload", label: t("choose"), run: chooseFiles },
-    { id: "folder", icon: "upload", label: t("chooseFolder"), run: chooseFolder },
+    ...rooms.map(({ icon, label, to }): Command => ({ id: label, icon, label: t(label), run: () => navigate(to) })),
+    { id: "account", icon: "person", label: t("account"), run: () => navigate({ name: "account" }) },
+    ...(mayAdd
+      ? ([
+          { id: "upload", icon: "upload", label: t("choose"), run: chooseFiles },
+          { id: "folder", icon: "upload", label: t("chooseFolder"), run: chooseFolder },
+        ] as const)
+      : []),
     { id: "keys", icon: "keyboard", label: t("keys"), run: () => overlay.set("keys") },
     { id: "en", icon: "globe", label: "English", run: () => chooseLanguage("en") },
     { id: "es", icon: "globe", label: "Español", run: () => chooseLanguage("es") },

@@ -11,14 +11,31 @@ import { Link, NEW_CHAT, type Route } from "../lib/router";
 import { useStore } from "../lib/store";
 import { Empty, Loading } from "../ui/states";
 
+// rooms that most visits never enter come when they are entered
+const AccountPage = lazy(async () => ({ default: (await import("../account/page")).AccountPage }));
+const AnswerPage = lazy(async () => ({ default: (await import("../chat/answer-page")).AnswerPage }));
+const AuditPage = lazy(async () => ({ default: (await import("../people/audit")).AuditPage }));
 const CollectionPage = lazy(async () => ({ default: (await import("../collections/collection-page")).CollectionPage }));
+const GroupsPage = lazy(async () => ({ default: (await import("../people/groups")).GroupsPage }));
+const EvaluationPage = lazy(async () => ({ default: (await import("../quality/evaluation")).EvaluationPage }));
+const EvaluationsPage = lazy(async () => ({ default: (await import("../quality/evaluations")).EvaluationsPage }));
+const OperationsPage = lazy(async () => ({ default: (await import("../operations/page")).OperationsPage }));
+const PromptPage = lazy(async () => ({ default: (await import("../quality/prompt")).PromptPage }));
+const PromptsPage = lazy(async () => ({ default: (await import("../quality/prompts")).PromptsPage }));
+const PeoplePage = lazy(async () => ({ default: (await import("../people/page")).PeoplePage }));
 
 export function Room({ route }: { route: Route }): ReactNode {
   useTitle(route);
+  return <Suspense fallback={<Loading />}>{roomOf(route)}</Suspense>;
+}
+
+function roomOf(route: Route): ReactNode {
   switch (route.name) {
     case "chat":
     case "sign-in":
       return <ChatPage conversation={route.name === "chat" ? route.conversation : null} answer={route.name === "chat" ? route.answer : null} />;
+    case "answer":
+      return <AnswerPage key={route.id} id={route.id} />;
     case "documents":
       return <DocumentsPage collection={route.collection} />;
     case "document":
@@ -26,11 +43,25 @@ export function Room({ route }: { route: Route }): ReactNode {
     case "collections":
       return <CollectionsPage />;
     case "collection":
-      return (
-        <Suspense fallback={<Loading />}>
-          <CollectionPage key={route.collection} name={route.collection} />
-        </Suspense>
-      );
+      return <CollectionPage key={route.collection} name={route.collection} />;
+    case "evaluations":
+      return <EvaluationsPage />;
+    case "evaluation":
+      return <EvaluationPage key={route.id} id={route.id} />;
+    case "prompts":
+      return <PromptsPage />;
+    case "prompt":
+      return <PromptPage reference={route.reference} />;
+    case "operations":
+      return <OperationsPage />;
+    case "account":
+      return <AccountPage />;
+    case "people":
+      return <PeoplePage />;
+    case "groups":
+      return <GroupsPage />;
+    case "audit":
+      return <AuditPage />;
     case "missing":
       return <Missing />;
   }
@@ -55,10 +86,20 @@ function useTitle(route: Route): void {
   const { items } = useStore(conversations);
   const names: Record<Route["name"], string> = {
     chat: t("chat"),
+    answer: t("sharedAnswer"),
     documents: t("documents"),
     document: t("documents"),
     collections: t("collections"),
     collection: route.name === "collection" ? route.collection : "",
+    evaluations: t("quality"),
+    evaluation: t("quality"),
+    prompts: t("quality"),
+    prompt: route.name === "prompt" ? route.reference : "",
+    operations: t("operations"),
+    account: t("account"),
+    people: t("people"),
+    groups: t("people"),
+    audit: t("people"),
     "sign-in": t("signIn"),
     missing: t("missing"),
   };

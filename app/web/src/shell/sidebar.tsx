@@ -7,15 +7,42 @@ import { Icon, type IconName } from "../ui/icon";
 import { AccountMenu } from "./account-menu";
 import { ConversationList } from "./conversation-list";
 import { overlay } from "./overlays";
+import { useMay, useOwnsService } from "./session";
 
-const ROOMS: readonly { icon: IconName; label: Key & ("documents" | "collections"); to: Route; names: Route["name"][] }[] = [
+interface RoomLink {
+  icon: IconName;
+  label: Key & ("documents" | "collections" | "quality" | "operations" | "people");
+  to: Route;
+  names: readonly Route["name"][];
+}
+
+const ROOMS: readonly RoomLink[] = [
   { icon: "folder", label: "documents", to: { name: "documents", collection: null }, names: ["documents", "document"] },
   { icon: "layers", label: "collections", to: { name: "collections" }, names: ["collections", "collection"] },
 ];
+const QUALITY: RoomLink = {
+  icon: "chart",
+  label: "quality",
+  to: { name: "evaluations" },
+  names: ["evaluations", "evaluation", "prompts", "prompt"],
+};
+const ROOMS_OF_OWNERS: readonly RoomLink[] = [
+  { icon: "gauge", label: "operations", to: { name: "operations" }, names: ["operations"] },
+  { icon: "people", label: "people", to: { name: "people" }, names: ["people", "groups", "audit"] },
+];
+
+/** The rooms that who is signed in may enter. */
+export function useRooms(): readonly RoomLink[] {
+  const ownsService = useOwnsService();
+  // who chooses how a collection is answered from wants to know how well
+  const ownsSome = useMay("owner");
+  return [...ROOMS, ...(ownsSome ? [QUALITY] : []), ...(ownsService ? ROOMS_OF_OWNERS : [])];
+}
 
 export function Sidebar(): ReactNode {
   const t = useWords();
   const route = useRoute();
+  const rooms = useRooms();
   const isNewChat = route.name === "chat" && route.conversation === null;
   return (
     <aside className="sidebar" aria-label={t("menu")}>
@@ -33,7 +60,7 @@ export function Sidebar(): ReactNode {
           <Icon name="plus" />
           {t("newChat")}
         </Link>
-        {ROOMS.map(({ icon, label, to, names }) => (
+        {rooms.map(({ icon, label, to, names }) => (
           <Link key={label} className="room-link" to={to} aria-current={names.includes(route.name) ? "page" : undefined}>
             <Icon name={icon} />
             {t(label)}

@@ -10,6 +10,7 @@ import { useLoaded } from "../lib/use";
 import { LanguageChoice } from "../shell/choices";
 import { signIn, signInWithPassword } from "../shell/session";
 import { Button } from "../ui/button";
+import { Field } from "../ui/form";
 import { Failed } from "../ui/states";
 
 type Way = "given-link" | "link" | "password";
@@ -34,11 +35,11 @@ export function SignInPage(): ReactNode {
     setBusy(true);
     setFault(null);
     try {
-      await (way === "password" ? signInWithPassword(name, password) : signIn(link));
+      await (way === "password" ? signInWithPassword(name, password) : signIn(link, way === "given-link" ? password : ""));
       if (route.name === "sign-in") navigate(NEW_CHAT, { replace: true });
     } catch (error) {
       setFault(faultOf(error));
-      if (way === "given-link") setWay("link");
+      if (way === "given-link" && isLinkWorthless(error)) setWay("link");
     } finally {
       setBusy(false);
     }
@@ -51,11 +52,28 @@ export function SignInPage(): ReactNode {
         {way !== "password" && <p className="quiet">{way === "given-link" ? t("signInOnce") : t("signInLead")}</p>}
         {fault !== null && <Failed message={fault} />}
         <form onSubmit={enter}>
-          {way === "link" && <Field label={t("signInLabel")} value={link} onChange={setLink} />}
+          {way === "link" && <Field label={t("signInLabel")} required value={link} onValue={setLink} />}
+          {way === "given-link" && (
+            <Field
+              label={t("choosePassword")}
+              hint={t("choosePasswordHint")}
+              type="password"
+              autoComplete="new-password"
+              value={password}
+              onValue={setPassword}
+            />
+          )}
           {way === "password" && (
             <>
-              <Field label={t("userName")} value={name} onChange={setName} autoComplete="username" />
-              <Field label={t("password")} value={password} onChange={setPassword} type="password" autoComplete="current-password" />
+              <Field label={t("userName")} required autoComplete="username" autoCapitalize="none" value={name} onValue={setName} />
+              <Field
+                label={t("password")}
+                type="password"
+                autoComplete="current-password"
+                required
+                value={password}
+                onValue={setPassword}
+              />
             </>
           )}
           <Button kind="main" type="submit" disabled={isBusy}>
@@ -81,23 +99,6 @@ export function SignInPage(): ReactNode {
   );
 }
 
-interface FieldProps {
-  label: string;
-  value: string;
-  onChange: (value: string) => void;
-  type?: "text" | "password";
-  autoComplete?: string;
-}
-
-function Field({ label, value, onChange, type = "text", autoComplete = "off" }: FieldProps): ReactNode {
-  return (
-    <label className="field">
-      {label}
-      <input type={type} autoComplete={autoComplete} required value={value} onChange={(event) => onChange(event.target.value)} />
-    </label>
-  );
-}
-
 function Provider(): ReactNode {
   const t = useWords();
   const ways = useLoaded("ways", (signal) => call("get", "/v1/sign-in", { signal }));
@@ -112,5 +113,10 @@ function Provider(): ReactNode {
 }
 
 function faultOf(error: unknown): string {
-  return error instanceof Problem && error.code === "sign_in_link_invalid" ? translate("signInBad") : messageOf(error);
+  return isLinkWorthless(error) ? translate("signInBad") : messageOf(error);
+}
+
+/** Else the link still works: with another password, say. */
+function isLinkWorthless(error: unknown): boolean {
+  return error instanceof Problem && error.code === "sign_in_link_invalid";
 }

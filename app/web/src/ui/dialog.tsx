@@ -12,16 +12,17 @@ interface Props {
   /** Where it stands: in the middle, at the left edge, or at the bottom. */
   place?: "middle" | "left" | "bottom" | "top";
   hideTitle?: boolean;
+  isWide?: boolean;
   children: ReactNode;
 }
 
-export function Dialog({ isOpen, onClose, title, place = "middle", hideTitle = false, children }: Props): ReactNode {
+export function Dialog({ isOpen, onClose, title, place = "middle", hideTitle = false, isWide = false, children }: Props): ReactNode {
   const t = useWords();
   return (
     <Radix.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
       <Radix.Portal>
         <Radix.Overlay className="veil" />
-        <Radix.Content className={`dialog ${place}`} aria-describedby={undefined}>
+        <Radix.Content className={`dialog ${place}${isWide ? " wide" : ""}`} aria-describedby={undefined}>
           {hideTitle ? (
             <Radix.Title className="visually-hidden">{title}</Radix.Title>
           ) : (

@@ -1,0 +1,157 @@
+// One version of a template: what it is, its source, a preview, and what differs from another one.
+
+import { type ReactNode, useState } from "react";
+import { call } from "../api/client";
+import type { PromptWhole } from "../api/types";
+import { languageName, momentText, numberText } from "../i18n/format";
+import { quality as words } from "../i18n/quality";
+import { Link } from "../lib/router";
+import { useLoaded } from "../lib/use";
+import { useOwnsService } from "../shell/session";
+import { Button } from "../ui/button";
+import { Dialog } from "../ui/dialog";
+import { Choice } from "../ui/form";
+import { Panel, RoomHead } from "../ui/room";
+import { Failed, Loading } from "../ui/states";
+import { Changes } from "./comparison";
+import { Preview } from "./preview";
+import { PromptEditor } from "./prompt-editor";
+import { fetchPrompts } from "./prompts";
+
+export function PromptPage({ reference }: { reference: string }): ReactNode {
+  const loaded = useLoaded(reference, (signal) => call("get", "/v1/prompts/{reference}", { params: { reference }, signal }));
+  if (loaded.state === "loading") return <Loading />;
+  if (loaded.state === "failed") return <Failed message={loaded.message} />;
+  return <Shown key={reference} prompt={loaded.value} />;
+}
+
+function Shown({ prompt }: { prompt: PromptWhole }): ReactNode {
+  const t = words.useWords();
+  const mayMake = useOwnsService();
+  const [isWriting, setWriting] = useState(false);
+  return (
+    <div className="room">
+      <RoomHead
+        title={prompt.reference}
+        lead={[prompt.description, prompt.created_at ? momentText(prompt.created_at) : t("builtIn")].filter(Boolean).join(" · ")}
+        back={{ to: { name: "prompts" }, label: t("prompts") }}
+      >
+        {mayMake && (
+          <Button kind="main" icon="edit" onClick={() => setWriting(true)}>
+            {t("newVersion")}
+          </Button>
+        )}
+      </RoomHead>
+      <div className="panels uneven">
+        <Panel title={t("sourceOf")}>
+          <pre className="template">{prompt.source}</pre>
+        </Panel>
+        <Facts prompt={prompt} />
+      </div>
+      <Preview prompt={{ prompt: prompt.reference }} />
+      <Differences prompt={prompt} />
+      <Dialog isOpen={isWriting} onClose={() => setWriting(false)} title={t("newVersion")} isWide>
+        <PromptEditor source={prompt.source} onCancel={() => setWriting(false)} />
+      </Dialog>
+    </div>
+  );
+}
+
+function Facts({ prompt }: { prompt: PromptWhole }): ReactNode {
+  const t = words.useWords();
+  const all = useLoaded("prompts", fetchPrompts);
+  const versions = all.state === "ready" ? all.value.filter((each) => each.name === prompt.name) : [];
+  const style = { quote: "styleQuote", draft: "styleDraft", read: "styleRead" } as const;
+  const facts: [string, string][] = [
+    [t("style"), prompt.style === null ? t("styleSetting") : t(style[prompt.style])],
+    [t("languages"), prompt.languages.map(languageName).join(", ")],
+    ...(prompt.examples ? [[t("examples"), t(prompt.examples === "fixed" ? "examplesFixed" : "examplesSimilar")] as [string, string]] : []),
+    ...(prompt.max_reasoning_tokens
+      ? [[t("reasons"), t("upTo", { n: numberText(prompt.max_reasoning_tokens) })] as [string, string]]
+      : []),
+    ["SHA-256", prompt.sha256.slice(0, 16)],
+  ];
+  return (
+    <section className="facts panel" aria-label={prompt.reference}>
+      <dl>
+        {facts.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+      {versions.length > 1 && (
+        <ul className="versions">
+          {versions.map((each) => (
+            <li key={each.reference}>
+              <Link
+                to={{ name: "prompt", reference: each.reference }}
+                aria-current={each.reference === prompt.reference ? "page" : undefined}
+              >
+                {each.reference}
+              </Link>
+              <span className="quiet small">{each.created_at ? momentText(each.created_at) : t("builtIn")}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function Differences({ prompt }: { prompt: PromptWhole }): ReactNode {
+  const t = words.useWords();
+  const [before, setBefore] = useState("");
+  const all = useLoaded("prompts", fetchPrompts);
+  const others = all.state === "ready" ? all.value.filter((each) => each.reference !== prompt.reference) : [];
+  if (!others.length) return null;
+  return (
+    <Panel
+      title={t("differences")}
+      tools={
+        <Choice
+          label={t("compareWith")}
+          value={before}
+          choices={[["", `${t("compareWith")}…`], ...others.map((each) => [each.reference, each.reference] as const)]}
+          onChoose={setBefore}
+        />
+      }
+    >
+      {before && <Compared key={before} before={before} after={prompt.reference} />}
+    </Panel>
+  );
+}
+
+function Compared({ before, after }: { before: string; after: string }): ReactNode {
+  const t = words.useWords();
+  const loaded = useLoaded(before, (signal) => call("get", "/v1/prompts/compare", { query: { before, after }, signal }));
+  if (loaded.state === "loading") return <Loading />;
+  if (loaded.state === "failed") return <Failed message={loaded.message} />;
+  const { changes, scores } = loaded.value;
+  return (
+    <>
+      {changes.length ? (
+        <pre className="template diff">
+          {changes.map((line, index) => (
+            <span key={index} className={line.startsWith("+") ? "added" : line.startsWith("-") ? "taken" : undefined}>
+              {line}
+              {"\n"}
+            </span>
+          ))}
+        </pre>
+      ) : (
+        <p className="quiet">{t("sameText")}</p>
+      )}
+      <h3>{t("scores")}</h3>
+      {scores ? (
+        <>
+          {scores.also_changed.length > 0 && <p className="warn-text">{t("alsoChanged", { names: scores.also_changed.join(", ") })}</p>}
+          <Changes found={scores} />
+        </>
+      ) : (
+        <p className="quiet">{t("scoresNone")}</p>
+      )}
+    </>
+  );
+}

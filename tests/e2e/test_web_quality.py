@@ -1,0 +1,105 @@
+"""How good answers are, on the pages: evaluations, prompts, and what a collection uses."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.browser import NEEDS_CHROMIUM, WAIT_MS, screenshot, window
+from tests.e2e.service import Service
+
+pytestmark = [pytest.mark.weights, NEEDS_CHROMIUM]
+
+QUESTIONS = """\
+{"question": "Who created Hug?", "answers": ["Timothy Crosley"]}
+{"question": "Who painted Las Meninas?", "answerable": false}
+"""
+
+
+@pytest.fixture
+def page(browser: Browser, shown_library: Service, session: Any) -> Iterator[Page]:
+    with window(browser, storage_state=session, base_url=shown_library.base_url) as opened:
+        yield opened
+
+
+def test_questions_are_asked_and_what_came_of_them_is_drawn(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "questions.jsonl").write_text(QUESTIONS)
+    page.goto("/evaluations")
+    for name in ("before", "after"):
+        page.get_by_role("button", name="New evaluation").click()
+        page.get_by_label("Which questions").select_option("From a file")
+        page.get_by_label("File of questions").set_input_files(tmp_path / "questions.jsonl")
+        page.get_by_label("What is different this time").fill(name)
+        page.get_by_role("button", name="Start").click()
+        expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
+        figures = page.get_by_role("region", name="Figures")
+        expect(figures).to_contain_text("Right answers", timeout=WAIT_MS)
+        if name == "before":
+            page.get_by_role("link", name="Evaluations").click()
+
+    expect(figures).to_contain_text("100%")
+    funnel = page.get_by_role("region", name="Where questions ended")
+    expect(funnel).to_contain_text("Rightly refused")
+    expect(page.get_by_role("img", name="Risk and coverage")).to_be_visible()
+    compared = page.get_by_role("region", name="What changed")
+    compared.get_by_role("combobox").select_option(index=1)
+    expect(compared).to_contain_text("Nothing got worse beyond chance")
+    screenshot(page, "evaluation")
+    delete(page)
+    page.get_by_role("link", name="before").click()
+    expect(page.get_by_role("heading", name="before", level=1)).to_be_visible()
+    delete(page)
+    expect(page.get_by_role("heading", name="Nothing was evaluated yet")).to_be_visible()
+
+
+def delete(page: Page) -> None:
+    """Delete the evaluation that is shown."""
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", name="Evaluations", level=1)).to_be_visible()
+
+
+def test_a_prompt_is_previewed_changed_compared_and_used(page: Page) -> None:
+    page.goto("/prompts")
+    page.get_by_role("link", name="direct").click()
+    preview = page.get_by_role("region", name="Preview").last
+    preview.get_by_label("A question").fill("Who created Hug?")
+    preview.get_by_role("button", name="Show").click()
+    expect(preview.get_by_role("list").last).to_contain_text("Timothy Crosley", timeout=WAIT_MS)
+    screenshot(page, "prompt-preview")
+
+    page.get_by_role("button", name="New version").click()
+    editor = page.get_by_role("dialog", name="New version")
+    source = editor.get_by_label("Template (YAML)")
+    source.fill("name: direct\nen: 7")
+    editor.get_by_role("button", name="Keep this version").click()
+    expect(editor.get_by_role("alert")).to_be_visible()
+    source.fill(TEMPLATE)
+    editor.get_by_role("button", name="Keep this version").click()
+    expect(page.get_by_role("heading", name="brief@1", level=1)).to_be_visible()
+    differences = page.get_by_role("region", name="Differences")
+    differences.get_by_role("combobox").select_option("direct@1")
+    expect(differences).to_contain_text("+name: brief")
+
+    page.goto("/collections/default")
+    answered = page.get_by_role("region", name="How it is answered")
+    prompt = answered.get_by_role("combobox", name="Prompt")
+    prompt.select_option("brief@1")
+    expect(prompt).to_have_value("brief@1")
+    answered.get_by_role("button", name="Back to the one before").click()
+    expect(prompt).to_have_value("")
+
+
+TEMPLATE = """\
+name: brief
+description: One sentence, no more.
+en:
+  system: Answer in one sentence, with the words of the passages.
+  passage: "[{number}] {text}"
+  user: |-
+    {passages}
+
+    Question: {question}
+"""
