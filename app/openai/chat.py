@@ -31,7 +31,12 @@ class ChatReply:
             "refusal": written.refusal,
             "annotations": _annotations(written),
         }
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+        choice = {
+            "index": 0,
+            "message": message,
+            "logprobs": None,
+            "finish_reason": written.answer.finish_reason,
+        }
         return {
             **self._head,
             "object": "chat.completion",
@@ -50,7 +55,11 @@ class ChatReply:
         if written.refusal is not None:
             chunks.append(self._chunk({"refusal": written.refusal}))
         last = {"annotations": _annotations(written)}
-        chunks.append(self._chunk(last, finish_reason="stop", cimiento=written.extension))
+        chunks.append(
+            self._chunk(
+                last, finish_reason=written.answer.finish_reason, cimiento=written.extension
+            )
+        )
         if self._with_usage:
             chunks.append(self._encode({"choices": [], "usage": _usage(written)}))
         return [*chunks, _DONE]
