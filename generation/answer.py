@@ -204,10 +204,11 @@ class _Writing:
         return -math.expm1(min(0.0, log_likelihood))
 
     def read(self, context: Context) -> str:
-        """What the model says answers, whole and as it is."""
+        """What the model says answers; nothing, where a limit cut it: half a reply says another."""
         sampling = replace(self._options.sampling, max_tokens=MAX_REPLY_TOKENS)
         pieces = self._generator.stream(context.messages, sampling, cancelled=self._cancelled)
-        return "".join(self._count(pieces))
+        reply = "".join(self._count(pieces))
+        return reply if self._finish_reason == "stop" else ""
 
     @property
     def _draft_sampling(self) -> Sampling:

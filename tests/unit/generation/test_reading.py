@@ -75,6 +75,16 @@ def test_a_reply_that_stands_nowhere_gives_way_to_the_quote() -> None:
     assert ask(Reader(reply="thirteen euros", doubt=-5.0)).text == COST
 
 
+def test_a_reply_that_was_cut_gives_way_to_the_quote(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first words may say otherwise than all of it."""
+    reader = Reader(reply="nine in the morning", doubt=-5.0)
+    monkeypatch.setattr("generation.answer.MAX_REPLY_TOKENS", 3)
+    assert ask(reader).text == COST
+
+    monkeypatch.setattr("generation.answer.MAX_REPLY_TOKENS", 4)
+    assert ask(reader).text.startswith("nine in the morning\n")
+
+
 def test_doubt_counts_into_the_confidence_and_refuses() -> None:
     sure = ask(Reader(reply="twelve euros", doubt=-5.0))
     unsure = Reader(reply="twelve euros", doubt=-0.5)
