@@ -3,9 +3,8 @@
 A row says in words of its own what a route asks of its caller; it is not read from `app.rules`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 import httpx2
 import pytest
@@ -16,59 +15,12 @@ from core.access import Role, Scope
 from tests.unit.app.house import House
 from tests.unit.app.mcp_messages import HELLO, post_message
 from tests.unit.app.owners import PROMPT
+from tests.unit.app.rows import Row, delete, fill, get, post
 from tests.unit.app.test_access import routes
 from tests.unit.app.town import CALLERS, QUESTIONS, STANDINGS, Kind, Things, Town
 
-Ask = Callable[[TestClient, Things], httpx2.Response]
 Place = tuple[str, str]
 READER, EDITOR, OWNER = Role.READER, Role.EDITOR, Role.OWNER
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """How a route is asked, of whom, and what it answers to whoever may.
-
-    role: needed in the collection that it is about; None where it is about none.
-    destroys: what is asked for is another thing afterwards: each caller gets a fresh one.
-    hides: is as if it were not there for whoever does not own everything.
-    """
-
-    ask: Ask
-    scope: Scope | None
-    role: Role | None = None
-    everything: bool = False
-    by_hand: bool = False
-    allowed: tuple[int, ...] = (200,)
-    destroys: bool = False
-    hides: bool = False
-
-
-def _get(path: str, scope: Scope | None, **more: Any) -> Row:
-    return Row(lambda c, t: c.get(_fill(path, t)), scope, **more)
-
-
-def _post(path: str, scope: Scope | None, body: object = None, **more: Any) -> Row:
-    return Row(lambda c, t: c.post(_fill(path, t), json=_filled(body, t)), scope, **more)
-
-
-def _delete(path: str, scope: Scope | None, *, allowed: int = 204, **more: Any) -> Row:
-    return Row(lambda c, t: c.delete(_fill(path, t)), scope, allowed=(allowed,), **more)
-
-
-def _fill(path: str, things: Things) -> str:
-    return path.format(t=things)
-
-
-def _filled(body: object, things: Things) -> object:
-    """The body with what stands in braces filled in."""
-    match body:
-        case str() if body != QUESTIONS:
-            return _fill(body, things)
-        case list():
-            return [_filled(each, things) for each in body]
-        case dict():
-            return {key: _filled(each, things) for key, each in body.items()}
-    return body
 
 
 def _share(client: TestClient, path: str) -> httpx2.Response:
@@ -92,136 +44,142 @@ MODEL: Final = "cimiento/{t.collection}"
 
 # About collections and what is in them: asked about every standing.
 OF_COLLECTIONS: Final[Mapping[Place, Row]] = {
-    ("GET", "/v1/collections/{name}"): _get(COLLECTION, READ, role=READER),
-    ("GET", "/v1/collections/{name}/map"): _get(COLLECTION + "/map", READ, role=READER),
-    ("PATCH", "/v1/collections/{name}"): Row(
-        lambda c, t: c.patch(_fill(COLLECTION, t), json={"description": "x"}), MANAGE, OWNER
+    ("GET", "/v1/collections/{name}"): get(COLLECTION, READ, role=READER),
+    ("GET", "/v1/collections/{name}/map"): get(COLLECTION + "/map", READ, role=READER),
+    ("GET", "/v1/collections/{name}/confidence"): get(
+        COLLECTION + "/confidence", READ, role=READER
     ),
-    ("DELETE", "/v1/collections/{name}"): _delete(COLLECTION, MANAGE, role=OWNER, allowed=200),
-    ("GET", "/v1/collections/{name}/access"): _get(COLLECTION + "/access", MANAGE, role=OWNER),
+    ("PATCH", "/v1/collections/{name}"): Row(
+        lambda c, t: c.patch(fill(COLLECTION, t), json={"description": "x"}), MANAGE, OWNER
+    ),
+    ("DELETE", "/v1/collections/{name}"): delete(COLLECTION, MANAGE, role=OWNER, allowed=200),
+    ("GET", "/v1/collections/{name}/access"): get(COLLECTION + "/access", MANAGE, role=OWNER),
     ("PUT", "/v1/collections/{name}/access/people/{person}"): Row(
-        lambda c, t: _share(c, _fill(COLLECTION + "/access/people/{t.person}", t)),
+        lambda c, t: _share(c, fill(COLLECTION + "/access/people/{t.person}", t)),
         *(MANAGE, OWNER),
         allowed=(204,),
     ),
-    ("DELETE", "/v1/collections/{name}/access/people/{person}"): _delete(
+    ("DELETE", "/v1/collections/{name}/access/people/{person}"): delete(
         COLLECTION + "/access/people/{t.person}", MANAGE, role=OWNER
     ),
     ("PUT", "/v1/collections/{name}/access/groups/{group}"): Row(
-        lambda c, t: _share(c, _fill(COLLECTION + "/access/groups/{t.group}", t)),
+        lambda c, t: _share(c, fill(COLLECTION + "/access/groups/{t.group}", t)),
         *(MANAGE, OWNER),
         allowed=(204,),
     ),
-    ("DELETE", "/v1/collections/{name}/access/groups/{group}"): _delete(
+    ("DELETE", "/v1/collections/{name}/access/groups/{group}"): delete(
         COLLECTION + "/access/groups/{t.group}", MANAGE, role=OWNER
     ),
     ("POST", "/v1/collections/{name}/documents"): Row(_upload, WRITE, EDITOR, allowed=(202,)),
-    ("GET", "/v1/documents"): _get("/v1/documents?collection={t.collection}", READ, role=READER),
-    ("GET", "/v1/documents/{document_id}"): _get(DOCUMENT, READ, role=READER),
-    ("GET", "/v1/documents/{document_id}/versions"): _get(
-        DOCUMENT + "/versions", READ, role=READER
-    ),
-    ("GET", "/v1/documents/{document_id}/content"): _get(DOCUMENT + "/content", READ, role=READER),
-    ("GET", "/v1/documents/{document_id}/text"): _get(DOCUMENT + "/text", READ, role=READER),
-    ("DELETE", "/v1/documents/{document_id}"): _delete(
+    ("GET", "/v1/documents"): get("/v1/documents?collection={t.collection}", READ, role=READER),
+    ("GET", "/v1/documents/{document_id}"): get(DOCUMENT, READ, role=READER),
+    ("GET", "/v1/documents/{document_id}/versions"): get(DOCUMENT + "/versions", READ, role=READER),
+    ("GET", "/v1/documents/{document_id}/content"): get(DOCUMENT + "/content", READ, role=READER),
+    ("GET", "/v1/documents/{document_id}/text"): get(DOCUMENT + "/text", READ, role=READER),
+    ("DELETE", "/v1/documents/{document_id}"): delete(
         DOCUMENT, WRITE, role=EDITOR, allowed=200, destroys=True
     ),
-    ("DELETE", "/v1/documents/{document_id}/versions/{number}"): _delete(
+    ("DELETE", "/v1/documents/{document_id}/versions/{number}"): delete(
         DOCUMENT + "/versions/1", WRITE, role=EDITOR, allowed=200, destroys=True
     ),
-    ("GET", "/v1/jobs"): _get("/v1/jobs?collection={t.collection}", READ, role=READER),
-    ("GET", "/v1/jobs/{job_id}"): _get("/v1/jobs/{t.job}", READ, role=READER),
+    ("GET", "/v1/jobs"): get("/v1/jobs?collection={t.collection}", READ, role=READER),
+    ("GET", "/v1/jobs/{job_id}"): get("/v1/jobs/{t.job}", READ, role=READER),
     # it has come to its end: what follows it ends at once, what cancels it comes too late
-    ("DELETE", "/v1/jobs/{job_id}"): _delete("/v1/jobs/{t.job}", WRITE, role=EDITOR, allowed=409),
-    ("POST", "/v1/jobs/{job_id}/retry"): _post(
+    ("DELETE", "/v1/jobs/{job_id}"): delete("/v1/jobs/{t.job}", WRITE, role=EDITOR, allowed=409),
+    ("POST", "/v1/jobs/{job_id}/retry"): post(
         "/v1/jobs/{t.job}/retry", WRITE, role=EDITOR, destroys=True
     ),
-    ("GET", "/v1/jobs/{job_id}/events"): _get("/v1/jobs/{t.job}/events", READ, role=READER),
-    ("GET", "/v1/collections/{name}/prompt"): _get(COLLECTION + "/prompt", READ, role=READER),
+    ("GET", "/v1/jobs/{job_id}/events"): get("/v1/jobs/{t.job}/events", READ, role=READER),
+    ("GET", "/v1/collections/{name}/prompt"): get(COLLECTION + "/prompt", READ, role=READER),
     ("PUT", "/v1/collections/{name}/prompt"): Row(
-        lambda c, t: c.put(_fill(COLLECTION + "/prompt", t), json={"prompt": "direct"}),
+        lambda c, t: c.put(fill(COLLECTION + "/prompt", t), json={"prompt": "direct"}),
         *(MANAGE, OWNER),
     ),
     # where nothing was active before there is nothing to go back to
-    ("POST", "/v1/collections/{name}/prompt/rollback"): _post(
+    ("POST", "/v1/collections/{name}/prompt/rollback"): post(
         COLLECTION + "/prompt/rollback", MANAGE, role=OWNER, allowed=(200, 409)
     ),
-    ("POST", "/v1/prompts/preview"): _post(
+    ("POST", "/v1/prompts/preview"): post(
         "/v1/prompts/preview", READ, {"question": "When?", **ABOUT}, role=READER
     ),
-    ("POST", "/v1/search"): _post("/v1/search", READ, {"query": "pool", **ABOUT}, role=READER),
-    ("POST", "/v1/answer"): _post("/v1/answer", ASK, {"question": "When?", **ABOUT}, role=READER),
-    ("GET", "/v1/models/{model:path}"): _get(f"/v1/models/{MODEL}", READ, role=READER),
-    ("POST", "/v1/chat/completions"): _post(
+    ("POST", "/v1/search"): post("/v1/search", READ, {"query": "pool", **ABOUT}, role=READER),
+    ("POST", "/v1/answer"): post("/v1/answer", ASK, {"question": "When?", **ABOUT}, role=READER),
+    ("GET", "/v1/models/{model:path}"): get(f"/v1/models/{MODEL}", READ, role=READER),
+    ("POST", "/v1/chat/completions"): post(
         "/v1/chat/completions",
         *(ASK, {"model": MODEL, "messages": [{"role": "user", "content": "When?"}]}),
         role=READER,
     ),
-    ("POST", "/v1/responses"): _post(
+    ("POST", "/v1/responses"): post(
         "/v1/responses", ASK, {"model": MODEL, "input": "When?"}, role=READER
     ),
 }
 # About what somebody asked: their own, and somebody else's, which is as if it were not there.
 OF_ASKERS: Final[Mapping[Place, Row]] = {
-    ("GET", "/v1/answers/{answer_id}"): _get("/v1/answers/{t.answer}", ASK),
-    ("GET", "/v1/answers/{answer_id}/events"): _get("/v1/answers/{t.answer}/events", ASK),
+    ("GET", "/v1/answers/{answer_id}"): get("/v1/answers/{t.answer}", ASK),
+    ("GET", "/v1/answers/{answer_id}/events"): get("/v1/answers/{t.answer}/events", ASK),
     # it has come to its end
-    ("POST", "/v1/answers/{answer_id}/cancel"): _post(
+    ("POST", "/v1/answers/{answer_id}/cancel"): post(
         "/v1/answers/{t.answer}/cancel", ASK, allowed=(409,)
     ),
-    ("POST", "/v1/answers/{answer_id}/feedback"): _post(
+    ("POST", "/v1/answers/{answer_id}/feedback"): post(
         "/v1/answers/{t.answer}/feedback", ASK, {"rating": "up"}
     ),
-    ("POST", "/v1/answers/{answer_id}/replay"): _post("/v1/answers/{t.answer}/replay", ASK),
-    ("DELETE", "/v1/answers/{answer_id}"): _delete("/v1/answers/{t.answer}", ASK),
-    ("GET", "/v1/evaluations/{evaluation_id}"): _get("/v1/evaluations/{t.evaluation}", ASK),
-    ("GET", "/v1/evaluations/{evaluation_id}/questions"): _get(
+    ("POST", "/v1/answers/{answer_id}/replay"): post("/v1/answers/{t.answer}/replay", ASK),
+    ("PUT", "/v1/answers/{answer_id}/share"): Row(
+        lambda c, t: c.put(fill("/v1/answers/{t.answer}/share", t)), ASK, allowed=(204,)
+    ),
+    ("DELETE", "/v1/answers/{answer_id}/share"): delete("/v1/answers/{t.answer}/share", ASK),
+    ("DELETE", "/v1/answers/{answer_id}"): delete("/v1/answers/{t.answer}", ASK),
+    ("GET", "/v1/evaluations/{evaluation_id}"): get("/v1/evaluations/{t.evaluation}", ASK),
+    ("GET", "/v1/evaluations/{evaluation_id}/questions"): get(
         "/v1/evaluations/{t.evaluation}/questions", ASK
     ),
     # it waits for its turn: there is no report yet
-    ("GET", "/v1/evaluations/{evaluation_id}/report"): _get(
+    ("GET", "/v1/evaluations/{evaluation_id}/report"): get(
         "/v1/evaluations/{t.evaluation}/report", ASK, allowed=(409,)
     ),
-    ("GET", "/v1/evaluations/{evaluation_id}/comparison"): _get(
+    ("GET", "/v1/evaluations/{evaluation_id}/comparison"): get(
         "/v1/evaluations/{t.evaluation}/comparison?before={t.evaluation}", ASK, allowed=(409,)
     ),
-    ("POST", "/v1/evaluations/{evaluation_id}/cancel"): _post(
+    ("POST", "/v1/evaluations/{evaluation_id}/cancel"): post(
         "/v1/evaluations/{t.evaluation}/cancel", ASK
     ),
-    ("DELETE", "/v1/evaluations/{evaluation_id}"): _delete("/v1/evaluations/{t.evaluation}", ASK),
-    ("GET", "/v1/conversations/{conversation_id}"): _get("/v1/conversations/{t.conversation}", ASK),
+    ("DELETE", "/v1/evaluations/{evaluation_id}"): delete("/v1/evaluations/{t.evaluation}", ASK),
+    ("GET", "/v1/conversations/{conversation_id}"): get("/v1/conversations/{t.conversation}", ASK),
     ("PATCH", "/v1/conversations/{conversation_id}"): Row(
         lambda c, t: c.patch(f"/v1/conversations/{t.conversation}", json={"title": "x"}), ASK
     ),
-    ("DELETE", "/v1/conversations/{conversation_id}"): _delete(
+    ("DELETE", "/v1/conversations/{conversation_id}"): delete(
         "/v1/conversations/{t.conversation}", ASK
     ),
 }
 
 # About nothing of anybody's: the caller alone decides.
 OF_NOTHING: Final[Mapping[Place, Row]] = {
-    ("GET", "/v1/version"): _get("/v1/version", None),
+    ("GET", "/v1/version"): get("/v1/version", None),
     # a message that asks for nothing yet: whoever has a key may say hello
     ("POST", "/mcp"): Row(lambda c, _: post_message(c, "initialize", HELLO), None),
-    ("GET", "/metrics"): _get("/metrics", METRICS, everything=True),
-    ("GET", "/v1/collections"): _get("/v1/collections", READ),
-    ("POST", "/v1/collections"): _post(
+    ("GET", "/metrics"): get("/metrics", METRICS, everything=True),
+    ("GET", "/v1/operations"): get("/v1/operations", MANAGE, everything=True),
+    ("GET", "/v1/collections"): get("/v1/collections", READ),
+    ("POST", "/v1/collections"): post(
         "/v1/collections", MANAGE, NEW, everything=True, allowed=(201,)
     ),
-    ("GET", "/v1/models"): _get("/v1/models", READ),
-    ("POST", "/v1/embeddings"): _post(
+    ("GET", "/v1/models"): get("/v1/models", READ),
+    ("POST", "/v1/embeddings"): post(
         "/v1/embeddings", ASK, {"model": "fake-embedder", "input": "When?"}
     ),
-    ("GET", "/v1/prompts"): _get("/v1/prompts", READ),
-    ("GET", "/v1/prompts/compare"): _get("/v1/prompts/compare?before=direct&after=few_shot", READ),
-    ("GET", "/v1/prompts/{reference}"): _get("/v1/prompts/direct", READ),
+    ("GET", "/v1/prompts"): get("/v1/prompts", READ),
+    ("GET", "/v1/prompts/compare"): get("/v1/prompts/compare?before=direct&after=few_shot", READ),
+    ("GET", "/v1/prompts/{reference}"): get("/v1/prompts/direct", READ),
     ("POST", "/v1/prompts"): Row(
         lambda c, t: c.post("/v1/prompts", json={"source": PROMPT.format(secret=t.new)}),
         MANAGE,
         everything=True,
         allowed=(201,),
     ),
-    ("GET", "/v1/examples"): _get("/v1/examples", MANAGE, everything=True),
+    ("GET", "/v1/examples"): get("/v1/examples", MANAGE, everything=True),
     # whoever may decide is told that there is no such example
     ("PUT", "/v1/examples/{answer_id}"): Row(
         lambda c, _: c.put("/v1/examples/ans_none", json={"state": "approved"}),
@@ -229,27 +187,27 @@ OF_NOTHING: Final[Mapping[Place, Row]] = {
         everything=True,
         allowed=(404,),
     ),
-    ("GET", "/v1/evaluations"): _get("/v1/evaluations", ASK),
-    ("POST", "/v1/evaluations"): _post(
+    ("GET", "/v1/evaluations"): get("/v1/evaluations", ASK),
+    ("POST", "/v1/evaluations"): post(
         "/v1/evaluations", ASK, {"questions": QUESTIONS}, allowed=(202,)
     ),
-    ("GET", "/v1/conversations"): _get("/v1/conversations", ASK),
-    ("POST", "/v1/conversations"): _post("/v1/conversations", ASK, allowed=(201,)),
-    ("GET", "/v1/me"): _get("/v1/me", None),
+    ("GET", "/v1/conversations"): get("/v1/conversations", ASK),
+    ("POST", "/v1/conversations"): post("/v1/conversations", ASK, allowed=(201,)),
+    ("GET", "/v1/me"): get("/v1/me", None),
     ("PATCH", "/v1/me"): Row(
         lambda c, _: c.patch("/v1/me", json={"display_name": "x"}), None, by_hand=True
     ),
-    ("POST", "/v1/me/password"): _post(
+    ("POST", "/v1/me/password"): post(
         "/v1/me/password",
         *(None, {"new": "correct horse battery", "current": "correct horse battery"}),
         by_hand=True,
         allowed=(204,),
     ),
-    ("GET", "/v1/me/sessions"): _get("/v1/me/sessions", None, by_hand=True),
-    ("DELETE", "/v1/me/sessions"): _delete("/v1/me/sessions", None, by_hand=True),
-    ("POST", "/sign-out"): _post("/sign-out", None, by_hand=True, allowed=(204,)),
-    ("GET", "/v1/keys"): _get("/v1/keys", PEOPLE),
-    ("POST", "/v1/keys"): _post("/v1/keys", None, NEW, by_hand=True, allowed=(201,)),
+    ("GET", "/v1/me/sessions"): get("/v1/me/sessions", None, by_hand=True),
+    ("DELETE", "/v1/me/sessions"): delete("/v1/me/sessions", None, by_hand=True),
+    ("POST", "/sign-out"): post("/sign-out", None, by_hand=True, allowed=(204,)),
+    ("GET", "/v1/keys"): get("/v1/keys", PEOPLE),
+    ("POST", "/v1/keys"): post("/v1/keys", None, NEW, by_hand=True, allowed=(201,)),
     ("DELETE", "/v1/keys/{key_id}"): Row(
         # of a service
         lambda c, t: c.delete(f"/v1/keys/{t.key}"),
@@ -257,27 +215,27 @@ OF_NOTHING: Final[Mapping[Place, Row]] = {
         allowed=(204,),
         hides=True,
     ),
-    ("GET", "/v1/people"): _get("/v1/people", PEOPLE, everything=True),
-    ("POST", "/v1/people"): _post("/v1/people", PEOPLE, NEW, everything=True, allowed=(201,)),
-    ("GET", "/v1/people/{person}"): _get(PERSON, PEOPLE, everything=True),
+    ("GET", "/v1/people"): get("/v1/people", PEOPLE, everything=True),
+    ("POST", "/v1/people"): post("/v1/people", PEOPLE, NEW, everything=True, allowed=(201,)),
+    ("GET", "/v1/people/{person}"): get(PERSON, PEOPLE, everything=True),
     ("PATCH", "/v1/people/{person}"): Row(
-        lambda c, t: c.patch(_fill(PERSON, t), json={"display_name": "x"}),
+        lambda c, t: c.patch(fill(PERSON, t), json={"display_name": "x"}),
         PEOPLE,
         everything=True,
     ),
-    ("DELETE", "/v1/people/{person}"): _delete(PERSON, PEOPLE, everything=True),
-    ("POST", "/v1/people/{person}/link"): _post(PERSON + "/link", PEOPLE, everything=True),
-    ("DELETE", "/v1/people/{person}/sessions"): _delete(
+    ("DELETE", "/v1/people/{person}"): delete(PERSON, PEOPLE, everything=True),
+    ("POST", "/v1/people/{person}/link"): post(PERSON + "/link", PEOPLE, everything=True),
+    ("DELETE", "/v1/people/{person}/sessions"): delete(
         PERSON + "/sessions", PEOPLE, everything=True
     ),
-    ("GET", "/v1/groups"): _get("/v1/groups", PEOPLE, everything=True),
-    ("POST", "/v1/groups"): _post("/v1/groups", PEOPLE, NEW, everything=True, allowed=(201,)),
-    ("DELETE", "/v1/groups/{group}"): _delete("/v1/groups/{t.group}", PEOPLE, everything=True),
+    ("GET", "/v1/groups"): get("/v1/groups", PEOPLE, everything=True),
+    ("POST", "/v1/groups"): post("/v1/groups", PEOPLE, NEW, everything=True, allowed=(201,)),
+    ("DELETE", "/v1/groups/{group}"): delete("/v1/groups/{t.group}", PEOPLE, everything=True),
     ("PUT", "/v1/groups/{group}/members/{person}"): Row(
-        lambda c, t: c.put(_fill(MEMBER, t)), PEOPLE, everything=True, allowed=(204,)
+        lambda c, t: c.put(fill(MEMBER, t)), PEOPLE, everything=True, allowed=(204,)
     ),
-    ("DELETE", "/v1/groups/{group}/members/{person}"): _delete(MEMBER, PEOPLE, everything=True),
-    ("GET", "/v1/audit"): _get("/v1/audit", PEOPLE, everything=True),
+    ("DELETE", "/v1/groups/{group}/members/{person}"): delete(MEMBER, PEOPLE, everything=True),
+    ("GET", "/v1/audit"): get("/v1/audit", PEOPLE, everything=True),
 }
 # About a webhook, which only owners of everything see.
 _HOOK: Final = "/v1/webhooks/whk_none"
@@ -295,8 +253,8 @@ def _of_hook(method: str, path: str = "") -> Row:
 
 
 OF_WEBHOOKS: Final[Mapping[Place, Row]] = {
-    ("GET", "/v1/webhooks"): _get("/v1/webhooks", MANAGE, everything=True),
-    ("POST", "/v1/webhooks"): _post(
+    ("GET", "/v1/webhooks"): get("/v1/webhooks", MANAGE, everything=True),
+    ("POST", "/v1/webhooks"): post(
         "/v1/webhooks",
         *(MANAGE, {"url": "https://hooks.example.org/"}),
         everything=True,

@@ -13,6 +13,8 @@ from tests.unit.app.house import MAX_UPLOAD_BYTES, POOL, House, attempt_of
 from tests.unit.ingestion import files
 
 PATH = "/v1/collections/default/documents"
+# stands in no file of the service by chance
+PASSWORD = "sesame-4711"
 HEAD = (
     b'--edge\r\nContent-Disposition: form-data; name="file"; filename="big.txt"\r\n'
     b"Content-Type: text/plain\r\n\r\n"
@@ -189,8 +191,8 @@ def test_a_wrong_form_names_the_field(
 
 
 def test_a_password_waits_beside_the_job_for_its_parser_alone(house: House) -> None:
-    encrypted = files.build_pdf([["The river rises"]], password="secret")
-    form: Form = {"file": ("a.pdf", encrypted), "password": (None, "secret")}
+    encrypted = files.build_pdf([["The river rises"]], password=PASSWORD)
+    form: Form = {"file": ("a.pdf", encrypted), "password": (None, PASSWORD)}
     accepted = house.client.post(PATH, files=form).json()
     data_dir = house.services.settings.data_dir
     kept = [path for path in data_dir.rglob("*") if path.is_file() and holds_secret(path)]
@@ -204,13 +206,13 @@ def test_a_password_waits_beside_the_job_for_its_parser_alone(house: House) -> N
 
 def holds_secret(path: Path) -> bool:
     """Whether the password of the tests is in the file."""
-    return b"secret" in path.read_bytes()
+    return PASSWORD.encode() in path.read_bytes()
 
 
 def test_a_password_that_comes_later_reaches_the_job_that_waits(house: House) -> None:
-    encrypted = files.build_pdf([["The river rises"]], password="secret")
+    encrypted = files.build_pdf([["The river rises"]], password=PASSWORD)
     house.upload("a.pdf", encrypted)
-    form: Form = {"file": ("a.pdf", encrypted), "password": (None, "secret")}
+    form: Form = {"file": ("a.pdf", encrypted), "password": (None, PASSWORD)}
     again = house.client.post(PATH, files=form).json()
     assert again["deduplicated"]
     house.ingest()

@@ -74,7 +74,7 @@ def test_comments_and_layout_change_nothing_of_the_hash() -> None:
         ("  system: Answer.\n", "", (2, "en.system", "is missing")),
         ("  system: Answer.", "  system: ''", (3, "en.system", "at least 1")),
         ("en:", "fr:", (2, "fr", "there is no such key")),
-        ("en:", "style: poem\nen:", (2, "style", "Input should be 'draft' or 'quote'")),
+        ("en:", "style: poem\nen:", (2, "style", "Input should be 'draft', 'quote' or 'read'")),
         ("en:", "name: other\nen:", (2, "", "the key 'name' is there twice")),
         ("en:", "? [a]\n: b\nen:", (2, "", "a key must be a word")),
         ("en:", "few_shot: {max: 99}\nen:", (2, "few_shot.max", "less than or equal to 16")),
