@@ -70,11 +70,11 @@ def _attend_by_products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor
     num_groups, num_heads, length, head_dim = q.shape
     num_kv_heads = k.shape[1]
     q = q.reshape(num_groups, num_kv_heads, -1, head_dim)  # heads that share keys, one below other
-    # in float32 as the fused kernel has them: a score rounded to bfloat16 moves its weight by hundredths
+    # as the fused kernel has them: a score rounded to bfloat16 moves its weight by hundredths
     with torch.autocast("cpu", enabled=False):
         scores = q.float() @ k.float().transpose(-1, -2)  # (G, Hkv, H / Hkv * T, T)
         scores = scores.view(num_groups, num_heads, length, length) + mask.float()
-        weights = torch.softmax(scores, dim=-1)
+        weights = torch.softmax(scores, dim=-1).to(v.dtype)
     out = weights.view(num_groups, num_kv_heads, -1, length) @ v
     return out.view(num_groups, num_heads, length, head_dim)
 
