@@ -121,9 +121,12 @@ class LexicalIndex:
         `LexicalIndexCorruptError`.
         """
         with self._alone():
+            with self._lock:
+                # Opened anew: an index knows only the files of the day it was opened.
+                self._index = None
             view = self.refresh()
-            # An index knows the files of the day it was opened; this one knows all.
-            index = self._open_files()
+            with self._lock:
+                index = self._open()
             try:
                 writer = index.writer(_WRITER_BYTES, num_threads=1)
             except ValueError as error:
@@ -162,16 +165,13 @@ class LexicalIndex:
 
     def _open(self) -> Index:
         if self._index is None:
-            self._index = self._open_files()
+            self._folder.mkdir(parents=True, exist_ok=True)
+            index = Index(self._schema, path=str(self._folder))
+            for name, analyser in build_analysers().items():
+                index.register_tokenizer(_tokenizer(name), analyser)
+            index.config_reader("manual")
+            self._index = index
         return self._index
-
-    def _open_files(self) -> Index:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        index = Index(self._schema, path=str(self._folder))
-        for name, analyser in build_analysers().items():
-            index.register_tokenizer(_tokenizer(name), analyser)
-        index.config_reader("manual")
-        return index
 
 
 class LexicalWriter:
