@@ -27,6 +27,7 @@ from generation.training.checkpoint import (
     save_weights,
 )
 from generation.training.errors import CheckpointError, OptionError
+from generation.training.heap import keep_freed_memory
 from generation.training.journal import Journal, Row
 from generation.training.loop import BatchStream, Plan, StepDone, run_steps
 from generation.training.messages import ProgressLine, Report
@@ -162,6 +163,7 @@ def train(work: Work[M, B], report: Report, watch: Watch) -> Ending:
 
     `watch` sees every step once it is in the journal and before it can be in a checkpoint.
     """
+    keep_freed_memory()
     ending = _run(work, report, watch)
     _save(work)
     return ending

@@ -16,7 +16,6 @@ import torch
 from core.durable import replace_file, replace_text
 from generation.engine.adapters import serialise_adapter
 from generation.training.export import export_model
-from generation.training.heap import keep_freed_memory
 from generation.training.journal import read_rows
 from generation.training.lora import build_adapter
 from generation.training.messages import Report, print_line, run_command
@@ -51,7 +50,6 @@ def teach(options: ReaderOptions, *, report: Report, watch: Watch = ignore) -> O
         find_or_encode(options, folder, load_base(options).tokenizer, report)
         report(f"encoded into {folder.tokens}; go on with --resume")
         return None
-    keep_freed_memory()
     work = prepare(options, folder, report)
     before = _judge_untrained(work)
     report(f"before: {before}")
