@@ -49,7 +49,7 @@ _DEPTH: Final = 50
 _QUICK_QUESTIONS: Final = 40
 _QUICK_OTHERS: Final = 60
 _NUM_RESAMPLES: Final = 1_000
-_MAX_FALSE_REFUSALS: Final = 0.15
+MAX_FALSE_REFUSALS: Final = 0.15
 # similarities differ by language, and words can match inside one only: these are fitted apart
 _GROUPS: Final = {
     "en": ("xquad_en", "clapnq"),
@@ -196,7 +196,7 @@ def _threshold(asked: Sequence[Asked], chances: Floats) -> float:
     judged = [item.set_name in NEAR_MISSES for item in asked]
     is_near = np.array(judged if any(judged) else [True] * len(asked))
     is_read = np.array([item.gold_is_read for item in asked])
-    return float(np.quantile(chances[is_near & is_read], _MAX_FALSE_REFUSALS))
+    return float(np.quantile(chances[is_near & is_read], MAX_FALSE_REFUSALS))
 
 
 def _judge_set(name: str, asked: Sequence[Asked], seen: "_Seen") -> Figures:

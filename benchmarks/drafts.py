@@ -35,6 +35,7 @@ from core.access import Access
 from core.embedding import Embedder
 from core.settings import load_settings
 from core.types import Passage
+from generation.answer import NUM_DRAFT_SPANS
 from generation.best_of import check_draft, choose_draft
 from generation.evidence import EvidenceRanker
 from generation.generator import Generator
@@ -44,7 +45,6 @@ from generation.quoting import choose_quotes, quotation
 from generation.reward import BUILT_IN_REWARD
 from generation.types import Message, Sampling
 
-_NUM_SPANS: Final = 3
 _NUM_FOLDS: Final = 5
 _STEPS: Final = 10
 _PARTS: Final = ("support", "agreement", "likelihood")
@@ -171,7 +171,7 @@ def ask(
 ) -> Case:
     """Sample drafts for one question, and look at each."""
     evidence = ranker.rank(question.text, passages)
-    spans = evidence[:_NUM_SPANS]
+    spans = evidence[:NUM_DRAFT_SPANS]
     began_s = time.perf_counter()
     drafts = generator.sample(_messages(question, passages), sampling, cancelled=lambda: False)
     seconds = time.perf_counter() - began_s

@@ -29,6 +29,7 @@ import numpy as np
 
 from benchmarks.crash_processes import wait_until_listening
 from benchmarks.ingestion import Plan, choose_files
+from benchmarks.memory import read_rss_bytes
 from benchmarks.report import build_manifest, report
 from core.settings import load_settings
 from tests.e2e.service import Place, free_port
@@ -86,12 +87,6 @@ class Server:
             f"Content-Length: {len(content)}",
         ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode() + content
-
-    def rss_bytes(self) -> int:
-        """Memory that the process holds."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        line = next(each for each in status.splitlines() if each.startswith("VmRSS"))
-        return int(line.split()[1]) * 1024
 
 
 class Connection:
@@ -207,7 +202,7 @@ async def _ask_at_rate(server: Server, searches: list[bytes], load: Load, seen: 
 
 async def _watch_memory(server: Server, seen: Seen) -> None:
     while True:
-        seen.rss_bytes.append(server.rss_bytes())
+        seen.rss_bytes.append(read_rss_bytes(server.process.pid))
         await asyncio.sleep(1.0)
 
 

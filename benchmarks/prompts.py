@@ -13,7 +13,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Final
 
 import numpy as np
 
@@ -26,17 +25,16 @@ from benchmarks.report import build_manifest, report
 from benchmarks.vector_cache import StoredEmbedder
 from core.settings import load_settings
 from core.types import Passage
+from generation.answer import NUM_DRAFT_SPANS
 from generation.best_of import check_draft
 from generation.context import Budget, build_context
-from generation.evidence import EvidenceRanker
+from generation.evidence import Evidence, EvidenceRanker
 from generation.generator import Generator
 from generation.language import question_language
 from generation.prompts import PromptTemplate, builtin_prompts, load_prompt
 from generation.quoting import choose_quotes, quotation
 from generation.reasoning import split_reasoning
 from generation.types import Draft, Pieces, Sampling
-
-_NUM_SPANS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +67,11 @@ def main() -> None:
     by_prompt: dict[str, list[Written]] = {name: [] for name in builtin_prompts()}
     with closing(build_local_generator(settings)) as generator:
         for question, passages in read_questions(options.data, options.set, embedder, number):
-            quote = quotation(choose_quotes(ranker.rank(question.text, passages)))
+            evidence = ranker.rank(question.text, passages)
+            quote = quotation(choose_quotes(evidence))
             quotes.append(float(question.gold.is_held_by(quote)))
             for name, written in by_prompt.items():
-                written.append(ask(question, passages, load_prompt(name), ranker, generator))
+                written.append(ask(question, passages, load_prompt(name), evidence, generator))
             print(f"{len(quotes)} of {number}", end="\r", flush=True)
     embedder.close()
     settings_of_run: dict[str, str | int | float] = {"set": options.set, "n": number, "seed": SEED}
@@ -84,7 +83,7 @@ def ask(
     question: Question,
     passages: Sequence[Passage],
     template: PromptTemplate,
-    ranker: EvidenceRanker,
+    evidence: Sequence[Evidence],
     generator: Generator,
 ) -> Written:
     """Answer one question with one prompt, as the service does, but for what the gold decides."""
@@ -108,11 +107,10 @@ def ask(
     # without a mark all of it is reasoning: there is no answer to look at
     has_answer = not mark or mark in draft.text
     answer = split_reasoning(draft.text, mark)[1] if has_answer else ""
-    evidence = ranker.rank(question.text, passages)
     candidate = check_draft(
         question.text,
         Draft(answer, draft.num_tokens, None, draft.is_cut),
-        evidence[:_NUM_SPANS],
+        evidence[:NUM_DRAFT_SPANS],
         "end",
     )
     shown = candidate.shown or quotation(choose_quotes(evidence))

@@ -16,20 +16,21 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from app.evaluation.statistics import Interval, bootstrap
 from app.wiring import build_embedder, build_local_generator
-from benchmarks.confidence import refusal_f1, with_interval
+from benchmarks.confidence import MAX_FALSE_REFUSALS, refusal_f1, with_interval
 from benchmarks.reader_articles import NUM_FOLDS, SEED, split_articles
 from benchmarks.reader_sets import Asked, among_others, load_near_misses, load_xquad, sample
 from benchmarks.reading_scores import contains, exact_match, f1
 from benchmarks.report import build_manifest, report
 from core.settings import Settings, load_settings
+from generation.calibrating import Booleans
 from generation.completion import TokenIds
-from generation.evidence import EvidenceRanker
+from generation.evidence import Evidence, EvidenceRanker
 from generation.local import LocalGenerator
 from generation.prompts import load_prompt
 from generation.quoting import choose_quotes, quotation
@@ -41,8 +42,8 @@ _NUM_AT_ONCE: Final = 8
 _QUICK: Final = 12
 _PLAIN_CHARS: Final = 1_200
 _NUM_PLAIN: Final = 24
-_MAX_FALSE_REFUSALS: Final = 0.15
 
+T = TypeVar("T")
 Figures = dict[str, float]
 Answering = Callable[[Asked], str]
 SHOTS: Final = (
@@ -79,17 +80,17 @@ def main() -> None:
     suite = load_suite(options.data, limit)
     figures: Figures = {f"n_{name}": len(each) for name, each in suite.gold.items()}
     figures["n_near_misses"] = len(suite.near_misses)
+    ranker = EvidenceRanker(build_embedder(settings))
     if options.adapter or options.model:
         with opened(settings, options.adapter, options.model) as generator:
-            figures |= judge_reader(suite, generator, EvidenceRanker(build_embedder(settings)))
+            figures |= judge_reader(suite, generator, ranker)
     if not options.no_untrained:
         with opened(settings, None, None) as generator:
-            ranker = EvidenceRanker(build_embedder(settings))
             figures |= _prefixed("untrained_", judge_reader(suite, generator, ranker))
     if options.peer:
         with opened(settings, None, options.peer) as generator:
             figures |= _prefixed("peer_", judge_gold(suite.gold, shown(generator)))
-    figures |= _prefixed("extractive_", judge_gold(suite.gold, extractive(settings)))
+    figures |= _prefixed("extractive_", judge_gold(suite.gold, extractive(ranker)))
     if "perplexity" in figures and "untrained_perplexity" in figures:
         figures["perplexity_ratio"] = figures["perplexity"] / figures["untrained_perplexity"]
     sizes = {"seed": SEED, "limit": limit or 0, "adapter": str(options.adapter or options.model)}
@@ -176,24 +177,17 @@ def judge_doubt(asked: Sequence[Asked], generator: LocalGenerator) -> Figures:
     """F1 of refusing near misses by the likelihood of the refusal."""
 
     def doubt(item: Asked) -> float:
-        messages = load_prompt("direct").render(item.question, item.passages, item.language)
-        return generator.score(messages, [REFUSALS[item.language]])[0]
+        return generator.score(_prompt(item), [REFUSALS[item.language]])[0]
 
-    with ThreadPoolExecutor(_NUM_AT_ONCE) as pool:
-        doubts = np.array(list(pool.map(doubt, asked)))
-    should = np.array([not item.golds for item in asked])
+    doubts = np.array(ask_all(asked, doubt))
+    is_answerable = np.array([bool(item.golds) for item in asked])
     folds = np.array([item.fold for item in asked])
-    refused = np.zeros_like(should)
+    refused = np.zeros_like(is_answerable)
     for fold in range(NUM_FOLDS):
-        others = doubts[~should & (folds != fold)]
-        threshold = np.quantile(others, 1 - _MAX_FALSE_REFUSALS) if len(others) else 0.0
+        others = doubts[is_answerable & (folds != fold)]
+        threshold = np.quantile(others, 1 - MAX_FALSE_REFUSALS) if len(others) else 0.0
         refused |= (folds == fold) & (doubts > threshold)
-    groups = [item.article for item in asked]
-    interval = bootstrap(lambda rows: refusal_f1(refused[rows], should[rows]), groups, seed=SEED)
-    return {
-        **with_interval("doubt_refusal_f1", interval),
-        "doubt_false_refusals": float(refused[~should].mean()),
-    }
+    return _prefixed("doubt_", _judge_refused(asked, refused))
 
 
 def is_copied(text: str, asked: Asked) -> bool:
@@ -203,7 +197,10 @@ def is_copied(text: str, asked: Asked) -> bool:
 
 def judge_refusals(asked: Sequence[Asked], answering: Answering) -> Figures:
     """F1 of refusing near misses, by the words of the reader alone."""
-    refused = np.array([is_refusal(text) for text in ask_all(asked, answering)])
+    return _judge_refused(asked, np.array(list(map(is_refusal, ask_all(asked, answering)))))
+
+
+def _judge_refused(asked: Sequence[Asked], refused: Booleans) -> Figures:
     should = np.array([not item.golds for item in asked])
     groups = [item.article for item in asked]
     interval = bootstrap(lambda rows: refusal_f1(refused[rows], should[rows]), groups, seed=SEED)
@@ -229,12 +226,7 @@ def perplexity(texts: Sequence[str], generator: LocalGenerator) -> float:
 def reading(generator: LocalGenerator) -> Answering:
     """As the service asks."""
 
-    def answer(asked: Asked) -> str:
-        return _write(
-            generator, load_prompt("direct").render(asked.question, asked.passages, asked.language)
-        )
-
-    return answer
+    return lambda asked: _write(generator, _prompt(asked))
 
 
 def remembering(answering: Answering) -> Answering:
@@ -271,28 +263,28 @@ def shown_of(answering: Answering, ranker: EvidenceRanker) -> Answering:
     def answer(asked: Asked) -> str:
         evidence = ranker.rank(asked.question, asked.passages)
         found = find_reply(answering(asked), evidence)
-        if found is not None:
-            return found.text
-        return quotation(choose_quotes(evidence)) if evidence else ""
+        return _quote(evidence) if found is None else found.text
 
     return answer
 
 
-def extractive(settings: Settings) -> Answering:
+def extractive(ranker: EvidenceRanker) -> Answering:
     """The sentences that the service quotes."""
-    ranker = EvidenceRanker(build_embedder(settings))
-
-    def answer(asked: Asked) -> str:
-        evidence = ranker.rank(asked.question, asked.passages)
-        return quotation(choose_quotes(evidence)) if evidence else ""
-
-    return answer
+    return lambda asked: _quote(ranker.rank(asked.question, asked.passages))
 
 
-def ask_all(asked: Sequence[Asked], answering: Answering) -> list[str]:
-    """Answers in order; several are written at once."""
+def _quote(evidence: Sequence[Evidence]) -> str:
+    return quotation(choose_quotes(evidence)) if evidence else ""
+
+
+def ask_all(asked: Sequence[Asked], asking: Callable[[Asked], T]) -> list[T]:
+    """What is said to each, in order; several are asked at once."""
     with ThreadPoolExecutor(_NUM_AT_ONCE) as pool:
-        return list(pool.map(answering, asked))
+        return list(pool.map(asking, asked))
+
+
+def _prompt(asked: Asked) -> list[Message]:
+    return load_prompt("direct").render(asked.question, asked.passages, asked.language)
 
 
 def _write(generator: LocalGenerator, messages: Sequence[Message]) -> str:

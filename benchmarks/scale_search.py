@@ -1,7 +1,6 @@
 """The part of `benchmarks.scale` that searches: a process of its own, as a restarted service is."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import delete, update
 
+from benchmarks.memory import read_rss_bytes
 from benchmarks.scale_library import (
     BATCH,
     MODEL,
@@ -78,7 +78,7 @@ def main(folder: Path, num_chunks: int, spawned_s: float) -> dict[str, float]:
     figures["recall10"] = float(np.mean(shares)) / _TOP_K
     figures |= _latencies(searcher, queries, num_chunks)
     figures |= _overhead(searcher, queries)
-    figures["rss_bytes"] = read_rss_bytes()
+    figures["rss_bytes"] = float(read_rss_bytes())
     figures |= _freshness(searcher, shelf, num_chunks)
     database.close()
     return figures
@@ -173,12 +173,6 @@ def _times(
 
 def _percentile(times_s: list[float], percent: int) -> float:
     return float(np.percentile(times_s, percent)) * 1_000
-
-
-def read_rss_bytes() -> float:
-    """Memory that this process has in use, mapped files included."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return float(pages * os.sysconf("SC_PAGE_SIZE"))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from benchmarks.memory import read_rss_bytes
 from benchmarks.report import build_manifest, report
 from benchmarks.soak_traffic import Subject, Traffic, build_tiny_subject, load_subject
 from generation.engine.engine import Engine, EngineSettings, Ticket
@@ -29,7 +30,6 @@ from generation.engine.pages import PAGE_SIZE, PageAccountingError
 _MAX_CONTEXT: Final = 1024
 # the longest anything may take once nothing new comes
 _MAX_DRAIN_S: Final = 120.0
-_OS_PAGE_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ class Soak:
 
     def _look(self) -> None:
         outcome = self.outcome
-        outcome.rss_bytes.append(_read_rss_bytes())
+        outcome.rss_bytes.append(read_rss_bytes())
         try:
             outcome.num_leaked = max(outcome.num_leaked, self.engine.check_pages())
         except PageAccountingError as error:
@@ -206,11 +206,6 @@ def collect_figures(soak: Soak) -> dict[str, float]:
     }
     reasons = {f"ended_{name}": count for name, count in sorted(outcome.tally.reasons.items())}
     return {name: float(value) for name, value in (figures | reasons).items()}
-
-
-def _read_rss_bytes() -> int:
-    fields = Path("/proc/self/statm").read_text(encoding="ascii").split()
-    return int(fields[1]) * _OS_PAGE_BYTES
 
 
 def build_plan(duration_s: float, *, is_tiny: bool, rate: float | None = None) -> Plan:

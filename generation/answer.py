@@ -50,7 +50,7 @@ from generation.types import (
 )
 
 # Sentences that a draft may rest on: its words must come from where the answer probably is.
-_NUM_DRAFT_SPANS: Final = 3
+NUM_DRAFT_SPANS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ class _Writing:
         """The reasoning, if any, and the checked draft; the quote, where that is not better."""
         num_shown = 0
         if self._options.drafts:
-            for piece in self._draft(context, evidence[:_NUM_DRAFT_SPANS], quote):
+            for piece in self._draft(context, evidence[:NUM_DRAFT_SPANS], quote):
                 if isinstance(piece, Reasoning):
                     self._reasoning += piece.text
                 else:
