@@ -184,11 +184,11 @@ def test_unsupported_sentences_go_as_in_a_single_draft(
     assert "".join(chosen.pieces).strip() == shown
 
 
-@given(st.lists(odd_texts(), min_size=1, max_size=5), odd_texts(), st.booleans())
+@given(
+    texts=st.lists(odd_texts(), min_size=1, max_size=5), quote=odd_texts(), is_cut=st.booleans()
+)
 def test_rewards_lie_between_0_and_1_and_are_the_same_again(
-    texts: list[str],
-    quote: str,
-    is_cut: bool,  # noqa: FBT001
+    *, texts: list[str], quote: str, is_cut: bool
 ) -> None:
     drafts = [Draft(text, len(text), -float(len(text)), is_cut=is_cut) for text in texts]
     spans = find_sentences([make_passage("\n".join(texts))])
