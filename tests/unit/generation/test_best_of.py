@@ -184,9 +184,7 @@ def test_unsupported_sentences_go_as_in_a_single_draft(
     assert "".join(chosen.pieces).strip() == shown
 
 
-@given(
-    texts=st.lists(odd_texts(), min_size=1, max_size=5), quote=odd_texts(), is_cut=st.booleans()
-)
+@given(texts=st.lists(odd_texts(), min_size=1, max_size=5), quote=odd_texts(), is_cut=st.booleans())
 def test_rewards_lie_between_0_and_1_and_are_the_same_again(
     *, texts: list[str], quote: str, is_cut: bool
 ) -> None:
