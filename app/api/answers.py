@@ -44,8 +44,7 @@ def get_answer(
     Only the key or person that asked for it may read it, unless it is shared, and only while it may
     see every collection that the answer quotes from.
     """
-    if (found := live.find(AnswerId(answer_id))) is not None and found.is_running:
-        _refuse_running(live, AnswerId(answer_id), caller)
+    _refuse_running(live, AnswerId(answer_id), caller)
     stored = services.answers.get(AnswerId(answer_id), caller, or_shared=True)
     # what the asker thinks of it is not shared
     own = stored.asker == caller.name or caller.is_owner
@@ -205,16 +204,21 @@ async def _send_end(
 def _find_live(live: LiveAnswers, answer_id: AnswerId, caller: Caller) -> LiveAnswer | None:
     """The answer while its events are kept. Raises `AnswerNotFoundError` where it is not theirs."""
     found = live.find(answer_id)
-    if found is not None and not caller.may_read(
-        found.asker, {passage.collection_id for passage in found.passages}
-    ):
-        raise answer_not_found(answer_id)
+    if found is not None:
+        _refuse_stranger(found, answer_id, caller)
     return found
 
 
 def _refuse_running(live: LiveAnswers, answer_id: AnswerId, caller: Caller) -> None:
-    found = _find_live(live, answer_id, caller)
+    """Whose it is once it has ended, and who else may read it, is for what is stored to say."""
+    found = live.find(answer_id)
     if found is not None and found.is_running:
+        _refuse_stranger(found, answer_id, caller)
         raise AnswerRunningError(
             f"answer {answer_id!r} is being written; follow its events, or cancel it"
         )
+
+
+def _refuse_stranger(live: LiveAnswer, answer_id: AnswerId, caller: Caller) -> None:
+    if not caller.may_read(live.asker, {passage.collection_id for passage in live.passages}):
+        raise answer_not_found(answer_id)
