@@ -127,10 +127,13 @@ def _past(
     services: Services, turns: Sequence[tuple[str, str]], access: Access
 ) -> Iterator[PastTurn]:
     """What the client says was said. What was deleted since does not come back by its memory."""
-    for index, (asked, answered) in enumerate(turns):
-        text, sources = unlink(answered)
+    unlinked = [unlink(answered) for _, answered in turns]
+    # most turns rest on the same few documents: each is looked for once
+    named = frozenset[Source]().union(*(sources for _, sources in unlinked))
+    there = {source for source in named if _is_there(services, source, access)}
+    for index, ((asked, _), (text, sources)) in enumerate(zip(turns, unlinked, strict=True)):
         turn_id = AnswerId(f"message:{index}")
-        if all(_is_there(services, source, access) for source in sources):
+        if sources <= there:
             yield PastTurn(turn_id, Turn(asked, text), quoted=sources)
         else:
             yield PastTurn(turn_id, Turn(asked))
