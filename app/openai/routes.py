@@ -1,7 +1,6 @@
 """Routes for OpenAI's clients: models, chats, responses, embeddings. A collection is a model."""
 
 import base64
-from functools import partial
 from typing import Any, Final
 
 import anyio.to_thread
@@ -88,8 +87,8 @@ async def complete_chat(
     Citations are Markdown links in the text and annotations of the message, streamed or not.
     """
     question = await anyio.to_thread.run_sync(question_of_chat, services, body, caller)
-    answering = _Answering(request, services, live, question)
-    return await answering.send(ChatReply(question.id, body), as_stream=bool(body.stream))
+    reply = ChatReply(question.id, body)
+    return await _answer(request, services, live, question, reply, as_stream=bool(body.stream))
 
 
 @router.post(
@@ -106,8 +105,8 @@ async def create_response(
     Citations are Markdown links in the text and its annotations, streamed or not.
     """
     question = await anyio.to_thread.run_sync(question_of_response, services, body, caller)
-    answering = _Answering(request, services, live, question)
-    return await answering.send(ResponseReply(question.id, body), as_stream=bool(body.stream))
+    reply = ResponseReply(question.id, body)
+    return await _answer(request, services, live, question, reply, as_stream=bool(body.stream))
 
 
 @router.post("/v1/embeddings", summary="Embed texts", responses=_problems(404, 413, 503))
@@ -131,20 +130,19 @@ def create_embeddings(
     return JSONResponse({"object": "list", "model": body.model, "data": data, "usage": usage})
 
 
-class _Answering:
-    """The way from a question to its reply."""
-
-    def __init__(
-        self, request: Request, services: Services, live: LiveAnswers, question: Question
-    ) -> None:
-        self._request = request
-        self._base_url = services.settings.base_url
-        self._begin = partial(begin_answer, live, services, question)
-        note(request, target=question.id, collections=question.collections)
-
-    async def send(self, reply: Reply, *, as_stream: bool) -> Response:
-        send = send_stream if as_stream else send_whole
-        return await send(self._request, self._begin(), reply, self._base_url)
+async def _answer(
+    request: Request,
+    services: Services,
+    live: LiveAnswers,
+    question: Question,
+    reply: Reply,
+    *,
+    as_stream: bool,
+) -> Response:
+    note(request, target=question.id, collections=question.collections)
+    send = send_stream if as_stream else send_whole
+    begun = begin_answer(live, services, question)
+    return await send(request, begun, reply, services.settings.base_url)
 
 
 def _models(services: Services, access: Access) -> dict[str, Json]:
