@@ -44,25 +44,23 @@ async def respond_at_once(request: Request, live: LiveAnswer) -> Response:
 async def wait_for_end(request: Request, live: LiveAnswer) -> ServerEvent | None:
     """The last event. A client that goes away cancels the work, and any event may be the last."""
     async with _cancelled_at_exit(live):
-        return await _wait_for(request, live, lambda _: False)
+        return await _wait_for(request, live, only_first=False)
 
 
 async def wait_for_beginning(request: Request, live: LiveAnswer) -> ServerEvent | None:
     """The first event, which says whether there is anything to wait for; None if nobody waits."""
-    return await _wait_for(request, live, lambda _: True)
+    return await _wait_for(request, live, only_first=True)
 
 
-async def _wait_for(
-    request: Request, live: LiveAnswer, is_enough: Callable[[ServerEvent], bool]
-) -> ServerEvent | None:
-    """The first event that is enough, else the last that came before the end, or the client's."""
+async def _wait_for(request: Request, live: LiveAnswer, *, only_first: bool) -> ServerEvent | None:
+    """The first event, or the last that came before the end, or the client's."""
     found: ServerEvent | None = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_cancel_when_gone, request, tasks.cancel_scope)
         async with run_task(live.follow) as events:
             async for event in events:
                 found = event
-                if is_enough(event):
+                if only_first:
                     break
         tasks.cancel_scope.cancel()
     return found
