@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from app.services import Services
 from core.tables import JobRow, VersionRow, WorkerRow, now
+from ingestion.attempts import OPEN_STATES
 
-_OPEN: Final = ("queued", "running")
 _DAY: Final = timedelta(days=1)
 
 
@@ -70,7 +70,7 @@ def look(services: Services) -> Operations:
         )
         return Operations(
             # those that wait or run are told of, none of them included
-            jobs={**dict.fromkeys(_OPEN, 0), **jobs},
+            jobs={**dict.fromkeys(OPEN_STATES, 0), **jobs},
             queued_since=queued_since,
             workers=_workers(session),
             last_day=_last_day(session),
@@ -110,14 +110,10 @@ def _storage(services: Services, session: Session) -> Storage:
     index = (services.store.segments_root, settings.data_dir / "lexical")
     return Storage(
         documents=int(session.scalar(select(func.sum(kept.c.num_bytes))) or 0),
-        index=sum(map(_bytes_below, index)),
+        index=sum(_bytes_of_files(folder, "**/*") for folder in index),
         database=None if settings.database.url else _bytes_of_files(settings.data_dir, "*.db*"),
         free=shutil.disk_usage(settings.data_dir).free,
     )
-
-
-def _bytes_below(folder: Path) -> int:
-    return _bytes_of_files(folder, "**/*")
 
 
 def _bytes_of_files(folder: Path, pattern: str) -> int:
