@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,7 @@ from app.outcomes import Status
 from app.replaying import CauseKind, Replay
 from generation.types import FinishReason
 
+MAX_ANSWER_TOKENS: Final = 4096
 Id = Annotated[str, Field(min_length=1, max_length=64)]
 PromptName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}(@[0-9]{1,6})?$")]
 
@@ -27,7 +28,7 @@ class SamplingIn(Request):
     top_p: float | None = Field(default=None, gt=0, le=1)
     top_k: int | None = Field(default=None, ge=0, le=100_000)
     seed: int | None = Field(default=None, ge=0, lt=2**63)
-    max_tokens: int | None = Field(default=None, ge=1, le=4096)
+    max_tokens: int | None = Field(default=None, ge=1, le=MAX_ANSWER_TOKENS)
     n: int | None = Field(
         default=None,
         ge=1,

@@ -1,7 +1,7 @@
 """What goes over the wire, as api.md names it. Shapes only; `of` builds them from room data."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, JsonValue, SecretStr
 
@@ -19,7 +19,8 @@ Filter = Annotated[
     dict[str, JsonValue],
     Field(examples=[{"field": "language", "op": "eq", "value": "es"}]),
 ]
-CollectionNames = Annotated[list[CollectionName], Field(min_length=1, max_length=100)]
+MAX_COLLECTIONS: Final = 100
+CollectionNames = Annotated[list[CollectionName], Field(min_length=1, max_length=MAX_COLLECTIONS)]
 
 
 class FieldProblem(Reply):

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from app.api.answer import question_of
 from app.api.answer_schemas import AnswerRequest
+from app.api.schemas import MAX_COLLECTIONS
 from app.asking import Question
 from app.conversations import ShownTurn
 from app.errors import FieldFault, InvalidRequestError, ModelNotFoundError
@@ -28,7 +29,6 @@ from ingestion.collections import can_name_collection
 ALL: Final = "cimiento"
 PREFIX: Final = f"{ALL}/"
 RESPONSE_PREFIX: Final = "resp_"
-_MAX_COLLECTIONS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def collections_of(model: str) -> list[str] | None:
         return None
     names = list(dict.fromkeys(model.removeprefix(PREFIX).split(",")))
     is_one = model.startswith(PREFIX) and all(map(can_name_collection, names))
-    if not is_one or len(names) > _MAX_COLLECTIONS:
+    if not is_one or len(names) > MAX_COLLECTIONS:
         raise model_not_found(model)
     return names
 

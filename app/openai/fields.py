@@ -5,15 +5,13 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.api.answer_schemas import HowAnswered, Id
+from app.api.answer_schemas import MAX_ANSWER_TOKENS, HowAnswered, Id
 from app.api.fields import Request
 from app.errors import FieldFault, InvalidRequestError
 
 _MAX_MESSAGES: Final = 500
 _MAX_CHARS: Final = 100_000
 _MAX_TEXTS: Final = 256
-# the most that one answer writes
-_MAX_TOKENS: Final = 4096
 
 # Options that clients send whether they mean something or not, and that change no text here.
 IGNORED: Final = frozenset(
@@ -150,7 +148,7 @@ class Asked(OpenAIRequest):
     def sampling(self, max_tokens: int | None) -> dict[str, object]:
         """As `POST /v1/answer` takes it; more tokens than an answer has are as many as it has."""
         given = self.model_dump(include={"temperature", "top_p", "seed"}, exclude_none=True)
-        return given | ({"max_tokens": min(max_tokens, _MAX_TOKENS)} if max_tokens else {})
+        return given | ({"max_tokens": min(max_tokens, MAX_ANSWER_TOKENS)} if max_tokens else {})
 
 
 class StreamOptions(BaseModel):
