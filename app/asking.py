@@ -288,6 +288,7 @@ def _outcome_of(full: FullAnswer, model: str) -> Outcome:
     return Outcome(
         id=full.id,
         status=full.status,
+        finish_reason=full.answer.finish_reason,
         model=model,
         sampling=full.answer.sampling,
         usage=full.answer.usage,

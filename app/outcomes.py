@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from generation.types import Sampling, Usage
+from generation.types import FinishReason, Sampling, Usage
 
 Status = Literal["answered", "partial", "refused", "cancelled", "failed"]
 """How an answer ended."""
@@ -15,6 +15,7 @@ class Outcome:
 
     id: str
     status: Status
+    finish_reason: FinishReason
     model: str
     sampling: Sampling
     usage: Usage

@@ -21,7 +21,8 @@ from core.operator_settings import TracingSettings
 _SERVICE: Final = "cimiento"
 # asked every few seconds, or with a secret in the address
 _NOT_TRACED: Final = ("/health/", "/metrics", "/static/", "/sign-in")
-_FINISH_REASONS: Final = {"cancelled": "cancelled", "failed": "error"}
+# of what did not come to an end of its own
+_CUT_SHORT: Final = {"cancelled": "cancelled", "failed": "error"}
 
 Value = str | int | float | list[str]
 
@@ -65,7 +66,9 @@ class Tracing:
             "gen_ai.request.choice.count": sampling.n if sampling.n > 1 else None,
             "gen_ai.response.id": outcome.id,
             "gen_ai.response.model": outcome.model,
-            "gen_ai.response.finish_reasons": [_FINISH_REASONS.get(outcome.status, "stop")],
+            "gen_ai.response.finish_reasons": [
+                _CUT_SHORT.get(outcome.status, outcome.finish_reason)
+            ],
             "gen_ai.conversation.id": outcome.conversation_id,
             "gen_ai.usage.input_tokens": outcome.usage.prompt_tokens,
             "gen_ai.usage.output_tokens": outcome.usage.completion_tokens,

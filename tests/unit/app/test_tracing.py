@@ -14,8 +14,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app.main import create_app
+from app.outcomes import Outcome, Status
 from app.tracing import Tracing, build_tracing
 from core.operator_settings import TracingSettings
+from generation.types import FinishReason, Sampling, Usage
 from tests.unit.app.house import House
 
 QUESTION = {"question": "When does the swimming pool open?", "min_confidence": 0}
@@ -30,11 +32,17 @@ def spans() -> Iterator[InMemorySpanExporter]:
 
 
 @pytest.fixture
-def traced(pool: House, spans: InMemorySpanExporter) -> TestClient:
-    """A client of a service that traces."""
+def tracing(spans: InMemorySpanExporter) -> Tracing:
+    """What sends them there."""
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
-    services = replace(pool.services, tracing=Tracing(provider))
+    return Tracing(provider)
+
+
+@pytest.fixture
+def traced(pool: House, tracing: Tracing) -> TestClient:
+    """A client of a service that traces."""
+    services = replace(pool.services, tracing=tracing)
     app = create_app(services, web_root=pool.web_root)
     return TestClient(
         app,
@@ -70,6 +78,40 @@ def test_an_answer_is_a_trace(traced: TestClient, spans: InMemorySpanExporter) -
     assert dict(retrieval.attributes or {})["cimiento.retrieval.passages"] == len(
         answer["passages"]
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "finish_reason", "told"),
+    [
+        ("answered", "stop", "stop"),
+        ("partial", "length", "length"),
+        ("cancelled", "stop", "cancelled"),
+        ("failed", "stop", "error"),
+    ],
+)
+def test_what_ended_an_answer_is_traced(
+    tracing: Tracing,
+    spans: InMemorySpanExporter,
+    status: Status,
+    finish_reason: FinishReason,
+    told: str,
+) -> None:
+    outcome = Outcome(
+        id="ans_1",
+        status=status,
+        finish_reason=finish_reason,
+        model="small",
+        sampling=Sampling(),
+        usage=Usage(),
+        num_passages=1,
+        conversation_id=None,
+        retrieve_s=0.1,
+        first_token_s=None,
+        total_s=0.2,
+    )
+    tracing.tell_answer(outcome)
+    attributes = dict(by_name(spans)["chat small"].attributes or {})
+    assert attributes["gen_ai.response.finish_reasons"] == (told,)
 
 
 def test_a_search_is_a_trace(traced: TestClient, spans: InMemorySpanExporter) -> None:
