@@ -204,12 +204,20 @@ async def fetch(rest: Rest, method: str, path: str, **options: Any) -> Json:
         body = response.json()
     except (httpx2.TransportError, ValueError) as error:
         # not there, or something in front of it that speaks otherwise
-        detail = f"the service cannot be asked: {type(error).__name__}"
-        raise RestError({"code": "service_unreachable", "detail": detail}) from error
+        raise _unreachable(type(error).__name__) from error
     if not response.is_success:
-        raise RestError(body)
+        raise RestError(body) if _is_problem(body) else _unreachable(f"HTTP {response.status_code}")
     found: Json = body
     return found
+
+
+def _is_problem(body: object) -> bool:
+    return isinstance(body, dict) and {"code", "detail"} <= body.keys()
+
+
+def _unreachable(why: str) -> RestError:
+    detail = f"the service cannot be asked: {why}"
+    return RestError({"code": "service_unreachable", "detail": detail})
 
 
 def told(text: str, structured: Json) -> CallToolResult:
