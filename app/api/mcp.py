@@ -21,7 +21,7 @@ _NO_LIMIT: Final = 2**31
 
 
 @router.post("/mcp")
-def serve_mcp(request: Request) -> Response:
+async def serve_mcp(request: Request) -> Response:
     """One message of a model's host, and what it gets."""
     return _Handover(request.app.state.mcp)
 
