@@ -4,13 +4,14 @@ import json
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+
+from tests.integration.waiting import until
 
 QUESTION = {"question": "When does the swimming pool open?", "min_confidence": 0, "stream": True}
 
@@ -41,13 +42,6 @@ def held_service(data_dir: Path, *, drain_s: float) -> Iterator[Held]:
             process.kill()
 
 
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def names(lines: Iterator[str]) -> Iterator[str]:
     """The names of events, as they come."""
     return (line.removeprefix("event: ") for line in lines if line.startswith("event: "))
@@ -60,7 +54,9 @@ def test_an_answer_is_written_to_its_end_while_new_work_is_refused(tmp_path: Pat
             assert "delta" in events
             held.process.send_signal(signal.SIGTERM)
             search = {"query": "towels"}
-            until(lambda: held.client.post("/v1/search", json=search).status_code == 503)
+            until(
+                lambda: held.client.post("/v1/search", json=search).status_code == 503, within_s=30
+            )
             refused = held.client.post("/v1/answer", json=QUESTION)
             assert refused.json()["code"] == "shutting_down"
             assert "retry-after" in refused.headers

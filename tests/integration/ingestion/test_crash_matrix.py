@@ -21,7 +21,7 @@ from ingestion.jobs import JobFilter
 from ingestion.leftovers import check_incoming, check_staging, check_workflows
 from ingestion.workflow import IngestionQueue
 from tests.integration.ingestion.running import worker_process
-from tests.integration.ingestion.waiting import until
+from tests.integration.waiting import until
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of
 from tests.unit.ingestion.test_deletion import files_that_say
 from tests.unit.ingestion.test_versions import retriever_of

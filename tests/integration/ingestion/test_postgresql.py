@@ -27,7 +27,7 @@ from generation.prompts import builtin_source, load_prompt
 from ingestion.uploads import Accepted
 from ingestion.workflow import IngestionQueue
 from tests.fakes import FakeEmbedder
-from tests.integration.ingestion.waiting import until
+from tests.integration.waiting import until
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of
 
 CALLER = Caller("key:tests", EVERYTHING)

@@ -8,7 +8,7 @@ from ingestion.attempts import Attempt, JobError
 from ingestion.parsing.sandbox import Sandbox
 from ingestion.workflow import IngestionQueue
 from tests.integration.ingestion.running import all_ended, states
-from tests.integration.ingestion.waiting import until
+from tests.integration.waiting import until
 from tests.unit.ingestion import files, office_files
 from tests.unit.ingestion.house import EVERYTHING, LIMITS, NO_ORPHANS, House, attempt_of
 

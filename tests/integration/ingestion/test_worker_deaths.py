@@ -15,7 +15,7 @@ from ingestion.errors import PoisonDocumentError
 from ingestion.uploads import Accepted
 from ingestion.workflow import IngestionQueue
 from tests.integration.ingestion.running import ROOT, all_ended, states, worker_process
-from tests.integration.ingestion.waiting import until
+from tests.integration.waiting import until
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of
 
 SENTENCES = "The river {0} rises in the hills and ends in the sea after {0} bends. "
