@@ -111,7 +111,7 @@ def build_tracing(settings: TracingSettings) -> Tracing:
     if settings.endpoint is None:
         return Tracing(NoOpTracerProvider())
     try:
-        # Late: the extra may not be installed.
+        # Late, all four: the extra that brings them may not be installed.
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
             OTLPSpanExporter,
         )

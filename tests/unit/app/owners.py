@@ -132,16 +132,18 @@ class Draw:
         return str(self.one(SECRETS[self._foreign.name], "direct", "nobodys", *own))
 
     def cursor(self) -> str | None:
-        return self.one(None, self.document(), self.job(), "", "0", "zzzz")  # type: ignore[no-any-return]
+        cursor: str | None = self.one(None, self.document(), self.job(), "", "0", "zzzz")
+        return cursor
 
     def filter(self) -> dict[str, Any] | None:
-        return self.one(  # type: ignore[no-any-return]
+        chosen: dict[str, Any] | None = self.one(
             None,
             {"collection": {"eq": self._foreign.name}},
             {"document_id": {"in": list(self._foreign.document_ids)}},
             {"not": {"collection": {"eq": self._own.name}}},
             {"or": [{"collection": {"eq": self._foreign.name}}, {"version": {"gt": 0}}]},
         )
+        return chosen
 
     def model(self) -> str:
         """A model of OpenAI's protocol."""

@@ -100,7 +100,7 @@ def test_usage_is_counted_and_charged_to_the_key(library: House) -> None:
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
-def test_a_refusal_is_told_as_one_and_shown_as_text(client: OpenAI, is_streamed: bool) -> None:  # noqa: FBT001
+def test_a_refusal_is_told_as_one_and_shown_as_text(client: OpenAI, *, is_streamed: bool) -> None:
     if is_streamed:
         chunks = stream(client, extra_body=UNSURE)
         refusal: str | None = "".join(

@@ -51,7 +51,8 @@ def test_without_a_connection_nothing_was_sent() -> None:
 def test_pauses_grow_to_a_limit_and_end() -> None:
     retries = Retries(7)
     pauses = [retries.pause_s(UNREACHED, is_safe=True) for _ in range(7)]
-    assert all(0.25 * 2**index <= pause <= 0.5 * 2**index for index, pause in zip(range(5), pauses))  # noqa: B905 - the rest are at the limit
+    # the rest are at the limit
+    assert all(0.25 * 2**index <= pause <= 0.5 * 2**index for index, pause in enumerate(pauses[:5]))
     assert max(pauses) <= 8
     with pytest.raises(UnreachableError, match="nobody listens") as told:
         retries.pause_s(UNREACHED, is_safe=True)
