@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import ShuttingDownError
 from core.errors import CimientoError, JobNotFoundError
@@ -84,7 +83,7 @@ class JobWatch:
             self._woken.clear()
             try:
                 self._tell(followers)
-            except SQLAlchemyError as error:
+            except Exception as error:  # noqa: BLE001 - a thread that died would leave all waiting
                 _log.warning("job_watch_failed", error=repr(error))
             self._woken.wait(self._every_s)
 

@@ -30,11 +30,14 @@ class Jobs:
     def __init__(self, *jobs: Job) -> None:
         self.there = {each.id: each for each in jobs}
         self.looks: list[int] = []
+        self.faults: list[Exception] = []
         self.is_ending = False
         self.watch = JobWatch(self.find, is_ending=lambda: self.is_ending, every_s=0.01)
 
     def find(self, job_ids: Collection[VersionId]) -> dict[VersionId, Job]:
         self.looks.append(len(job_ids))
+        if self.faults:
+            raise self.faults.pop()
         return {each: self.there[each] for each in job_ids if each in self.there}
 
 
@@ -98,3 +101,11 @@ async def test_nobody_looks_while_nobody_follows() -> None:
         await until(lambda: not is_looking())
         async with jobs.watch.follow(VersionId("ver_1")) as follower:
             assert (await follower.next()).state == "queued"
+
+
+async def test_a_look_that_fails_leaves_nobody_waiting() -> None:
+    jobs = Jobs(job())
+    jobs.faults.append(ValueError("a row that cannot be read"))
+    async with asyncio.timeout(WITHIN_S), jobs.watch.follow(VersionId("ver_1")) as follower:
+        assert (await follower.next()).id == "ver_1"
+    assert not jobs.faults
