@@ -4,6 +4,7 @@ import ast
 import importlib
 import pkgutil
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final, cast
@@ -319,6 +320,14 @@ def test_every_page_that_is_named_exists() -> None:
         if "://" not in name and not (ROOT / file).parent.joinpath(name).is_file()
     ]
     fail_with(missing, "correct the path, or write the page")
+
+
+def test_the_image_is_built_from_every_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    let_through = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    missing = [name for name in packages if f"!{name.rstrip('*')}/" not in let_through]
+    fail_with(missing, "let it through in .dockerignore: the image's wheel lacks it without a word")
 
 
 def test_every_requirement_is_pinned_by_hash() -> None:
