@@ -164,8 +164,8 @@ class AsyncClient:
             sending = following.ask()
             try:
                 async with aclosing(await self._send(sending, stream=True)) as response:
-                    async for line in response.aiter_lines():
-                        if (told := following.read(line)) is not None:
+                    async for text in response.aiter_text():
+                        for told in following.read(text):
                             retries.succeed()
                             yield told
                 if not following.is_over:

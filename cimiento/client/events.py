@@ -1,12 +1,17 @@
 """Server-sent events, and what those of an answer mean. Reads; connects to nothing."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from cimiento.client.errors import AnswerCancelledError, problem_error
 from cimiento.client.models import Answer, Citation, Passage
+
+# Not the ends of `str.splitlines`: texts hold U+2028 and U+0085. A CR that comes last may be half
+# of a CRLF.
+_LINE_END: Final = re.compile(r"\r\n|\n|\r(?!\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +25,22 @@ class ServerEvent:
 
 @dataclass(slots=True)
 class EventReader:
-    """Puts lines together to events. `last_id` is that of the last one that came whole."""
+    """Puts events together. `last_id` is that of the last one that came whole."""
 
     last_id: str = ""
+    _rest: str = field(default="", init=False)
     _name: str = field(default="", init=False)
     _data: list[str] = field(default_factory=list, init=False)
     _id: str | None = field(default=None, init=False)
 
-    def read(self, line: str) -> ServerEvent | None:
-        """Take a line, without its end; an event where that line completes one."""
+    def read(self, text: str) -> Iterator[ServerEvent]:
+        """Take some text, cut anywhere; the events that it completes."""
+        *lines, self._rest = _LINE_END.split(self._rest + text)
+        for line in lines:
+            if (event := self._take(line)) is not None:
+                yield event
+
+    def _take(self, line: str) -> ServerEvent | None:
         if not line:
             return self._dispatch()
         key, _, value = line.partition(":")

@@ -1,7 +1,7 @@
-"""Streams that outlive a connection: what to ask for next, and what a line says. Sends nothing."""
+"""Streams that outlive a connection: what to ask for next, and what they say. Sends nothing."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
 from cimiento.client.calls import answer_events_path, job_path
@@ -31,8 +31,8 @@ class Following(Protocol[T_co]):
         """The request for what has not come yet."""
         ...
 
-    def read(self, line: str) -> T_co | None:
-        """Take a line; what it completes, if anything."""
+    def read(self, text: str) -> Iterator[T_co]:
+        """Take some text, cut anywhere; what it completes."""
         ...
 
 
@@ -54,14 +54,17 @@ class AnswerFollowing:
         headers = {"Last-Event-ID": self._reader.last_id}
         return Sending("GET", answer_events_path(self._answer_id), headers=headers)
 
-    def read(self, line: str) -> AnswerEvent | None:
+    def read(self, text: str) -> Iterator[AnswerEvent]:
         """Raises what ended the answer, if it has none."""
-        event = self._reader.read(line)
-        told = None if event is None else answer_event(event)
-        if isinstance(told, PassagesFound):
-            self._answer_id = told.answer_id
-        self.is_over = isinstance(told, Finished)
-        return told
+        for event in self._reader.read(text):
+            match told := answer_event(event):
+                case None:
+                    continue
+                case PassagesFound(answer_id):
+                    self._answer_id = answer_id
+                case Finished():
+                    self.is_over = True
+            yield told
 
 
 class JobFollowing:
@@ -77,13 +80,11 @@ class JobFollowing:
         self._reader = EventReader()
         return Sending("GET", self._path)
 
-    def read(self, line: str) -> Job | None:
+    def read(self, text: str) -> Iterator[Job]:
         """Raises `ApiError` where the job has disappeared."""
-        event = self._reader.read(line)
-        if event is None:
-            return None
-        if event.name == "error":
-            problem = json.loads(event.data)
-            raise problem_error(problem, int(problem.get("status", 500)))
-        self.is_over = event.name == "done"
-        return Job.model_validate_json(event.data)
+        for event in self._reader.read(text):
+            if event.name == "error":
+                problem = json.loads(event.data)
+                raise problem_error(problem, int(problem.get("status", 500)))
+            self.is_over = event.name == "done"
+            yield Job.model_validate_json(event.data)

@@ -187,17 +187,15 @@ class _ChatFollowing:
     def ask(self) -> Sending:
         return Sending("POST", _CHATS, json=self._body, is_safe=False)
 
-    def read(self, line: str) -> Json | None:
-        event = self._reader.read(line)
-        if event is None:
-            return None
-        if event.data == "[DONE]":
-            self.is_over = True
-            return None
-        chunk: Json = json.loads(event.data)
-        if "error" in chunk:
-            raise problem_error(chunk, 500)
-        return chunk
+    def read(self, text: str) -> Iterator[Json]:
+        for event in self._reader.read(text):
+            if event.data == "[DONE]":
+                self.is_over = True
+                return
+            chunk: Json = json.loads(event.data)
+            if "error" in chunk:
+                raise problem_error(chunk, 500)
+            yield chunk
 
 
 def _chunk_of(event: Json) -> ChatGenerationChunk:

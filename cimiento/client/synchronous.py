@@ -162,8 +162,8 @@ class Client:
             sending = following.ask()
             try:
                 with closing(self._send(sending, stream=True)) as response:
-                    for line in response.iter_lines():
-                        if (told := following.read(line)) is not None:
+                    for text in response.iter_text():
+                        for told in following.read(text):
                             retries.succeed()
                             yield told
                 if not following.is_over:

@@ -140,6 +140,19 @@ def test_a_stream_that_ends_too_soon_is_taken_up_again() -> None:
     assert client_of(server).answer("When?").is_refused
 
 
+def test_what_comes_after_the_last_event_changes_nothing() -> None:
+    server = Server(whole(PASSAGES, DONE, ": still there\n\n", 'event: weather\ndata: "fine"\n\n'))
+    assert client_of(server).answer("When?").is_refused
+    assert len(server.asked) == 1
+
+
+def test_a_text_with_separators_of_lines_comes_whole() -> None:
+    text = "\u2028 and \u0085 stand in many a PDF"
+    delta = f'event: delta\nid: 2\ndata: {{"text": "{text}"}}\n\n'
+    server = Server(whole(PASSAGES, delta, DONE))
+    assert list(client_of(server).stream("When?").texts()) == [text]
+
+
 def test_a_question_is_not_asked_twice() -> None:
     server = Server(broken())
     with pytest.raises(UnreachableError):

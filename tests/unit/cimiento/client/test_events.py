@@ -1,4 +1,4 @@
-"""Server-sent events line by line, and what those of an answer mean."""
+"""Server-sent events from texts that are cut anywhere, and what those of an answer mean."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from cimiento.client.events import (
 def read(*lines: str, last_id: str = "") -> list[ServerEvent]:
     """The events of these lines."""
     reader = EventReader(last_id)
-    return [event for line in lines if (event := reader.read(line)) is not None]
+    return list(reader.read("".join(f"{line}\n" for line in lines)))
 
 
 def test_an_event_ends_with_an_empty_line() -> None:
@@ -37,6 +37,21 @@ def test_the_last_id_holds_until_the_next() -> None:
     events = read("id: 1", "data: a", "", "data: b", "", last_id="0")
     assert [event.id for event in events] == ["1", "1"]
     assert [event.id for event in read("data: a", "", last_id="3")] == ["3"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_text_may_be_cut_anywhere(end: str) -> None:
+    text = f"event: delta{end}data: a{end}id: 1{end}{end}data: b{end}{end}:{end}"
+    for size in range(1, len(text) + 1):
+        reader = EventReader()
+        parts = [text[at : at + size] for at in range(0, len(text), size)]
+        events = [event for part in parts for event in reader.read(part)]
+        assert events == [ServerEvent("delta", "a", "1"), ServerEvent("message", "b", "1")], size
+
+
+def test_what_only_python_takes_for_the_end_of_a_line_is_text() -> None:
+    data = "a\u2028b\u2029c\u0085d\x0be\x0cf\x1cg"
+    assert read(f"data: {data}", "") == [ServerEvent("message", data, "")]
 
 
 def test_events_of_an_answer_are_typed() -> None:
