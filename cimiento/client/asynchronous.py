@@ -1,7 +1,7 @@
 """The client for programs that await. Every method is that of `cimiento.client.synchronous`.
 
-What both say and decide is shared: calls, events, following, retrying, sending. What is left is
-written twice, because awaiting is part of every line of it.
+What both say and decide is shared: calls, connecting, events, following, retrying, sending. What
+is left is written twice, because awaiting is part of every line of it.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -13,6 +13,7 @@ import httpx2
 
 from cimiento.client import calls
 from cimiento.client.calls import AnswerOptions, Call, DocumentFilter, SearchOptions
+from cimiento.client.connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, DEFAULT_URL, address
 from cimiento.client.errors import ApiError, ClientError, error_of
 from cimiento.client.events import AnswerEvent, Delta, Finished
 from cimiento.client.following import AnswerFollowing, Following, JobFollowing
@@ -20,7 +21,6 @@ from cimiento.client.models import Answer, Collection, Document, Job, Passage, U
 from cimiento.client.outcomes import check_searchable
 from cimiento.client.retrying import Retries
 from cimiento.client.sending import Progress, Sending, Source, UploadOptions, uploading
-from cimiento.client.synchronous import DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, DEFAULT_URL
 
 T = TypeVar("T")
 
@@ -43,10 +43,7 @@ class AsyncClient:
         http: httpx2.AsyncClient | None = None,
     ) -> None:
         self._http = http or httpx2.AsyncClient()
-        self._http.base_url = httpx2.URL(base_url)
-        self._http.timeout = httpx2.Timeout(timeout_s)
-        if key is not None:
-            self._http.headers["Authorization"] = f"Bearer {key}"
+        address(self._http, base_url, key, timeout_s=timeout_s)
         self._max_retries = max_retries
 
     async def __aenter__(self) -> Self:
@@ -69,8 +66,7 @@ class AsyncClient:
 
     def stream(self, question: str, **options: Unpack[AnswerOptions]) -> "AsyncAnswerStream":
         """The answer as it is written."""
-        body = {"question": question, **calls.given(options)}
-        return AsyncAnswerStream(self.follow(AnswerFollowing(body)))
+        return AsyncAnswerStream(self.follow(AnswerFollowing(question, **options)))
 
     async def get_answer(self, answer_id: str) -> Answer:
         """An answer that came to its end."""
@@ -160,8 +156,8 @@ class AsyncClient:
     async def follow(self, following: Following[T]) -> AsyncGenerator[T, None]:
         """What a stream tells, to its end, over as many connections as that takes."""
         retries = Retries(self._max_retries)
+        sending = following.ask()
         while not following.is_over:
-            sending = following.ask()
             try:
                 async with aclosing(await self._send(sending, stream=True)) as response:
                     async for text in response.aiter_text():
@@ -171,8 +167,9 @@ class AsyncClient:
                 if not following.is_over:
                     raise httpx2.RemoteProtocolError("the stream ended before its last event")
             except httpx2.TransportError as error:
-                # what to ask for next is safe once the stream has told what it is
-                await self._pause(retries, error, is_safe=following.ask().is_safe)
+                # safe once the stream has told what it is
+                sending = following.ask()
+                await self._pause(retries, error, is_safe=sending.is_safe)
 
     async def _send(self, sending: Sending, *, stream: bool = False) -> httpx2.Response:
         retries = Retries(self._max_retries)

@@ -1,10 +1,10 @@
 """Streams that outlive a connection: what to ask for next, and what they say. Sends nothing."""
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterator
+from typing import Protocol, TypeVar, Unpack
 
-from cimiento.client.calls import answer_events_path, job_path
+from cimiento.client.calls import AnswerOptions, answer_events_path, given, job_path
 from cimiento.client.errors import problem_error
 from cimiento.client.events import (
     AnswerEvent,
@@ -39,8 +39,8 @@ class Following(Protocol[T_co]):
 class AnswerFollowing:
     """The events of an answer, by `Last-Event-ID` where the connection breaks."""
 
-    def __init__(self, body: Mapping[str, Any]) -> None:
-        self._body = body
+    def __init__(self, question: str, **options: Unpack[AnswerOptions]) -> None:
+        self._body = {"question": question, **given(options), "stream": True}
         self._answer_id: str | None = None
         self._reader = EventReader()
         self.is_over = False
@@ -50,7 +50,7 @@ class AnswerFollowing:
         self._reader = EventReader(self._reader.last_id)
         if self._answer_id is None:
             # asked again it is another answer, and charged again
-            return Sending("POST", "/v1/answer", json={**self._body, "stream": True}, is_safe=False)
+            return Sending("POST", "/v1/answer", json=self._body, is_safe=False)
         headers = {"Last-Event-ID": self._reader.last_id}
         return Sending("GET", answer_events_path(self._answer_id), headers=headers)
 

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from typing import Final, Self, TypeVar, Unpack
+from typing import Self, TypeVar, Unpack
 
 import httpx2
 
 from cimiento.client import calls
 from cimiento.client.calls import AnswerOptions, Call, DocumentFilter, SearchOptions
+from cimiento.client.connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, DEFAULT_URL, address
 from cimiento.client.errors import ApiError, ClientError, error_of
 from cimiento.client.events import AnswerEvent, Delta, Finished
 from cimiento.client.following import AnswerFollowing, Following, JobFollowing
@@ -18,10 +19,6 @@ from cimiento.client.retrying import Retries
 from cimiento.client.sending import Progress, Sending, Source, UploadOptions, uploading
 
 T = TypeVar("T")
-
-DEFAULT_URL: Final = "http://127.0.0.1:8420"
-DEFAULT_TIMEOUT_S: Final = 60.0
-DEFAULT_RETRIES: Final = 4
 
 
 class Client:
@@ -42,10 +39,7 @@ class Client:
         http: httpx2.Client | None = None,
     ) -> None:
         self._http = http or httpx2.Client()
-        self._http.base_url = httpx2.URL(base_url)
-        self._http.timeout = httpx2.Timeout(timeout_s)
-        if key is not None:
-            self._http.headers["Authorization"] = f"Bearer {key}"
+        address(self._http, base_url, key, timeout_s=timeout_s)
         self._max_retries = max_retries
 
     def __enter__(self) -> Self:
@@ -68,8 +62,7 @@ class Client:
 
     def stream(self, question: str, **options: Unpack[AnswerOptions]) -> "AnswerStream":
         """The answer as it is written."""
-        body = {"question": question, **calls.given(options)}
-        return AnswerStream(self.follow(AnswerFollowing(body)))
+        return AnswerStream(self.follow(AnswerFollowing(question, **options)))
 
     def get_answer(self, answer_id: str) -> Answer:
         """An answer that came to its end."""
@@ -158,8 +151,8 @@ class Client:
     def follow(self, following: Following[T]) -> Generator[T, None, None]:
         """What a stream tells, to its end, over as many connections as that takes."""
         retries = Retries(self._max_retries)
+        sending = following.ask()
         while not following.is_over:
-            sending = following.ask()
             try:
                 with closing(self._send(sending, stream=True)) as response:
                     for text in response.iter_text():
@@ -169,8 +162,9 @@ class Client:
                 if not following.is_over:
                     raise httpx2.RemoteProtocolError("the stream ended before its last event")
             except httpx2.TransportError as error:
-                # what to ask for next is safe once the stream has told what it is
-                self._pause(retries, error, is_safe=following.ask().is_safe)
+                # safe once the stream has told what it is
+                sending = following.ask()
+                self._pause(retries, error, is_safe=sending.is_safe)
 
     def _send(self, sending: Sending, *, stream: bool = False) -> httpx2.Response:
         retries = Retries(self._max_retries)
