@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tests.conftest import ModelFiles
-from tests.e2e.browser import browsing, session_of
+from tests.e2e.browser import browsing, session_of, window
 from tests.e2e.service import DOCUMENTS, Place, Service, free_port, serving
 
 
@@ -46,6 +46,13 @@ def browser() -> Iterator[Browser]:
 def session(browser: Browser, shown_library: Service) -> Any:
     """What a browser keeps of being signed in there."""
     return session_of(browser, shown_library)
+
+
+@pytest.fixture
+def page(browser: Browser, shown_library: Service, session: Any) -> Iterator[Page]:
+    """A window of somebody who is signed in there."""
+    with window(browser, storage_state=session, base_url=shown_library.base_url) as opened:
+        yield opened
 
 
 @contextmanager

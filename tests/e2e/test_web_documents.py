@@ -1,26 +1,18 @@
 """What a person does with files: drop a folder, try again, cancel, unlock, replace, delete."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.e2e.browser import NEEDS_CHROMIUM, WAIT_MS, answer_of, ask, screenshot, window
+from tests.e2e.browser import NEEDS_CHROMIUM, WAIT_MS, answer_of, ask, screenshot
 from tests.e2e.service import DOCUMENTS, Service
 
 pytestmark = [pytest.mark.weights, NEEDS_CHROMIUM]
 
 PAGE = "sobre-https.md"
 HUG = "Who created Hug?"
-
-
-@pytest.fixture
-def page(browser: Browser, shown_library: Service, session: Any) -> Iterator[Page]:
-    with window(browser, storage_state=session, base_url=shown_library.base_url) as opened:
-        yield opened
 
 
 def test_a_folder_is_dropped_with_all_that_is_in_it(page: Page, tmp_path: Path) -> None:

@@ -3,17 +3,12 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.e2e.browser import (
-    NEEDS_CHROMIUM,
-    WAIT_MS,
-    ask,
-    window,
-)
+from tests.e2e.browser import NEEDS_CHROMIUM, WAIT_MS, ask
 from tests.e2e.service import Service
 
 pytestmark = [pytest.mark.weights, NEEDS_CHROMIUM]
@@ -47,11 +42,10 @@ PAYLOADS: Final = (
 
 
 @pytest.fixture
-def page(browser: Browser, shown_library: Service, session: Any) -> Iterator[Page]:
+def page(page: Page) -> Iterator[Page]:
     # a window fails by itself when the policy had to refuse anything, or another host was called
-    with window(browser, storage_state=session, base_url=shown_library.base_url) as opened:
-        yield opened
-        assert opened.evaluate("window.ran") is None
+    yield page
+    assert page.evaluate("window.ran") is None
 
 
 def test_what_a_model_writes_is_text_while_it_streams_and_after(page: Page) -> None:

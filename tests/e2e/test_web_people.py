@@ -17,9 +17,9 @@ PASSWORD = "plenty of blue herons"
 
 
 @pytest.fixture
-def owner(browser: Browser, shown_library: Service, session: Any) -> Iterator[Page]:
-    with window(browser, storage_state=session, base_url=shown_library.base_url) as opened:
-        yield opened
+def owner(page: Page) -> Page:
+    """The window of whoever owns the service."""
+    return page
 
 
 @pytest.fixture

@@ -1,14 +1,11 @@
 """How good answers are, on the pages: evaluations, prompts, and what a collection uses."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import NEEDS_CHROMIUM, WAIT_MS, screenshot, window
-from tests.e2e.service import Service
+from tests.e2e.browser import NEEDS_CHROMIUM, WAIT_MS, screenshot
 
 pytestmark = [pytest.mark.weights, NEEDS_CHROMIUM]
 
@@ -16,12 +13,6 @@ QUESTIONS = """\
 {"question": "Who created Hug?", "answers": ["Timothy Crosley"]}
 {"question": "Who painted Las Meninas?", "answerable": false}
 """
-
-
-@pytest.fixture
-def page(browser: Browser, shown_library: Service, session: Any) -> Iterator[Page]:
-    with window(browser, storage_state=session, base_url=shown_library.base_url) as opened:
-        yield opened
 
 
 def test_questions_are_asked_and_what_came_of_them_is_drawn(page: Page, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -36,12 +37,6 @@ ROOMS = {
     "/prompts/few_shot@1": "Approved answers to like questions",
     "/operations": "multilingual-e5-small",
 }
-
-
-@pytest.fixture
-def page(browser: Browser, shown_library: Service, session: Any) -> Iterator[Page]:
-    with window(browser, storage_state=session, base_url=shown_library.base_url) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -344,7 +339,7 @@ def test_ten_thousand_documents_are_drawn_a_few_at_a_time(
     model = shown_library.client.get("/v1/documents").json()["items"][0]
 
     def list_documents(route: Route) -> None:
-        start = int(re.search(r"cursor=(\d+)", route.request.url + "&cursor=0")[1])  # type: ignore[index]
+        start = int(parse_qs(urlsplit(route.request.url).query).get("cursor", ["0"])[0])
         items = [
             model | {"id": f"doc_{n}", "name": f"report {n}.pdf"} for n in range(start, start + 500)
         ]
