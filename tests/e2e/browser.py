@@ -15,7 +15,7 @@ from tests.e2e.service import Service
 ROOT: Final = Path(__file__).parents[2]
 ARTIFACTS: Final = ROOT / "test-artifacts"
 CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
-# A browser in a container has no sandbox of its own, and this machine's network is closed.
+# A browser in a container has no sandbox of its own; nor has it anybody to call but the service.
 FLAGS: Final = [
     "--no-sandbox",
     "--disable-gpu",
