@@ -37,8 +37,7 @@ export function Turns({ thread, state, onAsk, onBranch }: Props): ReactNode {
   // whoever opens a conversation or asks in it sees its end
   useLayoutEffect(() => {
     if (count) virtual.scrollToEnd();
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [state.id, count]);
+  }, [virtual, state.id, count]);
 
   const items = virtual.getVirtualItems();
   return (
