@@ -42,10 +42,12 @@ export function useLoaded<T>(
     if (key === null) return;
     const control = new AbortController();
     latest.current(control.signal).then(
-      (value) => setHeld({ key, loaded: { state: "ready", value } }),
+      (value) => {
+        // not every load can be stopped: one that another has followed must not take its place
+        if (!control.signal.aborted) setHeld({ key, loaded: { state: "ready", value } });
+      },
       (error: unknown) => {
-        if (control.signal.aborted) return;
-        setHeld({ key, loaded: { state: "failed", message: messageOf(error) } });
+        if (!control.signal.aborted) setHeld({ key, loaded: { state: "failed", message: messageOf(error) } });
       },
     );
     return () => control.abort();
