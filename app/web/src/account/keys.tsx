@@ -1,12 +1,11 @@
 // Keys for programs: what each may do, a new one that is shown once, and the end of one.
 
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useState } from "react";
 import { call } from "../api/client";
 import type { Key, KeyMade, Me, Scope } from "../api/types";
-import { collections, loadCollections } from "../collections/collections";
+import { CollectionChoice } from "../collections/choice";
 import { dateText, numberText } from "../i18n/format";
 import { people as words } from "../i18n/people";
-import { useStore } from "../lib/store";
 import { attempt } from "../lib/attempt";
 import { useLoaded } from "../lib/use";
 import { Button, IconButton } from "../ui/button";
@@ -116,13 +115,11 @@ function KeyLine({ item, isOwn, onRevoke }: { item: Key; isOwn: boolean; onRevok
 
 function NewKey({ who, onMade, onCancel }: { who: Me; onMade: (key: KeyMade) => void; onCancel: () => void }): ReactNode {
   const t = words.useWords();
-  const { items } = useStore(collections);
   const [name, setName] = useState("");
   const [scopes, setScopes] = useState<ReadonlySet<Scope>>(new Set(USUAL));
   const [where, setWhere] = useState("");
   const [days, setDays] = useState<(typeof LIFETIMES)[number]>("365");
   const [isOfService, setOfService] = useState(false);
-  useEffect(() => void loadCollections(), []);
   const offered = (Object.keys(SCOPES) as (keyof typeof SCOPES)[]).filter((each) => each !== "people" || who.is_owner);
   const make = async (): Promise<void> => {
     onMade(
@@ -151,13 +148,7 @@ function NewKey({ who, onMade, onCancel }: { who: Me; onMade: (key: KeyMade) => 
           />
         ))}
       </fieldset>
-      <Choice
-        isNamed
-        label={t("keyCollections")}
-        value={where}
-        choices={[["", t("keyEverywhere")], ...items.map((each) => [each.name, each.name] as const)]}
-        onChoose={setWhere}
-      />
+      <CollectionChoice isNamed label={t("keyCollections")} everywhere={t("keyEverywhere")} value={where} onChoose={setWhere} />
       <Choice
         isNamed
         label={t("keyExpires")}

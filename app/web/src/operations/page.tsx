@@ -6,7 +6,7 @@ import type { Job, Operations } from "../api/types";
 import { cancelJob, isOpenJob, retryJob } from "../documents/jobs";
 import { stageText, stateText } from "../documents/stages";
 import { momentText, numberText, sizeText } from "../i18n/format";
-import { useWords } from "../i18n/language";
+import { count, useWords } from "../i18n/language";
 import { operations as words } from "../i18n/operations";
 import { attempt } from "../lib/attempt";
 import { useBeat } from "../lib/beat";
@@ -67,7 +67,7 @@ function Tiles({ seen }: { seen: Operations }): ReactNode {
     [
       t("lastDay"),
       done.documents,
-      [words.count("documents", done.documents), words.count("chunks", done.chunks), sizeText(done.bytes)].join(" · "),
+      [words.count("documents", done.documents), count("chunks", done.chunks), sizeText(done.bytes)].join(" · "),
     ],
   ];
   return (

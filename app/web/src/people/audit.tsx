@@ -1,13 +1,13 @@
 // The audit log, for owners of the service: who did what, the newest first.
 
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useState } from "react";
 import { call } from "../api/client";
 import type { AuditEvent } from "../api/types";
-import { collections, loadCollections } from "../collections/collections";
+import { CollectionChoice } from "../collections/choice";
 import { deeds, deedText } from "../i18n/deeds";
 import { momentText } from "../i18n/format";
+import { useWords } from "../i18n/language";
 import { people as words } from "../i18n/people";
-import { useStore } from "../lib/store";
 import { attempt } from "../lib/attempt";
 import { useLoaded } from "../lib/use";
 import { Button } from "../ui/button";
@@ -34,10 +34,9 @@ type Kind = keyof typeof KINDS;
 
 export function AuditPage(): ReactNode {
   const t = words.useWords();
-  const { items } = useStore(collections);
+  const common = useWords();
   const [kind, setKind] = useState<Kind>("");
   const [collection, setCollection] = useState("");
-  useEffect(() => void loadCollections(), []);
   return (
     <div className="room">
       <RoomHead title={t("audit")} lead={t("auditLead")} />
@@ -49,10 +48,10 @@ export function AuditPage(): ReactNode {
           choices={(Object.keys(KINDS) as Kind[]).map((each) => [each, t(KINDS[each])] as const)}
           onChoose={setKind}
         />
-        <Choice
-          label={t("everyCollection")}
+        <CollectionChoice
+          label={common("everyCollection")}
+          everywhere={common("everyCollection")}
           value={collection}
-          choices={[["", t("everyCollection")], ...items.map((each) => [each.name, each.name] as const)]}
           onChoose={setCollection}
         />
       </div>

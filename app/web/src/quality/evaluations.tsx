@@ -1,13 +1,13 @@
 // The evaluations: what was asked and what came of it, and how to start another.
 
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useState } from "react";
 import { call } from "../api/client";
 import type { Evaluation } from "../api/types";
-import { collections, loadCollections } from "../collections/collections";
+import { CollectionChoice } from "../collections/choice";
 import { momentText, percentText } from "../i18n/format";
+import { useWords } from "../i18n/language";
 import { measureText, quality as words } from "../i18n/quality";
 import { Link, navigate } from "../lib/router";
-import { useStore } from "../lib/store";
 import { useLoaded } from "../lib/use";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
@@ -112,7 +112,7 @@ type Source = "file" | "feedback" | "generate";
 
 function NewRun({ onCancel }: { onCancel: () => void }): ReactNode {
   const t = words.useWords();
-  const { items } = useStore(collections);
+  const common = useWords();
   const prompts = useLoaded("prompts", (signal) => call("get", "/v1/prompts", { signal }));
   const [source, setSource] = useState<Source>("feedback");
   const [file, setFile] = useState<File | null>(null);
@@ -120,7 +120,6 @@ function NewRun({ onCancel }: { onCancel: () => void }): ReactNode {
   const [name, setName] = useState("");
   const [where, setWhere] = useState("");
   const [prompt, setPrompt] = useState("");
-  useEffect(() => void loadCollections(), []);
   const start = async (): Promise<void> => {
     const made = await call("post", "/v1/evaluations", {
       body: {
@@ -158,11 +157,11 @@ function NewRun({ onCancel }: { onCancel: () => void }): ReactNode {
       {source === "generate" && (
         <Choice isNamed label={t("howMany")} value={count} choices={COUNTS.map((each) => [each, each] as const)} onChoose={setCount} />
       )}
-      <Choice
+      <CollectionChoice
         isNamed
-        label={t("collection")}
+        label={common("collection")}
+        everywhere={common("everyCollection")}
         value={where}
-        choices={[["", t("everyCollection")], ...items.map((each) => [each.name, each.name] as const)]}
         onChoose={setWhere}
       />
       <Choice
