@@ -2,10 +2,10 @@
 
 import { type ReactNode, useState } from "react";
 import { call } from "../api/client";
-import { messageOf } from "../api/problem";
 import type { Collection } from "../api/types";
 import { languageName } from "../i18n/format";
 import { count, useWords } from "../i18n/language";
+import { attempt } from "../lib/attempt";
 import { Link, navigate } from "../lib/router";
 import { useLoaded } from "../lib/use";
 import { Members } from "../people/members";
@@ -16,7 +16,6 @@ import { Confirm, Dialog } from "../ui/dialog";
 import { Area, Form } from "../ui/form";
 import { Icon } from "../ui/icon";
 import { Failed, Loading } from "../ui/states";
-import { notify } from "../ui/toasts";
 import { DEFAULT_COLLECTION, loadCollections } from "./collections";
 import { CollectionMapView } from "./map";
 
@@ -36,13 +35,9 @@ function Shown({ item, onChanged }: { item: Collection; onChanged: () => void })
   const close = (): void => setMode("shown");
   const isOwner = useMay("owner", item.name);
   const remove = async (): Promise<void> => {
-    try {
-      await call("delete", "/v1/collections/{name}", { params: { name: item.name } });
-      navigate({ name: "collections" });
-      void loadCollections();
-    } catch (error) {
-      notify(messageOf(error), { isBad: true });
-    }
+    if (!(await attempt(() => call("delete", "/v1/collections/{name}", { params: { name: item.name } })))) return;
+    navigate({ name: "collections" });
+    void loadCollections();
   };
   return (
     <div className="room">

@@ -1,17 +1,16 @@
 // One document in the list: what it is, how far it is, and what can be done with it.
 
 import { memo, type ReactNode } from "react";
-import { messageOf } from "../api/problem";
 import type { Document, Job } from "../api/types";
 import { dateText } from "../i18n/format";
 import { useWords } from "../i18n/language";
+import { attempt } from "../lib/attempt";
 import { Link } from "../lib/router";
 import { sentenceCase } from "../lib/text";
 import { useMay } from "../shell/session";
 import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { Meter } from "../ui/states";
-import { notify } from "../ui/toasts";
 import { cancelJob, isOpenJob, retryJob } from "./jobs";
 import { PasswordButton, wantsPassword } from "./password";
 import { deleteDocument } from "./remove";
@@ -78,7 +77,6 @@ function Buttons({ item, job, isOpen }: Omit<Props, "showCollection"> & { isOpen
     // its row goes, and the focus with it
     document.getElementById(LIST_ID)?.focus();
   };
-  const tell = (work: Promise<void>): void => void work.catch((error: unknown) => notify(messageOf(error), { isBad: true }));
   const isLocked = item.state === "failed" && wantsPassword(job?.error?.code);
   const canRetry = item.state === "cancelled" || (item.state === "failed" && job?.error?.retryable !== false);
   if (!mayChange) return null;
@@ -86,10 +84,10 @@ function Buttons({ item, job, isOpen }: Omit<Props, "showCollection"> & { isOpen
     <span className="document-buttons">
       {isLocked && <PasswordButton item={item} />}
       {canRetry && !isLocked && (
-        <IconButton icon="retry" label={t("retryOf", { name })} onClick={() => tell(retryJob(item.newest.job_id))} />
+        <IconButton icon="retry" label={t("retryOf", { name })} onClick={() => void attempt(() => retryJob(item.newest.job_id))} />
       )}
       {isOpen ? (
-        <IconButton icon="close" label={t("cancelOf", { name })} onClick={() => tell(cancelJob(item.newest.job_id))} />
+        <IconButton icon="close" label={t("cancelOf", { name })} onClick={() => void attempt(() => cancelJob(item.newest.job_id))} />
       ) : (
         <IconButton icon="trash" label={t("deleteOf", { name })} onClick={remove} />
       )}

@@ -1,7 +1,6 @@
 // The conversations of this browser: find one, rename it, delete it.
 
 import { type SyntheticEvent, type ReactNode, useEffect, useState } from "react";
-import { messageOf } from "../api/problem";
 import type { Conversation } from "../api/types";
 import {
   type Age,
@@ -12,6 +11,7 @@ import {
   renameConversation,
 } from "../chat/conversations";
 import { type Key, useWords } from "../i18n/language";
+import { attempt } from "../lib/attempt";
 import { Link, NEW_CHAT, navigate, useRoute } from "../lib/router";
 import { useStore } from "../lib/store";
 import { IconButton } from "../ui/button";
@@ -19,7 +19,6 @@ import { Confirm } from "../ui/dialog";
 import { Icon } from "../ui/icon";
 import { Menu, MenuItem } from "../ui/menu";
 import { Failed } from "../ui/states";
-import { notify } from "../ui/toasts";
 
 const SEARCH_FROM = 6;
 const AGES = { today: "today", yesterday: "yesterday", thisWeek: "thisWeek", earlier: "earlier" } as const satisfies Record<Age, Key>;
@@ -67,7 +66,6 @@ function ConversationItem({ item }: { item: Conversation }): ReactNode {
   const isOpen = route.name === "chat" && route.conversation === item.id;
   const title = item.title ?? "";
   const linkId = `conversation-${item.id}`;
-  const tell = (error: unknown): void => void notify(messageOf(error), { isBad: true });
   if (mode === "renaming") {
     return (
       <li>
@@ -76,20 +74,16 @@ function ConversationItem({ item }: { item: Conversation }): ReactNode {
           onDone={(next) => {
             setMode("shown");
             requestAnimationFrame(() => document.getElementById(linkId)?.focus());
-            if (next && next !== title) renameConversation(item.id, next).catch(tell);
+            if (next && next !== title) void attempt(() => renameConversation(item.id, next));
           }}
         />
       </li>
     );
   }
   const remove = async (): Promise<void> => {
-    try {
-      await deleteConversation(item.id);
-      if (isOpen) navigate(NEW_CHAT);
-      else document.getElementById("main")?.focus();
-    } catch (error) {
-      tell(error);
-    }
+    if (!(await attempt(() => deleteConversation(item.id)))) return;
+    if (isOpen) navigate(NEW_CHAT);
+    else document.getElementById("main")?.focus();
   };
   return (
     <li className="conversation">
