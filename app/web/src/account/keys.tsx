@@ -7,7 +7,7 @@ import { CollectionChoice } from "../collections/choice";
 import { dateText, numberText } from "../i18n/format";
 import { people as words } from "../i18n/people";
 import { attempt } from "../lib/attempt";
-import { useLoaded } from "../lib/use";
+import { useReloaded } from "../lib/use";
 import { Button, IconButton } from "../ui/button";
 import { Confirm, Dialog } from "../ui/dialog";
 import { Choice, Field, Form, Tick } from "../ui/form";
@@ -31,11 +31,9 @@ type Shown = { kind: "nothing" } | { kind: "new" } | { kind: "made"; key: KeyMad
 
 export function Keys({ who }: { who: Me }): ReactNode {
   const t = words.useWords();
-  const [generation, setGeneration] = useState(0);
   const [shown, setShown] = useState<Shown>({ kind: "nothing" });
-  const loaded = useLoaded(`keys/${generation}`, (signal) => call("get", "/v1/keys", { signal }));
+  const [loaded, changed] = useReloaded("keys", (signal) => call("get", "/v1/keys", { signal }));
   const close = (): void => setShown({ kind: "nothing" });
-  const changed = (): void => setGeneration((n) => n + 1);
   const revoke = async (key: Key): Promise<void> => {
     if (await attempt(() => call("delete", "/v1/keys/{key_id}", { params: { key_id: key.id } }))) changed();
   };

@@ -7,7 +7,7 @@ import { languageName } from "../i18n/format";
 import { count, useWords } from "../i18n/language";
 import { attempt } from "../lib/attempt";
 import { Link, navigate } from "../lib/router";
-import { useLoaded } from "../lib/use";
+import { useReloaded } from "../lib/use";
 import { Members } from "../people/members";
 import { Answering } from "../quality/answering";
 import { useMay } from "../shell/session";
@@ -20,13 +20,10 @@ import { DEFAULT_COLLECTION, loadCollections } from "./collections";
 import { CollectionMapView } from "./map";
 
 export function CollectionPage({ name }: { name: string }): ReactNode {
-  const [generation, setGeneration] = useState(0);
-  const loaded = useLoaded(`${name}/${generation}`, (signal) =>
-    call("get", "/v1/collections/{name}", { params: { name }, signal }),
-  );
+  const [loaded, changed] = useReloaded(name, (signal) => call("get", "/v1/collections/{name}", { params: { name }, signal }));
   if (loaded.state === "loading") return <Loading />;
   if (loaded.state === "failed") return <Failed message={loaded.message} />;
-  return <Shown item={loaded.value} onChanged={() => setGeneration(generation + 1)} />;
+  return <Shown item={loaded.value} onChanged={changed} />;
 }
 
 function Shown({ item, onChanged }: { item: Collection; onChanged: () => void }): ReactNode {

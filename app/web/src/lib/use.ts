@@ -55,6 +55,16 @@ export function useLoaded<T>(
   return held.key === key || (keepsOld && held.loaded.state === "ready") ? held.loaded : { state: "loading" };
 }
 
+/** As `useLoaded`, and what loads it anew: what was there is shown until the new comes. */
+export function useReloaded<T>(
+  key: string,
+  load: (signal: AbortSignal) => Promise<T>,
+): readonly [loaded: Loaded<T>, reload: () => void] {
+  const [times, setTimes] = useState(0);
+  const loaded = useLoaded(`${key}/${times}`, load, { keepsOld: true });
+  return [loaded, useCallback(() => setTimes((n) => n + 1), [])];
+}
+
 /** A value that follows another one once it has rested for a while. */
 export function useRested<T>(value: T, delayMs: number): T {
   const [rested, setRested] = useState(value);

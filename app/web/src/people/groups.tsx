@@ -5,7 +5,7 @@ import { call } from "../api/client";
 import type { Group, Person } from "../api/types";
 import { people as words } from "../i18n/people";
 import { attempt } from "../lib/attempt";
-import { useLoaded } from "../lib/use";
+import { useReloaded } from "../lib/use";
 import { nameOf } from "../shell/session";
 import { Button, IconButton } from "../ui/button";
 import { Confirm, Dialog } from "../ui/dialog";
@@ -16,17 +16,11 @@ import { GROUP_NAME, PeopleTabs } from "./rooms";
 
 export function GroupsPage(): ReactNode {
   const t = words.useWords();
-  const [generation, setGeneration] = useState(0);
   const [isMaking, setMaking] = useState(false);
-  const loaded = useLoaded(
-    `groups/${generation}`,
-    async (signal) => {
-      const [groups, all] = await Promise.all([call("get", "/v1/groups", { signal }), call("get", "/v1/people", { signal })]);
-      return { groups: groups.items, all: all.items };
-    },
-    { keepsOld: true },
-  );
-  const changed = (): void => setGeneration((n) => n + 1);
+  const [loaded, changed] = useReloaded("groups", async (signal) => {
+    const [groups, all] = await Promise.all([call("get", "/v1/groups", { signal }), call("get", "/v1/people", { signal })]);
+    return { groups: groups.items, all: all.items };
+  });
   return (
     <div className="room">
       <RoomHead title={t("groups")} lead={t("groupsLead")}>

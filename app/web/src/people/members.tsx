@@ -5,7 +5,7 @@ import { call } from "../api/client";
 import type { Grant } from "../api/types";
 import { people as words } from "../i18n/people";
 import { attempt } from "../lib/attempt";
-import { useLoaded } from "../lib/use";
+import { useLoaded, useReloaded } from "../lib/use";
 import { type Role, ROLES, useOwnsService } from "../shell/session";
 import { Button, IconButton } from "../ui/button";
 import { Dialog } from "../ui/dialog";
@@ -18,15 +18,9 @@ type Holder = Pick<Grant, "kind" | "name">;
 
 export function Members({ collection }: { collection: string }): ReactNode {
   const t = words.useWords();
-  const [generation, setGeneration] = useState(0);
   const [isSharing, setSharing] = useState(false);
   const params = { name: collection };
-  const loaded = useLoaded(
-    `${collection}/${generation}`,
-    (signal) => call("get", "/v1/collections/{name}/access", { params, signal }),
-    { keepsOld: true },
-  );
-  const changed = (): void => setGeneration((n) => n + 1);
+  const [loaded, changed] = useReloaded(collection, (signal) => call("get", "/v1/collections/{name}/access", { params, signal }));
   return (
     <Panel
       title={t("access")}

@@ -9,7 +9,7 @@ import { people as words } from "../i18n/people";
 import { useStore } from "../lib/store";
 import { folded } from "../lib/text";
 import { attempt } from "../lib/attempt";
-import { useLoaded } from "../lib/use";
+import { useReloaded } from "../lib/use";
 import { me, nameOf } from "../shell/session";
 import { Button, IconButton } from "../ui/button";
 import { Confirm, Dialog } from "../ui/dialog";
@@ -32,11 +32,9 @@ type Shown =
 
 export function PeoplePage(): ReactNode {
   const t = words.useWords();
-  const [generation, setGeneration] = useState(0);
   const [shown, setShown] = useState<Shown>({ kind: "nothing" });
   const [wanted, setWanted] = useState("");
-  const loaded = useLoaded(`people/${generation}`, (signal) => call("get", "/v1/people", { signal }), { keepsOld: true });
-  const changed = (): void => setGeneration((n) => n + 1);
+  const [loaded, changed] = useReloaded("people", (signal) => call("get", "/v1/people", { signal }));
   const close = (): void => setShown({ kind: "nothing" });
   const onInvited = (invitation: Invitation): void => {
     setShown({ kind: "invited", invitation });

@@ -1,12 +1,12 @@
 // How a collection is answered from: the prompt in use, what was in use before, and when it refuses.
 
-import { type ReactNode, useState } from "react";
+import type { ReactNode } from "react";
 import { call } from "../api/client";
 import { momentText, numberText, percentText } from "../i18n/format";
 import { quality as words } from "../i18n/quality";
 import { attempt } from "../lib/attempt";
 import { Link } from "../lib/router";
-import { useLoaded } from "../lib/use";
+import { useLoaded, useReloaded } from "../lib/use";
 import { useMay } from "../shell/session";
 import { Button } from "../ui/button";
 import { Choice } from "../ui/form";
@@ -16,21 +16,15 @@ import { fetchPrompts } from "./prompts";
 
 export function Answering({ collection }: { collection: string }): ReactNode {
   const t = words.useWords();
-  const [generation, setGeneration] = useState(0);
   const params = { name: collection };
-  const loaded = useLoaded(
-    `${collection}/${generation}`,
-    async (signal) => {
-      const [prompt, confidence] = await Promise.all([
-        call("get", "/v1/collections/{name}/prompt", { params, signal }),
-        call("get", "/v1/collections/{name}/confidence", { params, signal }),
-      ]);
-      return { prompt, confidence };
-    },
-    { keepsOld: true },
-  );
+  const [loaded, changed] = useReloaded(collection, async (signal) => {
+    const [prompt, confidence] = await Promise.all([
+      call("get", "/v1/collections/{name}/prompt", { params, signal }),
+      call("get", "/v1/collections/{name}/confidence", { params, signal }),
+    ]);
+    return { prompt, confidence };
+  });
   const mayChange = useMay("owner", collection);
-  const changed = (): void => setGeneration((n) => n + 1);
   if (loaded.state === "loading") return <Loading />;
   if (loaded.state === "failed") return <Failed message={loaded.message} onRetry={changed} />;
   const { prompt, confidence } = loaded.value;
