@@ -65,6 +65,28 @@ export function useReloaded<T>(
   return [loaded, useCallback(() => setTimes((n) => n + 1), [])];
 }
 
+/** As `useReloaded`, and loaded anew by itself some time after each answer, as long as `isLive` says so of the last one. */
+export function useWatched<T>(
+  key: string,
+  load: (signal: AbortSignal) => Promise<T>,
+  { everyMs, isLive }: { everyMs: number; isLive: (value: T) => boolean },
+): readonly [loaded: Loaded<T>, reload: () => void] {
+  const [loaded, reload] = useReloaded(key, load);
+  const isWatched = loaded.state === "failed" || (loaded.state === "ready" && isLive(loaded.value));
+  useEffect(() => {
+    if (!isWatched) return;
+    const timer = setInterval(() => {
+      // nobody looks: nothing is asked
+      if (document.hidden) return;
+      // the answer starts the next wait: one that is slow to come is never given up for another
+      clearInterval(timer);
+      reload();
+    }, everyMs);
+    return () => clearInterval(timer);
+  }, [loaded, isWatched, everyMs, reload]);
+  return [loaded, reload];
+}
+
 /** A value that follows another one once it has rested for a while. */
 export function useRested<T>(value: T, delayMs: number): T {
   const [rested, setRested] = useState(value);

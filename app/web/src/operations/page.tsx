@@ -1,6 +1,6 @@
 // How the service runs, for its owners: jobs, workers, throughput, storage, models.
 
-import { type ReactNode, useState } from "react";
+import type { ReactNode } from "react";
 import { call } from "../api/client";
 import type { Job, Operations } from "../api/types";
 import { cancelJob, isOpenJob, retryJob } from "../documents/jobs";
@@ -9,10 +9,9 @@ import { momentText, numberText, sizeText } from "../i18n/format";
 import { count, useWords } from "../i18n/language";
 import { operations as words } from "../i18n/operations";
 import { attempt } from "../lib/attempt";
-import { useBeat } from "../lib/beat";
 import { Link } from "../lib/router";
 import { sentenceCase } from "../lib/text";
-import { useLoaded } from "../lib/use";
+import { useWatched } from "../lib/use";
 import { Button, IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { Mark, Panel, RoomHead } from "../ui/room";
@@ -24,18 +23,16 @@ const MARKS = { queued: "plain", running: "warn", searchable: "good", failed: "b
 
 export function OperationsPage(): ReactNode {
   const t = words.useWords();
-  const [changes, setChanges] = useState(0);
-  const beat = useBeat(true, EVERY_MS);
-  const loaded = useLoaded(`${beat}/${changes}`, fetchAll, { keepsOld: true });
+  const [loaded, reload] = useWatched("operations", fetchAll, { everyMs: EVERY_MS, isLive: () => true });
   return (
     <div className="room">
       <RoomHead title={t("title")} lead={t("lead")} />
       {loaded.state === "loading" && <Loading />}
-      {loaded.state === "failed" && <Failed message={loaded.message} onRetry={() => setChanges(changes + 1)} />}
+      {loaded.state === "failed" && <Failed message={loaded.message} onRetry={reload} />}
       {loaded.state === "ready" && (
         <>
           <Tiles seen={loaded.value.seen} />
-          <Jobs jobs={loaded.value.jobs} onChanged={() => setChanges(changes + 1)} />
+          <Jobs jobs={loaded.value.jobs} onChanged={reload} />
           <Workers seen={loaded.value.seen} />
           <div className="panels">
             <Storage seen={loaded.value.seen} />

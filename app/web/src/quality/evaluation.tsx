@@ -6,8 +6,7 @@ import type { Evaluation, EvaluationReport } from "../api/types";
 import { momentText, numberText, percentText } from "../i18n/format";
 import { endText, measureText, quality as words } from "../i18n/quality";
 import { navigate } from "../lib/router";
-import { useBeat } from "../lib/beat";
-import { useLoaded } from "../lib/use";
+import { useLoaded, useWatched } from "../lib/use";
 import { attempt } from "../lib/attempt";
 import { Button } from "../ui/button";
 import { Confirm } from "../ui/dialog";
@@ -24,16 +23,10 @@ const GOOD_ENDS = new Set(["right", "rightly refused"]);
 const SIGNED = new Set(["score"]);
 
 export function EvaluationPage({ id }: { id: string }): ReactNode {
-  const [isLive, setLive] = useState(true);
-  const beat = useBeat(isLive, EVERY_MS);
-  const loaded = useLoaded(
-    `${id}/${beat}`,
-    async (signal) => {
-      const run = await call("get", "/v1/evaluations/{evaluation_id}", { params: { evaluation_id: id }, signal });
-      setLive(isOpenRun(run));
-      return run;
-    },
-    { keepsOld: true },
+  const [loaded] = useWatched(
+    id,
+    (signal) => call("get", "/v1/evaluations/{evaluation_id}", { params: { evaluation_id: id }, signal }),
+    { everyMs: EVERY_MS, isLive: isOpenRun },
   );
   if (loaded.state === "loading") return <Loading />;
   if (loaded.state === "failed") return <Failed message={loaded.message} />;

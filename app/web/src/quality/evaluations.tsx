@@ -8,14 +8,13 @@ import { momentText, percentText } from "../i18n/format";
 import { useWords } from "../i18n/language";
 import { measureText, quality as words } from "../i18n/quality";
 import { Link, navigate } from "../lib/router";
-import { useLoaded } from "../lib/use";
+import { useLoaded, useWatched } from "../lib/use";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { Choice, Field, Form } from "../ui/form";
 import { Mark, RoomHead, Tabs } from "../ui/room";
 import { Empty, Failed, Loading, Meter } from "../ui/states";
 import { isOpenRun, runMark, runName, runState } from "./runs";
-import { useBeat } from "../lib/beat";
 
 const EVERY_MS = 2000;
 const SHOWN = ["right", "recall_5", "refusal_f1"] as const;
@@ -38,17 +37,10 @@ export function QualityTabs({ here }: { here: "evaluations" | "prompts" }): Reac
 export function EvaluationsPage(): ReactNode {
   const t = words.useWords();
   const [isStarting, setStarting] = useState(false);
-  const [isLive, setLive] = useState(true);
-  const beat = useBeat(isLive, EVERY_MS);
-  const loaded = useLoaded(
-    `runs/${beat}`,
-    async (signal) => {
-      const { items } = await call("get", "/v1/evaluations", { signal });
-      setLive(items.some(isOpenRun));
-      return items;
-    },
-    { keepsOld: true },
-  );
+  const [loaded] = useWatched("runs", async (signal) => (await call("get", "/v1/evaluations", { signal })).items, {
+    everyMs: EVERY_MS,
+    isLive: (runs) => runs.some(isOpenRun),
+  });
   return (
     <div className="room">
       <RoomHead title={t("evaluations")} lead={t("evaluationsLead")}>
