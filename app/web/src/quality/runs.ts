@@ -11,7 +11,6 @@ const STATES = {
   cancelled: "stateCancelled",
 } as const satisfies Record<Evaluation["state"], string>;
 const MARKS = { queued: "plain", running: "warn", done: "good", failed: "bad", cancelled: "plain" } as const;
-const SOURCES = { uploaded: "uploaded", feedback: "feedback", generated: "generated" } as const;
 
 export function isOpenRun({ state }: Pick<Evaluation, "state">): boolean {
   return state === "queued" || state === "running";
@@ -27,7 +26,7 @@ export function runMark({ state }: Evaluation): (typeof MARKS)[Evaluation["state
 }
 
 export function runName({ name, source }: Evaluation): string {
-  return name ?? quality.translate(SOURCES[source]);
+  return name ?? quality.translate(source);
 }
 
 /** What is on the report of a run that a page shows: as `cimiento eval run` writes it. */
