@@ -12,7 +12,7 @@ import { Button } from "../ui/button";
 import { Choice } from "../ui/form";
 import { Panel } from "../ui/room";
 import { Failed, Loading } from "../ui/states";
-import { fetchPrompts } from "./prompts";
+import { fetchPrompts } from "./versions";
 
 export function Answering({ collection }: { collection: string }): ReactNode {
   const t = words.useWords();

@@ -15,6 +15,7 @@ import { Choice, Field, Form } from "../ui/form";
 import { Mark, RoomHead, Tabs } from "../ui/room";
 import { Empty, Failed, Loading, Meter } from "../ui/states";
 import { isOpenRun, runMark, runName, runState } from "./runs";
+import { fetchPrompts } from "./versions";
 
 const EVERY_MS = 2000;
 const SHOWN = ["right", "recall_5", "refusal_f1"] as const;
@@ -105,7 +106,7 @@ type Source = "file" | "feedback" | "generate";
 function NewRun({ onCancel }: { onCancel: () => void }): ReactNode {
   const t = words.useWords();
   const common = useWords();
-  const prompts = useLoaded("prompts", (signal) => call("get", "/v1/prompts", { signal }));
+  const prompts = useLoaded("prompts", fetchPrompts);
   const [source, setSource] = useState<Source>("feedback");
   const [file, setFile] = useState<File | null>(null);
   const [count, setCount] = useState<(typeof COUNTS)[number]>("25");
@@ -125,7 +126,7 @@ function NewRun({ onCancel }: { onCancel: () => void }): ReactNode {
     });
     navigate({ name: "evaluation", id: made.id });
   };
-  const references = prompts.state === "ready" ? prompts.value.items.map((each) => each.reference) : [];
+  const references = prompts.state === "ready" ? prompts.value.map((each) => each.reference) : [];
   return (
     <Form action={t("start")} onSend={start} onCancel={onCancel}>
       <Choice

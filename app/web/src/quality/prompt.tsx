@@ -2,7 +2,7 @@
 
 import { type ReactNode, useState } from "react";
 import { call } from "../api/client";
-import type { PromptWhole } from "../api/types";
+import type { Prompt, PromptWhole } from "../api/types";
 import { languageName, momentText, numberText } from "../i18n/format";
 import { quality as words } from "../i18n/quality";
 import { Link } from "../lib/router";
@@ -16,7 +16,7 @@ import { Failed, Loading } from "../ui/states";
 import { Changes } from "./comparison";
 import { Preview } from "./preview";
 import { PromptEditor } from "./prompt-editor";
-import { fetchPrompts } from "./prompts";
+import { fetchPrompts } from "./versions";
 
 export function PromptPage({ reference }: { reference: string }): ReactNode {
   const loaded = useLoaded(reference, (signal) => call("get", "/v1/prompts/{reference}", { params: { reference }, signal }));
@@ -28,6 +28,8 @@ export function PromptPage({ reference }: { reference: string }): ReactNode {
 function Shown({ prompt }: { prompt: PromptWhole }): ReactNode {
   const t = words.useWords();
   const mayMake = useOwnsService();
+  const listed = useLoaded("prompts", fetchPrompts);
+  const all = listed.state === "ready" ? listed.value : [];
   const [isWriting, setWriting] = useState(false);
   return (
     <div className="room">
@@ -46,10 +48,10 @@ function Shown({ prompt }: { prompt: PromptWhole }): ReactNode {
         <Panel title={t("sourceOf")}>
           <pre className="template">{prompt.source}</pre>
         </Panel>
-        <Facts prompt={prompt} />
+        <Facts prompt={prompt} all={all} />
       </div>
       <Preview prompt={{ prompt: prompt.reference }} />
-      <Differences prompt={prompt} />
+      <Differences prompt={prompt} all={all} />
       <Dialog isOpen={isWriting} onClose={() => setWriting(false)} title={t("newVersion")} isWide>
         <PromptEditor source={prompt.source} onCancel={() => setWriting(false)} />
       </Dialog>
@@ -57,10 +59,14 @@ function Shown({ prompt }: { prompt: PromptWhole }): ReactNode {
   );
 }
 
-function Facts({ prompt }: { prompt: PromptWhole }): ReactNode {
+interface BesideProps {
+  prompt: PromptWhole;
+  all: readonly Prompt[];
+}
+
+function Facts({ prompt, all }: BesideProps): ReactNode {
   const t = words.useWords();
-  const all = useLoaded("prompts", fetchPrompts);
-  const versions = all.state === "ready" ? all.value.filter((each) => each.name === prompt.name) : [];
+  const versions = all.filter((each) => each.name === prompt.name);
   const style = { quote: "styleQuote", draft: "styleDraft", read: "styleRead" } as const;
   const facts: [string, string][] = [
     [t("style"), prompt.style === null ? t("styleSetting") : t(style[prompt.style])],
@@ -100,11 +106,10 @@ function Facts({ prompt }: { prompt: PromptWhole }): ReactNode {
   );
 }
 
-function Differences({ prompt }: { prompt: PromptWhole }): ReactNode {
+function Differences({ prompt, all }: BesideProps): ReactNode {
   const t = words.useWords();
   const [before, setBefore] = useState("");
-  const all = useLoaded("prompts", fetchPrompts);
-  const others = all.state === "ready" ? all.value.filter((each) => each.reference !== prompt.reference) : [];
+  const others = all.filter((each) => each.reference !== prompt.reference);
   if (!others.length) return null;
   return (
     <Panel

@@ -1,7 +1,6 @@
 // The prompts: every template by name, the newest version first.
 
 import { type ReactNode, useState } from "react";
-import { call, collect } from "../api/client";
 import type { Prompt } from "../api/types";
 import { quality as words } from "../i18n/quality";
 import { Link } from "../lib/router";
@@ -13,9 +12,8 @@ import { Mark, RoomHead } from "../ui/room";
 import { Failed, Loading } from "../ui/states";
 import { QualityTabs } from "./evaluations";
 import { PromptEditor } from "./prompt-editor";
-import { versionsByName } from "./versions";
+import { fetchPrompts, versionsByName } from "./versions";
 
-const MAX_LISTED = 2000;
 const BEGINNING = `name: short_answers
 description: One sentence, no more.
 en:
@@ -37,10 +35,6 @@ es:
 
     Pregunta: {question}
 `;
-
-export function fetchPrompts(signal: AbortSignal): Promise<Prompt[]> {
-  return collect((cursor) => call("get", "/v1/prompts", { query: { cursor: cursor ?? null }, signal }), MAX_LISTED);
-}
 
 export function PromptsPage(): ReactNode {
   const t = words.useWords();

@@ -1,6 +1,13 @@
-// Versions of templates, in order.
+// Versions of templates: all that there are, and in order.
 
+import { call, collect } from "../api/client";
 import type { Prompt } from "../api/types";
+
+const MAX_LISTED = 2000;
+
+export function fetchPrompts(signal: AbortSignal): Promise<Prompt[]> {
+  return collect((cursor) => call("get", "/v1/prompts", { query: { cursor: cursor ?? null }, signal }), MAX_LISTED);
+}
 
 /** By name in the order in which names come, each with its newest version first. */
 export function versionsByName(prompts: readonly Prompt[]): (readonly [name: string, versions: readonly Prompt[]])[] {
