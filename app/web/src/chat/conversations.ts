@@ -4,7 +4,7 @@ import { call, collect } from "../api/client";
 import { messageOf } from "../api/problem";
 import type { Conversation } from "../api/types";
 import { Store } from "../lib/store";
-import { folded } from "../lib/text";
+import { holding } from "../lib/text";
 
 const MAX_LISTED = 1000;
 
@@ -63,13 +63,11 @@ export function grouped(
   wanted: string,
   now: Date,
 ): (readonly [Age, Conversation[]])[] {
-  const words = folded(wanted).split(/\s+/).filter(Boolean);
+  const isWanted = holding(wanted);
   const groups = new Map<Age, Conversation[]>();
   for (const item of items) {
     // one that nobody has asked in has nothing to come back to
-    if (item.title === null) continue;
-    const title = folded(item.title);
-    if (!words.every((word) => title.includes(word))) continue;
+    if (item.title === null || !isWanted(item.title)) continue;
     const age = ageOf(new Date(item.updated_at), now);
     groups.set(age, [...(groups.get(age) ?? []), item]);
   }

@@ -9,8 +9,7 @@ import { useStore } from "../lib/store";
 import { useRested } from "../lib/use";
 import { useMay } from "../shell/session";
 import { Button } from "../ui/button";
-import { Choice } from "../ui/form";
-import { Icon } from "../ui/icon";
+import { Choice, Search } from "../ui/form";
 import { Empty, Failed, Loading } from "../ui/states";
 import { chooseFiles, chooseFolder } from "./choose";
 import { documents, leaving, lookFor } from "./list";
@@ -56,11 +55,7 @@ export function DocumentsPage({ collection }: { collection: string | null }): Re
         )}
       </header>
       <div className="filters">
-        <label className="search">
-          <Icon name="search" size={16} />
-          <span className="visually-hidden">{t("findDocument")}</span>
-          <input type="search" value={text} placeholder={t("findDocument")} onChange={(event) => setText(event.target.value)} />
-        </label>
+        <Search label={t("findDocument")} value={text} onValue={setText} />
         {all.length > 1 && (
           <Choice
             label={t("collection")}

@@ -32,6 +32,15 @@ export function shortened(text: string, maxChars: number): string {
 }
 
 /** Folds case and accents, so that "Informe" finds "informé". */
-export function folded(text: string): string {
+function folded(text: string): string {
   return text.normalize("NFD").replace(/\p{M}/gu, "").toLocaleLowerCase();
+}
+
+/** Tells of a text whether it holds every word that is looked for, in any order. */
+export function holding(wanted: string): (text: string) => boolean {
+  const words = folded(wanted).split(/\s+/).filter(Boolean);
+  return (text) => {
+    const held = folded(text);
+    return words.every((word) => held.includes(word));
+  };
 }

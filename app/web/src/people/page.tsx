@@ -7,14 +7,13 @@ import { momentText } from "../i18n/format";
 import { useWords } from "../i18n/language";
 import { people as words } from "../i18n/people";
 import { useStore } from "../lib/store";
-import { folded } from "../lib/text";
+import { holding } from "../lib/text";
 import { attempt } from "../lib/attempt";
 import { useReloaded } from "../lib/use";
 import { me, nameOf } from "../shell/session";
 import { Button, IconButton } from "../ui/button";
 import { Confirm, Dialog } from "../ui/dialog";
-import { Field, Form, Tick } from "../ui/form";
-import { Icon } from "../ui/icon";
+import { Field, Form, Search, Tick } from "../ui/form";
 import { Menu, MenuItem, MenuLine } from "../ui/menu";
 import { Avatar, Mark, RoomHead } from "../ui/room";
 import { Secret } from "../ui/secret";
@@ -41,7 +40,8 @@ export function PeoplePage(): ReactNode {
     changed();
   };
   const items = loaded.state === "ready" ? loaded.value.items : [];
-  const found = items.filter((each) => folded(`${each.name} ${each.display_name} ${each.email ?? ""}`).includes(folded(wanted)));
+  const isWanted = holding(wanted);
+  const found = items.filter((each) => isWanted(`${each.name} ${each.display_name} ${each.email ?? ""}`));
   return (
     <div className="room">
       <RoomHead title={t("people")} lead={t("peopleLead")}>
@@ -50,13 +50,7 @@ export function PeoplePage(): ReactNode {
         </Button>
       </RoomHead>
       <PeopleTabs here="people" />
-      {items.length >= SEARCH_FROM && (
-        <label className="search">
-          <Icon name="search" size={16} />
-          <span className="visually-hidden">{t("findPerson")}</span>
-          <input type="search" value={wanted} placeholder={t("findPerson")} onChange={(event) => setWanted(event.target.value)} />
-        </label>
-      )}
+      {items.length >= SEARCH_FROM && <Search label={t("findPerson")} value={wanted} onValue={setWanted} />}
       {loaded.state === "loading" && <Loading />}
       {loaded.state === "failed" && <Failed message={loaded.message} onRetry={changed} />}
       {wanted && !found.length && <p className="quiet">{t("noPerson")}</p>}

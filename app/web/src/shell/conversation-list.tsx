@@ -16,7 +16,7 @@ import { Link, NEW_CHAT, navigate, useRoute } from "../lib/router";
 import { useStore } from "../lib/store";
 import { IconButton } from "../ui/button";
 import { Confirm } from "../ui/dialog";
-import { Icon } from "../ui/icon";
+import { Search } from "../ui/form";
 import { Menu, MenuItem } from "../ui/menu";
 import { Failed } from "../ui/states";
 
@@ -32,16 +32,7 @@ export function ConversationList(): ReactNode {
   return (
     <nav className="conversations" aria-label={t("conversations")}>
       {(listed.items.length >= SEARCH_FROM || wanted) && (
-        <label className="search">
-          <Icon name="search" size={15} />
-          <span className="visually-hidden">{t("findConversation")}</span>
-          <input
-            type="search"
-            value={wanted}
-            placeholder={t("findConversation")}
-            onChange={(event) => setWanted(event.target.value)}
-          />
-        </label>
+        <Search label={t("findConversation")} value={wanted} onValue={setWanted} />
       )}
       {listed.state === "failed" && <Failed message={listed.message} onRetry={() => void loadConversations()} />}
       {wanted && groups.length === 0 && <p className="quiet small">{t("noConversation")}</p>}

@@ -6,7 +6,7 @@ import { chooseFiles, chooseFolder } from "../documents/choose";
 import { chooseLanguage, useWords } from "../i18n/language";
 import { NEW_CHAT, navigate } from "../lib/router";
 import { useStore } from "../lib/store";
-import { folded } from "../lib/text";
+import { holding } from "../lib/text";
 import { chooseTheme } from "../lib/theme";
 import { Dialog } from "../ui/dialog";
 import { Icon, type IconName } from "../ui/icon";
@@ -38,7 +38,10 @@ function Commands(): ReactNode {
   const id = useId();
   const [wanted, setWanted] = useState("");
   const [at, setAt] = useState(0);
-  const found = matching(useCommands(), wanted).slice(0, MAX_SHOWN);
+  const isWanted = holding(wanted);
+  const found = useCommands()
+    .filter(({ label }) => isWanted(label))
+    .slice(0, MAX_SHOWN);
   const chosen = found[Math.min(at, found.length - 1)];
   const run = (command: Command | undefined): void => {
     if (!command) return;
@@ -131,10 +134,4 @@ function useCommands(): Command[] {
           ],
     ),
   ];
-}
-
-/** Those that hold every word, in the order in which they are listed. */
-function matching(commands: readonly Command[], wanted: string): Command[] {
-  const words = folded(wanted).split(/\s+/).filter(Boolean);
-  return commands.filter(({ label }) => words.every((word) => folded(label).includes(word)));
 }

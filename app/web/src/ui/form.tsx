@@ -64,6 +64,23 @@ export function Field({ label, hint, onValue, ...rest }: FieldProps): ReactNode 
   );
 }
 
+interface SearchProps {
+  label: string;
+  value: string;
+  onValue: (value: string) => void;
+}
+
+/** Narrows a list down while it is written in. */
+export function Search({ label, value, onValue }: SearchProps): ReactNode {
+  return (
+    <label className="search">
+      <Icon name="search" size={16} />
+      <span className="visually-hidden">{label}</span>
+      <input type="search" value={value} placeholder={label} onChange={(event) => onValue(event.target.value)} />
+    </label>
+  );
+}
+
 interface AreaProps extends Omit<TextareaHTMLAttributes<HTMLTextAreaElement>, "value" | "onChange"> {
   label: string;
   hint?: string;
