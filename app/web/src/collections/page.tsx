@@ -8,7 +8,7 @@ import { useStore } from "../lib/store";
 import { useOwnsService } from "../shell/session";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
-import { Area, Field, Form } from "../ui/form";
+import { Area, Form, NameField } from "../ui/form";
 import { Icon } from "../ui/icon";
 import { RoomHead } from "../ui/room";
 import { Failed, Loading } from "../ui/states";
@@ -65,16 +65,7 @@ function NewCollection({ onClose }: { onClose: () => void }): ReactNode {
   };
   return (
     <Form action={t("make")} onSend={make} onCancel={onClose}>
-      <Field
-        label={t("name")}
-        hint={t("nameHint")}
-        required
-        pattern={NAME}
-        title={t("nameHint")}
-        autoCapitalize="none"
-        value={name}
-        onValue={setName}
-      />
+      <NameField label={t("name")} hint={t("nameHint")} pattern={NAME} value={name} onValue={setName} />
       <Area label={t("description")} maxLength={4000} value={description} onValue={setDescription} />
     </Form>
   );

@@ -9,7 +9,7 @@ import { useReloaded } from "../lib/use";
 import { nameOf } from "../shell/session";
 import { Button, IconButton } from "../ui/button";
 import { Confirm, Dialog } from "../ui/dialog";
-import { Choice, Field, Form } from "../ui/form";
+import { Choice, Form, NameField } from "../ui/form";
 import { Avatar, Panel, RoomHead } from "../ui/room";
 import { Empty, Failed, Loading } from "../ui/states";
 import { GROUP_NAME, PeopleTabs } from "./rooms";
@@ -54,19 +54,12 @@ function GroupPanel({ item, all, onChanged }: { item: Group; all: readonly Perso
   const [isDeleting, setDeleting] = useState(false);
   const names = new Map(all.map((each) => [each.name, nameOf(each)]));
   const others = all.filter((each) => !item.members.includes(each.name));
-  const put = async (person: string): Promise<void> => {
-    if (!person) return;
-    await attempt(() => call("put", "/v1/groups/{group}/members/{person}", { params: { group: item.name, person } }));
-    onChanged();
-  };
-  const take = async (person: string): Promise<void> => {
-    await attempt(() => call("delete", "/v1/groups/{group}/members/{person}", { params: { group: item.name, person } }));
-    onChanged();
-  };
-  const remove = async (): Promise<void> => {
-    await attempt(() => call("delete", "/v1/groups/{group}", { params: { group: item.name } }));
-    onChanged();
-  };
+  const change = (work: () => Promise<unknown>): void => void attempt(work).then(onChanged);
+  const put = (person: string): void =>
+    change(() => call("put", "/v1/groups/{group}/members/{person}", { params: { group: item.name, person } }));
+  const take = (person: string): void =>
+    change(() => call("delete", "/v1/groups/{group}/members/{person}", { params: { group: item.name, person } }));
+  const remove = (): void => change(() => call("delete", "/v1/groups/{group}", { params: { group: item.name } }));
   return (
     <Panel
       title={item.name}
@@ -78,7 +71,7 @@ function GroupPanel({ item, all, onChanged }: { item: Group; all: readonly Perso
           <li key={name} className="person-chip">
             <Avatar name={names.get(name) ?? name} />
             {names.get(name) ?? name}
-            <IconButton icon="close" size={14} label={t("takeOut", { name, group: item.name })} onClick={() => void take(name)} />
+            <IconButton icon="close" size={14} label={t("takeOut", { name, group: item.name })} onClick={() => take(name)} />
           </li>
         ))}
         {others.length > 0 && (
@@ -87,7 +80,7 @@ function GroupPanel({ item, all, onChanged }: { item: Group; all: readonly Perso
               label={t("addMember", { group: item.name })}
               value=""
               choices={[["", `${t("add")}…`], ...others.map((each) => [each.name, nameOf(each)] as const)]}
-              onChoose={(name) => void put(name)}
+              onChoose={(name) => name && put(name)}
             />
           </li>
         )}
@@ -97,7 +90,7 @@ function GroupPanel({ item, all, onChanged }: { item: Group; all: readonly Perso
         title={t("removeGroupTitle")}
         text={t("removeGroupText", { name: item.name })}
         action={t("removeGroup", { group: item.name })}
-        onConfirm={() => void remove()}
+        onConfirm={remove}
         onClose={() => setDeleting(false)}
       />
     </Panel>
@@ -113,16 +106,7 @@ function NewGroup({ onMade, onCancel }: { onMade: () => void; onCancel: () => vo
   };
   return (
     <Form action={t("groupNew")} onSend={make} onCancel={onCancel}>
-      <Field
-        label={t("groupName")}
-        hint={t("groupNameHint")}
-        required
-        pattern={GROUP_NAME}
-        title={t("groupNameHint")}
-        autoCapitalize="none"
-        value={name}
-        onValue={setName}
-      />
+      <NameField label={t("groupName")} hint={t("groupNameHint")} pattern={GROUP_NAME} value={name} onValue={setName} />
     </Form>
   );
 }

@@ -13,7 +13,7 @@ import { useReloaded } from "../lib/use";
 import { me, nameOf } from "../shell/session";
 import { Button, IconButton } from "../ui/button";
 import { Confirm, Dialog } from "../ui/dialog";
-import { Field, Form, Search, Tick } from "../ui/form";
+import { Field, Form, NameField, Search, Tick } from "../ui/form";
 import { Menu, MenuItem, MenuLine } from "../ui/menu";
 import { Avatar, Mark, RoomHead } from "../ui/room";
 import { Secret } from "../ui/secret";
@@ -204,16 +204,7 @@ function Invite({ onInvited, onCancel }: { onInvited: (invitation: Invitation) =
   };
   return (
     <Form action={t("inviteSend")} onSend={invite} onCancel={onCancel}>
-      <Field
-        label={t("inviteName")}
-        hint={t("inviteNameHint")}
-        required
-        pattern={PERSON_NAME}
-        title={t("inviteNameHint")}
-        autoCapitalize="none"
-        value={name}
-        onValue={setName}
-      />
+      <NameField label={t("inviteName")} hint={t("inviteNameHint")} pattern={PERSON_NAME} value={name} onValue={setName} />
       <Field label={t("displayName")} maxLength={128} value={displayName} onValue={setDisplayName} />
       <Field label={t("inviteEmail")} hint={t("inviteEmailHint")} type="email" value={email} onValue={setEmail} />
       <Tick label={t("inviteOwner")} hint={t("inviteOwnerHint")} isOn={isOwner} onTurn={setOwner} />

@@ -64,6 +64,17 @@ export function Field({ label, hint, onValue, ...rest }: FieldProps): ReactNode 
   );
 }
 
+interface NameProps extends Pick<FieldProps, "label" | "value" | "onValue"> {
+  /** What it may be made of, in words; `pattern` says the same to the browser. */
+  hint: string;
+  pattern: string;
+}
+
+/** A name that addresses are made of. */
+export function NameField({ hint, ...rest }: NameProps): ReactNode {
+  return <Field {...rest} hint={hint} title={hint} required autoCapitalize="none" />;
+}
+
 interface SearchProps {
   label: string;
   value: string;
