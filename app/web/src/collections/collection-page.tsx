@@ -15,6 +15,7 @@ import { Button } from "../ui/button";
 import { Confirm, Dialog } from "../ui/dialog";
 import { Area, Form } from "../ui/form";
 import { Icon } from "../ui/icon";
+import { RoomHead } from "../ui/room";
 import { Failed, Loading } from "../ui/states";
 import { DEFAULT_COLLECTION, loadCollections } from "./collections";
 import { CollectionMapView } from "./map";
@@ -38,35 +39,27 @@ function Shown({ item, onChanged }: { item: Collection; onChanged: () => void })
   };
   return (
     <div className="room">
-      <header className="room-head">
-        <div>
-          <Link className="back" to={{ name: "collections" }}>
-            <Icon name="back" size={16} />
-            {t("collections")}
-          </Link>
-          <h1>{item.name}</h1>
-          <p className="quiet">{item.description || t("noDescription")}</p>
-          <p className="quiet small">
-            {[count("documentsHere", item.num_documents), item.language && languageName(item.language)].filter(Boolean).join(" · ")}
-          </p>
-        </div>
-        <div className="room-tools">
-          {isOwner && item.name !== DEFAULT_COLLECTION && (
-            <Button icon="trash" onClick={() => setMode("deleting")}>
-              {t("delete")}
-            </Button>
-          )}
-          {isOwner && (
-            <Button icon="edit" onClick={() => setMode("describing")}>
-              {t("describe")}
-            </Button>
-          )}
-          <Link className="button main" to={{ name: "documents", collection: item.name }}>
-            <Icon name="folder" size={16} />
-            {t("documents")}
-          </Link>
-        </div>
-      </header>
+      <RoomHead
+        title={item.name}
+        lead={item.description || t("noDescription")}
+        note={[count("documentsHere", item.num_documents), item.language && languageName(item.language)].filter(Boolean).join(" · ")}
+        back={{ to: { name: "collections" }, label: t("collections") }}
+      >
+        {isOwner && item.name !== DEFAULT_COLLECTION && (
+          <Button icon="trash" onClick={() => setMode("deleting")}>
+            {t("delete")}
+          </Button>
+        )}
+        {isOwner && (
+          <Button icon="edit" onClick={() => setMode("describing")}>
+            {t("describe")}
+          </Button>
+        )}
+        <Link className="button main" to={{ name: "documents", collection: item.name }}>
+          <Icon name="folder" size={16} />
+          {t("documents")}
+        </Link>
+      </RoomHead>
       <CollectionMapView name={item.name} />
       <Answering collection={item.name} />
       {isOwner && <Members collection={item.name} />}

@@ -14,6 +14,7 @@ import { useLoaded } from "../lib/use";
 import { useMay } from "../shell/session";
 import { Button } from "../ui/button";
 import { Icon } from "../ui/icon";
+import { RoomHead } from "../ui/room";
 import { Failed, Loading } from "../ui/states";
 import { deleteDocument } from "./remove";
 import { stateText } from "./stages";
@@ -55,29 +56,20 @@ function Shown({ item, version, versions }: ShownProps): ReactNode {
   };
   return (
     <div className="room document-room">
-      <header className="room-head">
-        <div>
-          <Link className="back" to={{ name: "documents", collection: null }}>
-            <Icon name="back" size={16} />
-            {t("documents")}
-          </Link>
-          <h1>{item.name}</h1>
-        </div>
-        <div className="room-tools">
-          <Button icon="chat" onClick={askAbout}>
-            {t("askAbout")}
+      <RoomHead title={item.name} back={{ to: { name: "documents", collection: null }, label: t("documents") }}>
+        <Button icon="chat" onClick={askAbout}>
+          {t("askAbout")}
+        </Button>
+        {mayDelete && (
+          <Button icon="trash" onClick={remove}>
+            {t("delete")}
           </Button>
-          {mayDelete && (
-            <Button icon="trash" onClick={remove}>
-              {t("delete")}
-            </Button>
-          )}
-          <a className="button main" href={contentAddress(item.id, version.version)} download="">
-            <Icon name="download" size={16} />
-            {t("download")}
-          </a>
-        </div>
-      </header>
+        )}
+        <a className="button main" href={contentAddress(item.id, version.version)} download="">
+          <Icon name="download" size={16} />
+          {t("download")}
+        </a>
+      </RoomHead>
       <div className="document-body">
         <div className="document-view">
           {version.chunks === null ? (

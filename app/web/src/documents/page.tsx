@@ -10,6 +10,7 @@ import { useRested } from "../lib/use";
 import { useMay } from "../shell/session";
 import { Button } from "../ui/button";
 import { Choice, Search } from "../ui/form";
+import { RoomHead } from "../ui/room";
 import { Empty, Failed, Loading } from "../ui/states";
 import { chooseFiles, chooseFolder } from "./choose";
 import { documents, leaving, lookFor } from "./list";
@@ -33,27 +34,21 @@ export function DocumentsPage({ collection }: { collection: string | null }): Re
 
   const items = listed.items.filter((item) => !gone.has(item.id));
   const isFiltered = Boolean(q || state);
+  const isWhole = listed.state === "ready" && !listed.cursor;
   return (
     <div className="room documents-room">
-      <header className="room-head">
-        <div>
-          <h1>{t("documents")}</h1>
-          <p className="quiet">
-            {listed.state === "ready" && !listed.cursor && `${count("documentsHere", items.length)} · `}
-            {t("kinds")}
-          </p>
-        </div>
+      <RoomHead title={t("documents")} lead={[isWhole && count("documentsHere", items.length), t("kinds")].filter(Boolean).join(" · ")}>
         {mayAdd && (
-          <div className="room-tools">
+          <>
             <Button icon="folder" onClick={chooseFolder}>
               {t("chooseFolder")}
             </Button>
             <Button kind="main" icon="upload" onClick={chooseFiles}>
               {t("choose")}
             </Button>
-          </div>
+          </>
         )}
-      </header>
+      </RoomHead>
       <div className="filters">
         <Search label={t("findDocument")} value={text} onValue={setText} />
         {all.length > 1 && (
@@ -68,7 +63,7 @@ export function DocumentsPage({ collection }: { collection: string | null }): Re
           label={t("state")}
           value={state ?? ""}
           choices={[["", t("everyState")], ...JOB_STATES.map((each) => [each, stateText(each)] as const)]}
-          onChoose={(name) => setState(JOB_STATES.find((each) => each === name) ?? null)}
+          onChoose={(name) => setState(name || null)}
         />
       </div>
       {listed.state === "failed" && <Failed message={listed.message} onRetry={() => void lookFor(listed.wanted)} />}

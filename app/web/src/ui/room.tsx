@@ -7,11 +7,13 @@ import { Icon } from "./icon";
 interface HeadProps {
   title: string;
   lead?: ReactNode;
+  /** In smaller letters below the lead. */
+  note?: string;
   back?: { to: Route; label: string };
   children?: ReactNode;
 }
 
-export function RoomHead({ title, lead, back, children }: HeadProps): ReactNode {
+export function RoomHead({ title, lead, note, back, children }: HeadProps): ReactNode {
   return (
     <header className="room-head">
       <div>
@@ -23,6 +25,7 @@ export function RoomHead({ title, lead, back, children }: HeadProps): ReactNode 
         )}
         <h1>{title}</h1>
         {lead && <p className="quiet">{lead}</p>}
+        {note && <p className="quiet small">{note}</p>}
       </div>
       {children && <div className="room-tools">{children}</div>}
     </header>
