@@ -16,22 +16,25 @@ const SHOWN_MS = 6000;
 const toasts = new Store<readonly Toast[]>([]);
 let lastId = 0;
 
+function dismiss(id: number): void {
+  toasts.update((shown) => shown.filter((toast) => toast.id !== id));
+}
+
 /** Shows a note; returns what takes it away. It goes by itself unless it is an error. */
 export function notify(
   text: string,
   { isBad = false, action = null, stays = isBad }: { isBad?: boolean; action?: Toast["action"]; stays?: boolean } = {},
 ): () => void {
   const id = ++lastId;
-  const dismiss = (): void => toasts.update((shown) => shown.filter((toast) => toast.id !== id));
+  const end = (): void => dismiss(id);
   toasts.update((shown) => [...shown.slice(-3), { id, text, isBad, action }]);
-  if (!stays) setTimeout(dismiss, SHOWN_MS);
-  return dismiss;
+  if (!stays) setTimeout(end, SHOWN_MS);
+  return end;
 }
 
 export function Toasts(): ReactNode {
   const t = useWords();
   const shown = useStore(toasts);
-  const dismiss = (id: number): void => toasts.update((all) => all.filter((toast) => toast.id !== id));
   return (
     <div className="toasts" role="status" aria-live="polite">
       {shown.map((toast) => (
