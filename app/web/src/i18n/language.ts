@@ -64,4 +64,3 @@ export function fill(text: string, values: Record<string, string | number>): str
 
 export const { translate, count, useWords } = vocabulary(en, es);
 export type Key = keyof typeof en;
-export type Counted = CountedIn<typeof en>;

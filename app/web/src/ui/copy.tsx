@@ -24,11 +24,11 @@ export function CopyButton({ text }: { text: string }): ReactNode {
   );
 }
 
-export function canCopy(): boolean {
+function canCopy(): boolean {
   return typeof navigator !== "undefined" && "clipboard" in navigator;
 }
 
-export async function copyText(text: string): Promise<boolean> {
+async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;
