@@ -1,18 +1,16 @@
 // One's account, language, theme, keys, and the way out.
 
 import type { ReactNode } from "react";
-import { chooseLanguage, type Key, language, useWords } from "../i18n/language";
+import { chooseLanguage, language, useWords } from "../i18n/language";
 import { navigate } from "../lib/router";
 import { useStore } from "../lib/store";
-import { chooseTheme, THEMES, type Theme, theme } from "../lib/theme";
+import { chooseTheme, THEMES, theme } from "../lib/theme";
 import { Icon } from "../ui/icon";
 import { Menu, MenuChoice, MenuItem, MenuLine } from "../ui/menu";
 import { Avatar } from "../ui/room";
-import { LANGUAGE_CHOICES } from "./choices";
+import { LANGUAGE_CHOICES, THEME_NAMES } from "./choices";
 import { overlay } from "./overlays";
 import { me, nameOf, signOut } from "./session";
-
-const THEME_NAMES = { system: "themeSystem", light: "themeLight", dark: "themeDark" } as const satisfies Record<Theme, Key>;
 
 export function AccountMenu(): ReactNode {
   const t = useWords();

@@ -7,9 +7,10 @@ import { chooseLanguage, useWords } from "../i18n/language";
 import { NEW_CHAT, navigate } from "../lib/router";
 import { useStore } from "../lib/store";
 import { holding } from "../lib/text";
-import { chooseTheme } from "../lib/theme";
+import { chooseTheme, THEMES } from "../lib/theme";
 import { Dialog } from "../ui/dialog";
 import { Icon, type IconName } from "../ui/icon";
+import { LANGUAGE_CHOICES, THEME_NAMES } from "./choices";
 import { closeOverlay, overlay } from "./overlays";
 import { signOut, useMay } from "./session";
 import { useRooms } from "./sidebar";
@@ -115,11 +116,10 @@ function useCommands(): Command[] {
         ] as const)
       : []),
     { id: "keys", icon: "keyboard", label: t("keys"), run: () => overlay.set("keys") },
-    { id: "en", icon: "globe", label: "English", run: () => chooseLanguage("en") },
-    { id: "es", icon: "globe", label: "Español", run: () => chooseLanguage("es") },
-    { id: "light", icon: "half", label: `${t("theme")}: ${t("themeLight")}`, run: () => chooseTheme("light") },
-    { id: "dark", icon: "half", label: `${t("theme")}: ${t("themeDark")}`, run: () => chooseTheme("dark") },
-    { id: "system", icon: "half", label: `${t("theme")}: ${t("themeSystem")}`, run: () => chooseTheme("system") },
+    ...LANGUAGE_CHOICES.map(([id, label]): Command => ({ id, icon: "globe", label, run: () => chooseLanguage(id) })),
+    ...THEMES.map(
+      (id): Command => ({ id, icon: "half", label: `${t("theme")}: ${t(THEME_NAMES[id])}`, run: () => chooseTheme(id) }),
+    ),
     { id: "out", icon: "out", label: t("signOut"), run: () => void signOut() },
     ...items.flatMap((item): Command[] =>
       item.title === null
