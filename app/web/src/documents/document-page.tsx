@@ -14,7 +14,7 @@ import { useLoaded } from "../lib/use";
 import { useMay } from "../shell/session";
 import { Button } from "../ui/button";
 import { Icon } from "../ui/icon";
-import { RoomHead } from "../ui/room";
+import { FactList, RoomHead } from "../ui/room";
 import { Failed, Loading } from "../ui/states";
 import { deleteDocument } from "./remove";
 import { stateText } from "./stages";
@@ -102,14 +102,7 @@ function Facts({ item, version, versions }: ShownProps): ReactNode {
   ];
   return (
     <section className="facts" aria-label={t("about")}>
-      <dl>
-        {facts.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <FactList facts={facts} />
       {versions.length > 1 && (
         <>
           <h2>{t("versions")}</h2>

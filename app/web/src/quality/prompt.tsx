@@ -11,7 +11,7 @@ import { useOwnsService } from "../shell/session";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { Choice } from "../ui/form";
-import { Panel, RoomHead } from "../ui/room";
+import { FactList, Panel, RoomHead } from "../ui/room";
 import { Failed, Loading } from "../ui/states";
 import { Changes } from "./comparison";
 import { Preview } from "./preview";
@@ -79,14 +79,7 @@ function Facts({ prompt, all }: BesideProps): ReactNode {
   ];
   return (
     <section className="facts panel" aria-label={prompt.reference}>
-      <dl>
-        {facts.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <FactList facts={facts} />
       {versions.length > 1 && (
         <ul className="versions">
           {versions.map((each) => (

@@ -1,4 +1,4 @@
-// What rooms have in common: a heading with tools, tabs between rooms of a kind, marks, and initials.
+// What rooms have in common: a heading with tools, tabs between rooms of a kind, facts, marks, and initials.
 
 import type { ReactNode } from "react";
 import { Link, type Route } from "../lib/router";
@@ -71,6 +71,20 @@ export function Panel({ title, lead, tools, children }: PanelProps): ReactNode {
       </header>
       {children}
     </section>
+  );
+}
+
+/** What is known of something, in a part of class "facts". */
+export function FactList({ facts }: { facts: readonly (readonly [name: string, value: string])[] }): ReactNode {
+  return (
+    <dl>
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }
 
