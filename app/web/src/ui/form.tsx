@@ -64,7 +64,9 @@ export function Field({ label, hint, onValue, ...rest }: FieldProps): ReactNode 
   );
 }
 
-interface NameProps extends Pick<FieldProps, "label" | "value" | "onValue"> {
+type Written = Pick<FieldProps, "label" | "value" | "onValue">;
+
+interface NameProps extends Written {
   /** What it may be made of, in words; `pattern` says the same to the browser. */
   hint: string;
   pattern: string;
@@ -75,14 +77,8 @@ export function NameField({ hint, ...rest }: NameProps): ReactNode {
   return <Field {...rest} hint={hint} title={hint} required autoCapitalize="none" />;
 }
 
-interface SearchProps {
-  label: string;
-  value: string;
-  onValue: (value: string) => void;
-}
-
 /** Narrows a list down while it is written in. */
-export function Search({ label, value, onValue }: SearchProps): ReactNode {
+export function Search({ label, value, onValue }: Written): ReactNode {
   return (
     <label className="search">
       <Icon name="search" size={16} />
