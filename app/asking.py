@@ -26,7 +26,9 @@ from generation.types import (
     Delta,
     Example,
     Finished,
+    OnWait,
     Reasoning,
+    ignore_wait,
 )
 from ingestion.collections import Collections
 from ingestion.documents import Documents
@@ -131,10 +133,13 @@ class Asking:
         self._retrieve_ms = 0.0
         self._first_token_ms: float | None = None
 
-    def run(self, *, cancelled: Callable[[], bool]) -> Iterator[AskEvent]:
+    def run(
+        self, *, cancelled: Callable[[], bool], on_wait: OnWait = ignore_wait
+    ) -> Iterator[AskEvent]:
         """Answer. The last event is exactly one `FullAnswer`.
 
-        No database session is held while the model writes.
+        `on_wait` is told how many others the model writes for first. No database session is held
+        while the model writes.
         """
         self._understand()
         passages = self._retrieve()
@@ -145,7 +150,7 @@ class Asking:
             passages,
             generator=self._services.generator,
             ranker=self._services.ranker,
-            options=replace(self.question.options, examples=self._examples),
+            options=replace(self.question.options, examples=self._examples, on_wait=on_wait),
             cancelled=cancelled,
         ):
             match event:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from core.database import Database
 from core.generation import read_last_deletion
 from generation.generator import Cancelled, Generator
-from generation.types import Draft, Message, Pieces, Sampling
+from generation.types import Draft, Message, OnWait, Pieces, Sampling, ignore_wait
 
 
 class ForgettingGenerator:
@@ -55,18 +55,27 @@ class ForgettingGenerator:
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
+        on_wait: OnWait = ignore_wait,
     ) -> Pieces:
         """Yield the text in pieces, then say what ended it. Raises as the generator does."""
         with self._up_to_date():
             stream = self._generator.stream
-            return (yield from stream(messages, sampling, cancelled=cancelled, choices=choices))
+            pieces = stream(
+                messages, sampling, cancelled=cancelled, choices=choices, on_wait=on_wait
+            )
+            return (yield from pieces)
 
     def sample(
-        self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        cancelled: Cancelled,
+        on_wait: OnWait = ignore_wait,
     ) -> list[Draft]:
         """Several texts after one prompt. Raises as the generator does."""
         with self._up_to_date():
-            return self._generator.sample(messages, sampling, cancelled=cancelled)
+            return self._generator.sample(messages, sampling, cancelled=cancelled, on_wait=on_wait)
 
     def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
         """Log-likelihood (nats) of each continuation after the prompt."""

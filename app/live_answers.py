@@ -6,6 +6,7 @@ an answer is: `app.api.answers` asks before it lets anybody follow.
 """
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -55,6 +56,13 @@ class LiveAnswer:
         self._num_listeners = 0
         self._giving_up: threading.Timer | None = None
         self._cancelled = threading.Event()
+        # questions before it while it waits for its turn; a state, not one of its events
+        self.num_before: int | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether others are to have their turn first."""
+        return self.is_running and self.num_before is not None
 
     @property
     def is_running(self) -> bool:
@@ -80,23 +88,35 @@ class LiveAnswer:
             self._events.append(ServerEvent(name, data, str(len(self._events) + 1)))
             self._wake()
 
+    def wait(self, num_before: int | None) -> None:
+        """Tell those who listen how many questions are before it; None: its turn has come."""
+        with self._lock:
+            self.num_before = num_before
+            self._wake()
+
     def end(self) -> None:
         """There will be no further event."""
         with self._lock:
             self.ended_s = time.monotonic()
             self._wake()
 
-    async def follow(self, send: MemoryObjectSendStream[ServerEvent], *, after: int = 0) -> None:
+    async def follow(
+        self, send: MemoryObjectSendStream[ServerEvent], *, after: int = 0, with_place: bool = False
+    ) -> None:
         """Send every event after the first `after` ones, those to come included.
 
-        The last event of all is sent even to those who have it.
+        The last event of all is sent even to those who have it. `with_place`: between them, without
+        an id, how many questions are before it, as often as that changes.
         """
         self._join()
         try:
             after = min(after, self._num_followable())
+            told: int | None = None
             is_over = False
             while not is_over:
                 events, is_over, waker = self._read(after)
+                if with_place and not events and told != (told := self.num_before):
+                    await send.send(ServerEvent("waiting", json.dumps({"before": told})))
                 for event in events:
                     await send.send(event)
                 after += len(events)
@@ -146,11 +166,14 @@ class LiveAnswer:
 class LiveAnswers:
     """The answers that this process writes, and those that it has just written. Thread-safe."""
 
-    def __init__(self, *, resume_s: float) -> None:
+    def __init__(self, *, resume_s: float, max_working: int = _MAX_WORKING) -> None:
         self._resume_s = resume_s
+        self._max_working = max_working
         self._lock = threading.Lock()
         self._answers: dict[AnswerId, LiveAnswer] = {}
-        self._threads = ThreadPoolExecutor(_MAX_WORKING, thread_name_prefix="answer")
+        self._unbegun: list[LiveAnswer] = []  # first come, first served
+        self._num_working = 0
+        self._threads = ThreadPoolExecutor(max_working, thread_name_prefix="answer")
 
     def begin(
         self, answer_id: AnswerId, asker: str, work: Callable[[LiveAnswer], None]
@@ -160,8 +183,11 @@ class LiveAnswers:
         with self._lock:
             self._forget_ended()
             self._answers[answer_id] = live
+            self._unbegun.append(live)
         # the log's context, such as the request's id, goes with the work
-        self._threads.submit(copy_context().run, _do, work, live)
+        self._threads.submit(copy_context().run, self._do, work, live)
+        with self._lock:
+            self._note_places()
         return live
 
     def find(self, answer_id: AnswerId) -> LiveAnswer | None:
@@ -184,6 +210,29 @@ class LiveAnswers:
             live.cancel()
         self._threads.shutdown()
 
+    def _do(self, work: Callable[[LiveAnswer], None], live: LiveAnswer) -> None:
+        with self._lock:
+            self._unbegun.remove(live)
+            self._num_working += 1
+            self._note_places()
+        live.wait(None)
+        try:
+            work(live)
+        finally:
+            live.end()
+            with self._lock:
+                self._num_working -= 1
+
+    def _note_places(self) -> None:
+        """Tell those that find no thread; all that wait for the model are before them."""
+        if self._num_working < self._max_working:
+            return
+        unbegun = set(self._unbegun)
+        num_before = sum(live.is_waiting for live in {*self._answers.values()} - unbegun)
+        for live in self._unbegun:
+            live.wait(num_before)
+            num_before += 1
+
     def _forget_ended(self) -> None:
         ended = {key: live.ended_s for key, live in self._answers.items() if live.ended_s}
         oldest_s = time.monotonic() - self._resume_s
@@ -191,10 +240,3 @@ class LiveAnswers:
         too_old = [key for key, ended_s in ended.items() if ended_s < oldest_s]
         for key in {*too_many, *too_old}:
             del self._answers[key]
-
-
-def _do(work: Callable[[LiveAnswer], None], live: LiveAnswer) -> None:
-    try:
-        work(live)
-    finally:
-        live.end()

@@ -12,7 +12,7 @@ from app.people.usage import TokenUsage
 from core.errors import CimientoError
 from core.redaction import Response
 from core.tables import now
-from generation.types import Delta, Reasoning
+from generation.types import Delta, OnWait, Reasoning, ignore_wait
 
 Problem = dict[str, object]
 Encode = Callable[[FullAnswer, Problem | None], Response]
@@ -32,13 +32,15 @@ class Recorder:
         self._began_at: datetime = now()
         self._num_events = 0
 
-    def run(self, *, cancelled: Callable[[], bool]) -> Iterator[Recorded]:
+    def run(
+        self, *, cancelled: Callable[[], bool], on_wait: OnWait = ignore_wait
+    ) -> Iterator[Recorded]:
         """Answer. The last event is the stored answer; an error is raised once it is stored.
 
         Before passages were found nobody knows of the answer, and an error leaves none behind.
         """
         try:
-            for event in self._asking.run(cancelled=cancelled):
+            for event in self._asking.run(cancelled=cancelled, on_wait=on_wait):
                 yield self._take(event)
         except CimientoError as error:
             self._keep_failed(problem_of(error))

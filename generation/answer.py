@@ -41,12 +41,14 @@ from generation.types import (
     Finished,
     FinishReason,
     Message,
+    OnWait,
     Pieces,
     Reasoning,
     Samples,
     Sampling,
     Style,
     Usage,
+    ignore_wait,
 )
 
 # Sentences that a draft may rest on: its words must come from where the answer probably is.
@@ -74,6 +76,8 @@ class AnswerOptions:
     likelihood: bool = False
     # shown before the question, the nearest to it last
     examples: tuple[Example, ...] = ()
+    # is told how many requests wait before one of this answer's
+    on_wait: OnWait = field(default=ignore_wait, compare=False)
 
     def with_prompt(self, template: PromptTemplate) -> Self:
         """The same with another prompt, in the style that this one asks for, if it does."""
@@ -194,6 +198,7 @@ class _Writing:
                     self._options.sampling,
                     cancelled=self._cancelled,
                     choices=[quote],
+                    on_wait=self._options.on_wait,
                 )
             )
 
@@ -206,7 +211,9 @@ class _Writing:
     def read(self, context: Context) -> str:
         """What the model says answers; nothing, where a limit cut it: half a reply says another."""
         sampling = replace(self._options.sampling, max_tokens=MAX_REPLY_TOKENS)
-        pieces = self._generator.stream(context.messages, sampling, cancelled=self._cancelled)
+        pieces = self._generator.stream(
+            context.messages, sampling, cancelled=self._cancelled, on_wait=self._options.on_wait
+        )
         reply = "".join(self._count(pieces))
         return reply if self._finish_reason == "stop" else ""
 
@@ -224,7 +231,10 @@ class _Writing:
             return
         pieces = self._count(
             self._generator.stream(
-                context.messages, self._draft_sampling, cancelled=self._cancelled
+                context.messages,
+                self._draft_sampling,
+                cancelled=self._cancelled,
+                on_wait=self._options.on_wait,
             )
         )
         drafted = yield from read_reasoning(pieces, self._answer_mark)
@@ -248,7 +258,10 @@ class _Writing:
         self, context: Context, spans: Sequence[Evidence], quote: str
     ) -> Iterator[Reasoning | str]:
         drafts = self._generator.sample(
-            context.messages, self._draft_sampling, cancelled=self._cancelled
+            context.messages,
+            self._draft_sampling,
+            cancelled=self._cancelled,
+            on_wait=self._options.on_wait,
         )
         if not drafts:
             return

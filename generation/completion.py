@@ -1,17 +1,14 @@
 """Text in, text out, over the engine: prompts, stop strings, output formats, several samples.
 
 `Completer.open` submits a request; the `Completion` it gives turns the engine's events into text.
-A `Reader` is for a thread
-that may wait, an `AsyncReader` for an event loop. Knows no HTTP.
+A `Reader` is for a thread that may wait, an `AsyncReader` (`generation.async_reader`) for an event
+loop. Knows no HTTP.
 """
 
-import asyncio
 import queue
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
-from contextlib import aclosing, closing, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Final, Protocol
 
 from generation.engine.engine import MAX_SAMPLES
@@ -23,7 +20,7 @@ from generation.output_format import AnyText, Choice, OutputFormat, OutputFormat
 from generation.sample_text import Piece, SampleText, Vocabulary
 from generation.stopping import StopStringError, StopStrings
 from generation.tokenizer import Tokenizer
-from generation.types import Message
+from generation.types import Message, OnWait, ignore_wait
 
 MAX_CONTINUATIONS: Final = 128
 # how soon a waiting reader notices that its caller has gone
@@ -85,6 +82,11 @@ TextEvent = Piece | Ended
 
 class Ticket(Protocol):
     """A request that runs; `Engine.submit` gives one."""
+
+    @property
+    def num_before(self) -> int | None:
+        """Requests that wait before it; None where it does not wait, as far as is known."""
+        ...
 
     def cancel(self, sample: int | None = None) -> None:
         """End one of its samples, or all. Any thread, any time, twice."""
@@ -219,6 +221,11 @@ class Completion:
         num_written = sum(sample.num_tokens for sample in self._samples)
         return CompletionUsage(self._num_prompt, num_written, self._num_reused)
 
+    @property
+    def num_before(self) -> int | None:
+        """Requests that wait before it; None once it has begun."""
+        return self._ticket.num_before
+
     def take(self, event: Event) -> Iterator[TextEvent]:
         """The text that an event brings; each sample gets exactly one `Ended`, last."""
         text = self._samples[event.sample]
@@ -259,119 +266,33 @@ class Reader:
         """What it has cost so far."""
         return self._completion.usage
 
-    def events(self, cancelled: Callable[[], bool]) -> Generator[TextEvent, None, None]:
+    def events(
+        self, cancelled: Callable[[], bool], *, on_wait: OnWait = ignore_wait
+    ) -> Generator[TextEvent, None, None]:
         """Pieces of text, and the end of each sample. `cancelled` is asked while it waits.
 
-        Once it holds no more text comes, only the ends.
+        Once it holds no more text comes, only the ends. `on_wait` is told whenever there are more
+        or fewer requests before this one, and None when its turn has come.
         """
         is_cancelled = False
+        num_before: int | None = None
         with closing(self._completion):
             while not self._completion.is_finished:
                 if not is_cancelled and cancelled():
                     is_cancelled = True
                     self._completion.close()
-                try:
-                    event = self._events.get(timeout=_POLL_S)
-                except queue.Empty:
-                    continue
-                for item in self._completion.take(event):
+                event = self._next_event()
+                if num_before != self._completion.num_before:
+                    num_before = self._completion.num_before
+                    on_wait(num_before)
+                for item in self._completion.take(event) if event else ():
                     if not (is_cancelled and isinstance(item, Piece)):
                         yield item
 
-
-class AsyncReader:
-    """Completions of one or more prompts for an event loop. `close` it, whatever happens.
-
-    Samples are numbered through: those of the second prompt follow those of the first. The engine
-    never waits for a slow client: what has come and was not read yet, `max_tokens` at most, is
-    given together.
-    """
-
-    def __init__(self, completer: Completer, prepared: Sequence[Prepared]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._wake = asyncio.Event()
-        self._is_woken = False
-        self._arrived: deque[tuple[int, Event]] = deque()
-        self._completions: list[Completion] = []
-        self._num_samples = prepared[0].request.num_samples
-        try:
-            for index, item in enumerate(prepared):
-                self._completions.append(completer.open(item, partial(self._listen, index)))
-        except BaseException:
-            self.close()
-            raise
-
-    @property
-    def usage(self) -> CompletionUsage:
-        """What all of them have cost so far."""
-        each = [completion.usage for completion in self._completions]
-        return CompletionUsage(
-            sum(usage.prompt_tokens for usage in each),
-            sum(usage.completion_tokens for usage in each),
-            sum(usage.cached_tokens for usage in each),
-        )
-
-    @property
-    def num_samples(self) -> int:
-        """Samples of all prompts together."""
-        return self._num_samples * len(self._completions)
-
-    def close(self) -> None:
-        """End the work; safe at any time."""
-        for completion in self._completions:
-            completion.close()
-
-    async def batches(
-        self, *, idle_s: float | None = None
-    ) -> AsyncGenerator[tuple[TextEvent, ...], None]:
-        """Pieces of text and ends of samples as they come; empty where none came for `idle_s`."""
-        with closing(self):
-            while not all(completion.is_finished for completion in self._completions):
-                try:
-                    async with asyncio.timeout(idle_s):
-                        await self._wake.wait()
-                except TimeoutError:
-                    yield ()
-                    continue
-                self._wake.clear()
-                if events := tuple(self._take_all()):
-                    yield events
-
-    async def events(self) -> AsyncGenerator[TextEvent, None]:
-        """The same, one by one."""
-        async with aclosing(self.batches()) as batches:
-            async for batch in batches:
-                for event in batch:
-                    yield event
-
-    def _listen(self, index: int, event: Event) -> None:
-        # The engine's thread: it must neither wait nor fail because the loop has ended meanwhile.
-        # Waking a loop costs a system call, so it is woken once for all that waits.
-        self._arrived.append((index, event))
-        if not self._is_woken:
-            self._is_woken = True
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._wake.set)
-
-    def _take_all(self) -> Iterator[TextEvent]:
-        # first, so that whatever comes from here on wakes again
-        self._is_woken = False
-        waiting: list[tuple[int, Event]] = []
-        last_of: dict[tuple[int, int], int] = {}
-        while self._arrived:
-            index, event = self._arrived.popleft()
-            key = index, event.sample
-            last = waiting[last_of[key]][1] if key in last_of else None
-            if isinstance(event, Emitted) and isinstance(last, Emitted):
-                joined = Emitted(event.sample, last.choices + event.choices)
-                waiting[last_of[key]] = index, joined
-            else:
-                last_of[key] = len(waiting)
-                waiting.append((index, event))
-        for index, event in waiting:
-            first = index * self._num_samples
-            for item in self._completions[index].take(event):
-                yield replace(item, sample=first + item.sample) if first else item
+    def _next_event(self) -> Event | None:
+        with suppress(queue.Empty):
+            return self._events.get(timeout=_POLL_S)
+        return None
 
 
 def _check(asked: CompletionRequest) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from generation.types import Draft, Message, Pieces, Sampling
+from generation.types import Draft, Message, OnWait, Pieces, Sampling, ignore_wait
 
 Cancelled = Callable[[], bool]
 
@@ -42,17 +42,24 @@ class Generator(Protocol):
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
+        on_wait: OnWait = ignore_wait,
     ) -> Pieces:
         """Yield the text in pieces that never split a character, then say what ended it.
 
         With `choices`, the whole text is one of them, and the model says which; `max_tokens` does
-        not cut it. Ends early when `cancelled()` turns true. Raises `QuestionTooLongError` with
+        not cut it. Ends early when `cancelled()` turns true; `on_wait` is told how many requests
+        wait before this one, as far as that is known. Raises `QuestionTooLongError` with
         both numbers.
         """
         ...
 
     def sample(
-        self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        cancelled: Cancelled,
+        on_wait: OnWait = ignore_wait,
     ) -> list[Draft]:
         """`sampling.n` texts after one prompt, which is computed once; equal seeds give equal ones.
 

@@ -34,7 +34,7 @@ from generation.generator import Cancelled
 from generation.output_format import AnyText, Choice
 from generation.placement import Placed, place_model
 from generation.sample_text import Piece
-from generation.types import Draft, Message, Pieces, Sampling
+from generation.types import Draft, Message, OnWait, Pieces, Sampling, ignore_wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,7 @@ class LocalGenerator:
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
+        on_wait: OnWait = ignore_wait,
     ) -> Pieces:
         """Yield the text in pieces that never split a character, then say what ended it.
 
@@ -143,7 +144,7 @@ class LocalGenerator:
         )
         # closed also when our reader stops early: the engine must not write on for nobody
         is_cut = False
-        with closing(self._events(asked, cancelled)) as events:
+        with closing(self._events(asked, cancelled, on_wait)) as events:
             for event in events:
                 if isinstance(event, Piece):
                     yield event.text
@@ -152,7 +153,12 @@ class LocalGenerator:
         return "length" if is_cut else "stop"
 
     def sample(
-        self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        cancelled: Cancelled,
+        on_wait: OnWait = ignore_wait,
     ) -> list[Draft]:
         """`sampling.n` texts in one batch; the prompt is computed once. Raises as `stream` does."""
         asked = CompletionRequest(
@@ -165,7 +171,7 @@ class LocalGenerator:
             tenant=secrets.token_hex(16),
         )
         texts = DraftTexts()
-        with closing(self._events(asked, cancelled)) as events:
+        with closing(self._events(asked, cancelled, on_wait)) as events:
             for event in events:
                 if isinstance(event, Piece):
                     texts.add(event.sample, event.text, [token.logprob for token in event.tokens])
@@ -182,11 +188,11 @@ class LocalGenerator:
             return completer.score(completer.encode(messages), continuations)
 
     def _events(
-        self, asked: CompletionRequest, cancelled: Cancelled
+        self, asked: CompletionRequest, cancelled: Cancelled, on_wait: OnWait
     ) -> Generator[TextEvent, None, None]:
         with _domain_errors():
             reader = Reader(self._get().completer, asked)
-        with closing(reader.events(cancelled)) as events:
+        with closing(reader.events(cancelled, on_wait=on_wait)) as events:
             for event in events:
                 if isinstance(event, Ended) and event.reason is FinishReason.ERROR:
                     raise GenerationFailedError(f"the engine failed: {event.error}; ask again")

@@ -20,7 +20,7 @@ from generation.drafts import DraftTexts
 from generation.errors import GeneratorNotSupportedError, GeneratorUnavailableError
 from generation.generator import Cancelled
 from generation.remote_stream import RemoteStream, fields_of, refusal, unavailable
-from generation.types import Draft, Message, Pieces, Sampling
+from generation.types import Draft, Message, OnWait, Pieces, Sampling, ignore_wait
 
 _log = structlog.get_logger()
 
@@ -166,6 +166,7 @@ class RemoteGenerator:
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
+        on_wait: OnWait = ignore_wait,
     ) -> Pieces:
         """Yield the text in pieces that never split a character, then say what ended it.
 
@@ -179,10 +180,15 @@ class RemoteGenerator:
             return "stop"
         body = self._body(messages, sampling, choices)
         with closing(self._begin(body, cancelled)) as stream:
-            return (yield from stream.pieces(cancelled))
+            return (yield from stream.pieces(cancelled, on_wait=on_wait))
 
     def sample(
-        self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        cancelled: Cancelled,
+        on_wait: OnWait = ignore_wait,
     ) -> list[Draft]:
         """`sampling.n` texts, as the worker writes them in one batch. Raises as `stream` does, and
         GeneratorNotSupportedError where a foreign server writes fewer.
@@ -193,7 +199,7 @@ class RemoteGenerator:
         # only these share the prompt, as in generation.local, and for its reasons
         tenant = {_TENANT_HEADER: secrets.token_hex(16)}
         with closing(self._begin(body, cancelled, headers=tenant)) as stream:
-            for part in stream.parts(cancelled):
+            for part in stream.parts(cancelled, on_wait=on_wait):
                 texts.add(part.sample, part.text, part.logprobs)
                 if part.finish_reason is not None:
                     texts.end(part.sample, is_cut=part.finish_reason == "length")

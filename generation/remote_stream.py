@@ -6,6 +6,7 @@ the stream cuts the connection, which is how the server learns of it.
 
 import json
 import queue
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -22,11 +23,13 @@ from generation.errors import (
     GeneratorUnavailableError,
     QuestionTooLongError,
 )
-from generation.types import Pieces
+from generation.types import OnWait, Pieces, ignore_wait
 
 _POLL_S: Final = 0.05
 _DATA: Final = "data:"
 _DONE: Final = "[DONE]"
+# a comment of our worker, as generation.worker.sending writes it
+_WAITING: Final = re.compile(r": (\d+) before")
 
 Json = dict[str, object]
 
@@ -88,24 +91,33 @@ class RemoteStream:
             raise unavailable(self._client.base_url, item.error)
         return 200, {}
 
-    def pieces(self, cancelled: Callable[[], bool]) -> Pieces:
+    def pieces(self, cancelled: Callable[[], bool], *, on_wait: OnWait = ignore_wait) -> Pieces:
         """The text of the only sample, and what ended it. Raises as `parts` does."""
         is_cut = False
-        for part in self.parts(cancelled):
+        for part in self.parts(cancelled, on_wait=on_wait):
             is_cut = is_cut or part.finish_reason == "length"
             if part.text:
                 yield part.text
         return "length" if is_cut else "stop"
 
-    def parts(self, cancelled: Callable[[], bool]) -> Iterator[Part]:
+    def parts(
+        self, cancelled: Callable[[], bool], *, on_wait: OnWait = ignore_wait
+    ) -> Iterator[Part]:
         """What comes of each sample. Ends when `cancelled` holds. Raises as `refusal` describes."""
         num_chars = 0
+        is_waiting = False
         while (item := self._next(cancelled)) is not None:
             if isinstance(item, _End):
                 raise GeneratorUnavailableError(
                     f"{self._client.base_url} broke off after {num_chars} characters; ask again"
                 )
-            if not isinstance(item, str) or not item.startswith(_DATA):
+            if not isinstance(item, str) or not item:
+                continue
+            place = _WAITING.fullmatch(item)
+            if place or is_waiting:
+                on_wait(int(place[1]) if place else None)
+            is_waiting = place is not None
+            if not item.startswith(_DATA):
                 continue
             data = item.removeprefix(_DATA).strip()
             if data == _DONE:

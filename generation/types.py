@@ -1,6 +1,6 @@
 """What generation takes and gives: messages, sampling, answers and their events. Plain data."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,6 +12,8 @@ AnswerStatus = Literal["answered", "partial", "refused"]
 FinishReason = Literal["stop", "length"]
 """What ended a text: the model or its caller, or the limit of tokens."""
 Pieces = Generator[str, None, FinishReason]
+OnWait = Callable[[int | None], None]
+"""Is told how many requests wait before one's own, and None when its turn has come."""
 """A text as it is written; returns what ended it."""
 Style = Literal["draft", "quote", "read"]
 
@@ -212,3 +214,7 @@ class Cancelled:
 
 
 AnswerEvent = Reasoning | Delta | Cited | Finished | Cancelled
+
+
+def ignore_wait(num_before: int | None) -> None:
+    """Nobody wants to know how long the queue is."""

@@ -38,8 +38,9 @@ def byte_tokenizer() -> Tokenizer:
 class FakeTicket:
     """A request of the fake engine."""
 
-    def __init__(self) -> None:
+    def __init__(self, num_before: int | None) -> None:
         self.cancelled = threading.Event()
+        self.num_before = num_before
         self.ended: set[int] = set()
 
     def cancel(self, sample: int | None = None) -> None:
@@ -52,6 +53,8 @@ class FakeTicket:
 
 class FakeEngine:
     """Writes `reply` for every sample, on a thread of its own, `pause_s` before every token.
+
+    `num_before`: so many requests wait before each.
 
     Where a request has a constraint, the first token that it allows is taken instead. `hangs`: it
     never gets through the prompt. `error`: it fails after half of the reply.
@@ -74,6 +77,8 @@ class FakeEngine:
         self.error: str | None = None
         self.ends_as = FinishReason.STOP
         self.requests: list[Request] = []
+        self.tickets: list[FakeTicket] = []
+        self.num_before: int | None = None
         self.num_computed = 0
         self.num_running = 0
         self.is_closed = threading.Event()
@@ -95,7 +100,8 @@ class FakeEngine:
                 raise EngineBusyError(num_waiting=self.num_running, max_waiting=self.max_waiting)
             self.num_running += 1
         self.requests.append(request)
-        ticket = FakeTicket()
+        ticket = FakeTicket(self.num_before)
+        self.tickets.append(ticket)
         threading.Thread(target=self._write, args=(request, listen, ticket), daemon=True).start()
         return ticket
 
@@ -120,6 +126,13 @@ class FakeEngine:
             num_guessed=0,
             num_accepted=0,
         )
+
+    def move_up(self, num_before: int | None) -> None:
+        """Let those before the only request go one by one, and then it."""
+        if num_before is None:
+            self.hangs = False
+        else:
+            self.tickets[0].num_before = num_before - 1 if num_before else None
 
     def close(self, *, drain_s: float = 0.0) -> None:
         """End everything."""

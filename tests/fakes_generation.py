@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from generation.generator import Cancelled
-from generation.types import Draft, Message, Pieces, Sampling
+from generation.types import Draft, Message, OnWait, Pieces, Sampling, ignore_wait
 
 
 class FakeGenerator:
     """Repeats, word by word, the sentence of the prompt that shares most words with its last line.
 
     `reply` is written instead where it is given, `error` raised; `replies` are what is sampled, in
-    turn. `pause_s` is waited before every word. `was_cancelled` is set when a text ended early
-    because its caller had gone.
+    turn. With `num_before`, so many are before it until it `may_write`. `pause_s` is waited before
+    every word. `was_cancelled` is set when a text ended early because its caller had gone.
     """
 
     def __init__(
@@ -25,6 +25,7 @@ class FakeGenerator:
         replies: Sequence[str] = (),
         pause_s: float = 0.0,
         error: Exception | None = None,
+        num_before: int | None = None,
     ) -> None:
         self.model = "fake-generator"
         self.model_sha256 = "f" * 64
@@ -34,6 +35,8 @@ class FakeGenerator:
         self.replies = replies
         self.pause_s = pause_s
         self.error = error
+        self.num_before = num_before
+        self.may_write = threading.Event()
         self.is_writing = threading.Event()
         self.was_cancelled = threading.Event()
         self.num_forgotten = 0
@@ -49,8 +52,13 @@ class FakeGenerator:
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
+        on_wait: OnWait = ignore_wait,
     ) -> Pieces:
         """Yield the text a word at a time, as many as may be; with `choices`, the first of them."""
+        if self.num_before is not None:
+            on_wait(self.num_before)
+            self.may_write.wait(10)
+            on_wait(None)
         if choices:
             yield from self._write(choices[0], cancelled)
             return "stop"
@@ -59,7 +67,12 @@ class FakeGenerator:
         return "length" if len(text.split()) > sampling.max_tokens else "stop"
 
     def sample(
-        self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        cancelled: Cancelled,
+        on_wait: OnWait = ignore_wait,
     ) -> list[Draft]:
         """Texts as `stream` writes them, a token a word, each a nat."""
         replies = self.replies or [self.reply or _best_sentence(messages[-1].content)]
@@ -110,6 +123,7 @@ class WatchedGenerator(FakeGenerator):
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
+        on_wait: OnWait = ignore_wait,
     ) -> Pieces:
         assert self.num_open == 0, "the engine would wait for ever: another stream is open"
         self.prompts.append(messages)
@@ -121,7 +135,12 @@ class WatchedGenerator(FakeGenerator):
             self.num_open -= 1
 
     def sample(
-        self, messages: Sequence[Message], sampling: Sampling, *, cancelled: Cancelled
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        cancelled: Cancelled,
+        on_wait: OnWait = ignore_wait,
     ) -> list[Draft]:
         assert self.num_open == 0, "another stream is open"
         self.prompts.append(messages)
@@ -138,6 +157,7 @@ class UnfaithfulGenerator(FakeGenerator):
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
+        on_wait: OnWait = ignore_wait,
     ) -> Pieces:
         return super().stream(messages, sampling, cancelled=cancelled)
 

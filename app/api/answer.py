@@ -56,14 +56,15 @@ async def answer_question(
     With `stream: true`, server-sent events: `passages` once, `reasoning` for what the model writes
     before its answer, `delta` for the text of the answer as it is written, `citation` for places as
     they are found, then exactly one of `done` (the whole answer), `error` (a problem) and
-    `cancelled`. What `done` says replaces the deltas. A client that lost its connection goes on at
-    `/v1/answers/{answer_id}/events`.
+    `cancelled`. What `done` says replaces the deltas. While others have their turn first, `waiting`
+    says how many are `before` this question, and null when its turn has come; it has no id. A
+    client that lost its connection goes on at `/v1/answers/{answer_id}/events`.
     """
     question = await anyio.to_thread.run_sync(question_of, services, body, caller)
     note(request, target=question.id, collections=body.collections)
     begin = partial(begin_answer, live, services, question)
     if body.stream:
-        return EventStreamResponse(lambda: run_task(begin().follow))
+        return EventStreamResponse(lambda: run_task(partial(begin().follow, with_place=True)))
     return await respond_at_once(request, begin())
 
 
@@ -119,7 +120,7 @@ def begin_answer(live: LiveAnswers, services: Services, question: Question) -> L
 
 
 def _write(recorder: Recorder, live: LiveAnswer) -> None:
-    for event in recorder.run(cancelled=live.is_cancelled):
+    for event in recorder.run(cancelled=live.is_cancelled, on_wait=live.wait):
         if isinstance(event, PassagesFound):
             live.passages = tuple(item.passage for item in event.passages)
             live.examples = event.examples

@@ -135,7 +135,7 @@ def follow_answer(
         stored = services.answers.get(AnswerId(answer_id), caller)
         return EventStreamResponse(lambda: run_task(partial(_send_last, stored)))
     if services.answers.are_live(found.version_ids()):
-        follow = partial(found.follow, after=last_event_id)
+        follow = partial(found.follow, after=last_event_id, with_place=True)
         return EventStreamResponse(lambda: run_task(follow))
     end = partial(_send_end, services, found, AnswerId(answer_id), caller)
     return EventStreamResponse(lambda: run_task(end))

@@ -85,6 +85,11 @@ class Ticket:
         self.is_cancelled = False
         self._cancel = cancel
 
+    @property
+    def num_before(self) -> int | None:
+        """Requests that wait before it; None where it does not wait, or was not taken in yet."""
+        return self.sequences[0].num_before if self.sequences else None
+
     def cancel(self, sample: int | None = None) -> None:
         """End one sample that has begun to write, or all of them."""
         self._cancel(self, sample)

@@ -166,6 +166,7 @@ class Scheduler:
         for priority in Priority:
             self._schedule_prefills(priority)
             self._admit(priority)
+        self._waiting.note_places()
         return list(self._step.works.values())
 
     def complete(self, work: Work, num_accepted: int = 0) -> None:

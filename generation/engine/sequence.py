@@ -93,6 +93,7 @@ class Sequence:
     num_computed: int = 0
     num_reused: int = 0  # prompt tokens found in the cache at the first admission
     num_preemptions: int = 0
+    num_before: int | None = None  # requests that wait before its own, while that waits
     finish_reason: FinishReason | None = None
 
     @property

@@ -7,6 +7,7 @@ sample leads.
 
 import math
 from collections.abc import Iterator
+from itertools import groupby
 
 from generation.engine.fairness import FairQueue
 from generation.engine.sequence import Priority, Sequence
@@ -58,12 +59,26 @@ class WaitingRoom:
     def take(self, sequence: Sequence) -> None:
         """Remove what `next` named: its request has begun."""
         self._queue_of(sequence).take(sequence)
-        self._unbegun.discard(sequence)
-        self._unbegun.difference_update(self._followers.get(id(sequence.request), ()))
+        for each in (sequence, *self._followers.get(id(sequence.request), ())):
+            self._unbegun.discard(each)
+            each.num_before = None
 
     def has_begun(self, sequence: Sequence) -> bool:
         """Whether anything of its request has been computed, were it by its leader."""
         return sequence not in self._unbegun
+
+    def note_places(self) -> None:
+        """Note in each sequence that has not begun how many requests wait before its own.
+
+        Those of a higher priority, and those sent earlier; whom a fair queue lets overtake is known
+        only when it does. What is only scored is not counted: it belongs to what has begun.
+        """
+        num_before = 0
+        for _, sequences in groupby(sorted(self._unbegun, key=_place), key=_place):
+            first, *others = sequences
+            for each in (first, *others):
+                each.num_before = num_before
+            num_before += first.request.score_from is None
 
     def deadline(self, sequence: Sequence) -> float:
         """When the first of a sequence's deadlines that still matter passes, waiting or taken."""
@@ -110,3 +125,8 @@ class WaitingRoom:
 
     def _queue_of(self, sequence: Sequence) -> FairQueue:
         return self._queues[sequence.request.priority]
+
+
+def _place(sequence: Sequence) -> tuple[int, float, int]:
+    request = sequence.request
+    return request.priority, request.submitted_at, id(request)

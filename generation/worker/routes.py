@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from generation.completion import AsyncReader, CompletionRequest, CompletionUsage
+from generation.async_reader import AsyncReader
+from generation.completion import CompletionRequest, CompletionUsage
 from generation.worker.asking import (
     TENANT_HEADER,
     ask_chat,

@@ -11,7 +11,8 @@ import structlog
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from generation.completion import AsyncReader, TextEvent
+from generation.async_reader import AsyncReader
+from generation.completion import TextEvent
 from generation.worker.errors import ApiError
 from generation.worker.metrics import Stopwatch
 from generation.worker.replies import Json, Reply
@@ -21,7 +22,8 @@ T = TypeVar("T")
 
 HEARTBEAT_S: Final = 15.0
 _DONE: Final = b"data: [DONE]\n\n"
-_COMMENT: Final = b": still working\n\n"
+# how often whoever waits hears how many are before them
+_PLACE_S: Final = 0.25
 
 
 class ClientGoneError(Exception):
@@ -39,8 +41,9 @@ class Work:
 
     async def batches(self) -> AsyncGenerator[tuple[TextEvent, ...], None]:
         """What comes of it, counted; empty where nothing came for a while. Leaving ends it."""
+        idle_s = min(self.heartbeat_s, _PLACE_S)
         try:
-            async with aclosing(self.reader.batches(idle_s=self.heartbeat_s)) as batches:
+            async with aclosing(self.reader.batches(idle_s=idle_s)) as batches:
                 async for batch in batches:
                     for event in batch:
                         self.stopwatch.note(event)
@@ -109,6 +112,8 @@ class StreamResponse(Response):
         reply = self._work.reply
         if first := reply.first_chunks():
             yield b"".join(map(_event, first))
+        clock = asyncio.get_running_loop().time
+        sent_s, told = clock(), None
         async with aclosing(self._work.batches()) as batches:
             async for batch in batches:
                 chunks, error = _shape(reply, batch)
@@ -116,8 +121,12 @@ class StreamResponse(Response):
                     _log.warning("stream_broke_off", code=error.code)
                     yield chunks + _event(error.body())
                     return
+                num_before = self._work.reader.num_before
                 # a quiet line gets a comment, so that proxies keep it open
-                yield chunks or _COMMENT
+                is_quiet = clock() - sent_s >= self._work.heartbeat_s
+                if chunks or is_quiet or num_before != told:
+                    yield chunks or _comment(num_before)
+                    sent_s, told = clock(), num_before
         if self._include_usage:
             yield _event(reply.usage_chunk(self._work.reader.usage))
 
@@ -145,6 +154,12 @@ def _ending(reader: AsyncReader) -> Iterator[None]:
 async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _comment(num_before: int | None) -> bytes:
+    # generation.remote_stream reads it
+    said = "still working" if num_before is None else f"{num_before} before"
+    return f": {said}\n\n".encode()
 
 
 def _event(chunk: Json) -> bytes:

@@ -11,7 +11,7 @@ class Event:
 
     name: str
     data: Any
-    id: str
+    id: str  # empty where it has none
 
 
 def read_events(text: str) -> list[Event]:
@@ -20,5 +20,5 @@ def read_events(text: str) -> list[Event]:
     for block in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if line[:1] != ":")
         if fields:
-            events.append(Event(fields["event"], json.loads(fields["data"]), fields["id"]))
+            events.append(Event(fields["event"], json.loads(fields["data"]), fields.get("id", "")))
     return events

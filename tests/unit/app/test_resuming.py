@@ -109,6 +109,27 @@ def test_after_a_while_the_last_event_alone_is_left(tmp_path: Path) -> None:
     house.close()
 
 
+def test_whoever_waits_hears_their_place_which_is_no_event_to_be_kept(house: House) -> None:
+    house.generator.num_before = 2
+    body = json.dumps({"question": QUESTION, "min_confidence": 0, "stream": True}).encode()
+
+    async def receive(number: int, exchange: Exchange) -> Message:
+        if number == 1:
+            return part(body, more=False)
+        while b"event: waiting" not in exchange.body:  # noqa: ASYNC110 - it has no event to wait for
+            await anyio.sleep(0.01)
+        house.generator.may_write.set()
+        await anyio.sleep_forever()
+        return GONE
+
+    headers = {"authorization": f"Bearer {house.key}", "content-type": "application/json"}
+    exchange = call(house.app, "/v1/answer", headers=headers, receive=receive)
+    first, waiting, *others = read_events(exchange.body.decode())
+    assert (first.name, waiting) == ("passages", Event("waiting", {"before": 2}, ""))
+    kept = [event for event in (first, *others) if event.id]
+    assert resume(house, first.data["id"]) == kept
+
+
 def test_where_nobody_comes_back_the_model_stops_and_what_there_was_is_kept(
     tmp_path: Path,
 ) -> None:

@@ -6,8 +6,8 @@ from contextlib import aclosing
 
 import pytest
 
+from generation.async_reader import AsyncReader
 from generation.completion import (
-    AsyncReader,
     CompletionRequest,
     Ended,
     Reader,
@@ -172,6 +172,20 @@ def test_a_cancelled_reader_ends_while_the_prompt_is_read() -> None:
     engine.hangs = True
     reader = Reader(engine.completer(), CompletionRequest(prompt="Hi"))
     assert list(reader.events(lambda: True)) == [Ended(0, FinishReason.CANCELLED)]
+
+
+def test_whoever_waits_hears_how_many_are_before_and_when_its_turn_has_come() -> None:
+    engine = FakeEngine("Hi")
+    engine.hangs, engine.num_before = True, 2
+    told: list[int | None] = []
+
+    def on_wait(num_before: int | None) -> None:
+        told.append(num_before)
+        engine.move_up(num_before)
+
+    reader = Reader(engine.completer(), CompletionRequest(prompt="Hi"))
+    assert text_of(list(reader.events(lambda: False, on_wait=on_wait))) == "Hi"
+    assert told == [2, 1, 0, None]
 
 
 def eventually_idle(engine: FakeEngine) -> bool:

@@ -75,6 +75,20 @@ def test_a_text_says_what_ended_it(
     assert reason_of(stream) == reason
 
 
+def test_the_place_in_the_queue_is_that_of_the_worker(
+    house: House, generator: RemoteGenerator
+) -> None:
+    house.engine.hangs, house.engine.num_before = True, 1
+    told: list[int | None] = []
+
+    def on_wait(num_before: int | None) -> None:
+        told.append(num_before)
+        house.engine.move_up(num_before)
+
+    assert text_of(generator, on_wait=on_wait) == "¡Hola, niño!"
+    assert told == [1, 0, None]
+
+
 def test_after_a_deletion_the_worker_sees_another_tenant(
     house: House, generator: RemoteGenerator
 ) -> None:

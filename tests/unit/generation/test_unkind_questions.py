@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from generation.answer import AnswerOptions, answer
 from generation.evidence import EvidenceRanker
 from generation.generator import Cancelled as IsCancelled
-from generation.types import Answer, Draft, Finished, Message, Pieces, Sampling
+from generation.types import Answer, Draft, Finished, Message, OnWait, Pieces, Sampling, ignore_wait
 from tests.fakes import FakeEmbedder
 from tests.fakes_generation import FakeGenerator
 from tests.unit.generation.passages import make_passage, odd_texts
@@ -105,6 +105,7 @@ class Endless(FakeGenerator):
         *,
         cancelled: IsCancelled,
         choices: Sequence[str] = (),
+        on_wait: OnWait = ignore_wait,
     ) -> Pieces:
         if choices:
             yield choices[0]
@@ -114,7 +115,12 @@ class Endless(FakeGenerator):
         return "length"
 
     def sample(
-        self, messages: Sequence[Message], sampling: Sampling, *, cancelled: IsCancelled
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        *,
+        cancelled: IsCancelled,
+        on_wait: OnWait = ignore_wait,
     ) -> list[Draft]:
         text = "".join(self.stream(messages, sampling, cancelled=cancelled))
         return [Draft(text, sampling.max_tokens, -1.0, is_cut=True)] * sampling.n

@@ -12,7 +12,8 @@ import httpx2
 import pytest
 from starlette.types import Message
 
-from generation.completion import MAX_CONTINUATIONS, AsyncReader, CompletionRequest
+from generation.async_reader import AsyncReader
+from generation.completion import MAX_CONTINUATIONS, CompletionRequest
 from generation.worker.metrics import Metrics, Stopwatch
 from generation.worker.replies import TextReply
 from generation.worker.sending import StreamResponse, Work

@@ -56,6 +56,30 @@ describe("an answer that is written", () => {
     expect(live.written.get()).toMatchObject({ id: "ans_1", text: "ab", answer: { status: "answered" } });
   });
 
+  it("says how many questions are before it, until its turn has come, and never after words", async () => {
+    const waiting = (before: number | null): string => `event: waiting\ndata: {"before":${before}}\n\n`;
+    const events = waiting(3) + waiting(null) + PASSAGES + waiting(2) + waiting(0) + waiting(null);
+    const live = new LiveAnswer("q", lineOf(() => stream(events + delta(2, "ab") + done(3))));
+    const shown: string[] = [];
+    live.written.subscribe(() => {
+      const { phase, before } = live.written.get();
+      shown.push(phase === "waiting" ? `waiting ${before}` : phase);
+    });
+    await live.ask({ question: "q" });
+    expect(shown).toEqual(
+      ["waiting 3", "searching", "reading", "waiting 2", "waiting 0", "reading", "writing", "done"],
+    );
+  });
+
+  it("goes on after its last event though it heard its place since", async () => {
+    const line = lineOf(
+      () => stream(`${PASSAGES}event: waiting\ndata: {"before":1}\n\n`, { breaks: true }),
+      () => stream(done(2)),
+    );
+    await asked(line);
+    expect(line.asked).toEqual(["ans_1 after 1"]);
+  });
+
   it("goes on after its last event when the connection is lost, and repeats nothing", async () => {
     const line = lineOf(
       () => stream(PASSAGES + delta(2, "a"), { breaks: true }),

@@ -11,6 +11,7 @@ import { sentenceCase } from "../lib/text";
 export type Phase =
   | "searching"
   | "reading"
+  | "waiting"
   | "writing"
   | "reconnecting"
   | "stopping"
@@ -23,6 +24,8 @@ export interface Written {
   id: string | null;
   question: string;
   phase: Phase;
+  /** Questions that have their turn first, while it waits. */
+  before: number;
   standalone: string | null;
   passages: Passage[];
   citations: Citation[];
@@ -84,6 +87,7 @@ export class LiveAnswer {
       id: null,
       question,
       phase: "searching",
+      before: 0,
       standalone: null,
       passages: [],
       citations: [],
@@ -180,6 +184,9 @@ export class LiveAnswer {
         this.#change({ id: found.id, passages: found.passages, standalone, phase: next("reading") });
         break;
       }
+      case "waiting":
+        this.#wait((event.data as { before: number | null }).before, next);
+        break;
       case "reasoning":
         this.#change({ reasoning: reasoning + textOf(event.data), phase: next("reading") });
         break;
@@ -203,6 +210,11 @@ export class LiveAnswer {
       default:
       // a newer service may send more than this page knows of
     }
+  }
+
+  #wait(before: number | null, next: (name: Phase) => Phase): void {
+    const turn = this.written.get().id === null ? "searching" : "reading";
+    this.#change(before === null ? { phase: next(turn) } : { phase: next("waiting"), before });
   }
 
   #fail(problem: string): void {

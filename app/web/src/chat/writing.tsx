@@ -54,6 +54,7 @@ function Status({ written }: { written: Written }): ReactNode {
   const words = {
     searching: () => t("searching"),
     reading: () => count("reading", written.passages.length),
+    waiting: () => (written.before ? count("before", written.before) : t("next")),
     writing: () => t("writing"),
     reconnecting: () => t("reconnecting"),
     stopping: () => t("stopping"),

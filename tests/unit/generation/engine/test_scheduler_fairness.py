@@ -1,7 +1,7 @@
 """A tenant that asks much does not keep another waiting."""
 
 from generation.engine.sequence import Priority
-from tests.unit.generation.engine.scheduling import Simulation, limits
+from tests.unit.generation.engine.scheduling import Simulation, limits, request
 
 
 def simulation(**changes: int) -> Simulation:
@@ -71,3 +71,18 @@ def test_no_account_is_kept_of_tenants_that_are_even() -> None:
     sim.submit_one([1], tenant="last", max_tokens=1)
     sim.run()
     assert set(sim.scheduler._waiting._queues[Priority.CHAT]._clocks) <= {"last"}
+
+
+def test_a_request_that_waits_knows_how_many_wait_before_it() -> None:
+    sim = simulation(max_sequences=1)
+    first, second = sim.submit_one([1], max_tokens=2), sim.submit_one([2], max_tokens=2)
+    scored = sim.submit_one([3, 4], score_from=1)
+    batch = sim.submit_one([5], priority=Priority.BATCH)
+    many = sim.submit(request([6], num_samples=3, max_tokens=2))
+    sim.step()
+    waiting = [second, scored, *many, batch]
+    assert first.num_before is None
+    assert [each.num_before for each in waiting] == [0, 1, 1, 1, 1, 2]
+    sim.scheduler.remove(second)
+    sim.step()
+    assert [each.num_before for each in (scored, *many, batch)] == [0, 0, 0, 0, 1]
