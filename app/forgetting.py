@@ -55,15 +55,21 @@ class ForgettingGenerator:
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
+        spans_of: Sequence[str] = (),
         on_wait: OnWait = ignore_wait,
     ) -> Pieces:
         """Yield the text in pieces, then say what ended it. Raises as the generator does."""
         with self._up_to_date():
-            stream = self._generator.stream
-            pieces = stream(
-                messages, sampling, cancelled=cancelled, choices=choices, on_wait=on_wait
+            return (
+                yield from self._generator.stream(
+                    messages,
+                    sampling,
+                    cancelled=cancelled,
+                    choices=choices,
+                    spans_of=spans_of,
+                    on_wait=on_wait,
+                )
             )
-            return (yield from pieces)
 
     def sample(
         self,

@@ -4,9 +4,10 @@
 
 The gold paragraph is given, decoding is greedy, and the prompt is the service's own. Beside the
 trained model stand the untrained one, another model by `--peer` (shown three examples), and the
-sentence that the service would quote. `shown`: what the service shows of a reader's reply, in style
-`read`. `doubt`: refusals by how likely the reader finds one, at the threshold that refuses 15 % of
-what could be answered in the other folds. Questions of one article are resampled together.
+sentence that the service would quote. As in style `read`, a reader writes words of the paragraph
+and nothing else; `free`: with nothing that holds it to them. `shown`: what the service shows.
+`doubt`: refusals by how likely the reader finds one, at the threshold that refuses 15 % of what
+could be answered in the other folds. Questions of one article are resampled together.
 """
 
 import argparse
@@ -33,7 +34,7 @@ from generation.completion import TokenIds
 from generation.evidence import Evidence, EvidenceRanker
 from generation.local import LocalGenerator
 from generation.prompts import load_prompt
-from generation.quoting import choose_quotes, quotation
+from generation.quoting import as_read, choose_quotes, quotation
 from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply, is_refusal
 from generation.spans import find_span, without_marks
 from generation.types import Message, Sampling
@@ -120,8 +121,10 @@ def opened(settings: Settings, adapter: Path | None, model: str | None) -> Itera
 
 def judge_reader(suite: Suite, generator: LocalGenerator, ranker: EvidenceRanker) -> Figures:
     """Everything that is said of a model that reads."""
-    answering = remembering(reading(generator))
+    answering = remembering(reading(generator, ranker))
     figures = judge_gold(suite.gold, answering)
+    freely = remembering(writing_freely(generator))
+    figures |= _prefixed("free_", judge_gold(suite.gold, freely))
     noisy = judge_gold(suite.noisy, answering)
     for prefix, asked in (("shown_", suite.gold), ("noisy_shown_", suite.noisy)):
         figures |= _prefixed(prefix, judge_shown(asked, shown_of(answering, ranker)))
@@ -131,7 +134,7 @@ def judge_reader(suite: Suite, generator: LocalGenerator, ranker: EvidenceRanker
     }
     return (
         figures
-        | judge_refusals(suite.near_misses, answering)
+        | judge_refusals(suite.near_misses, freely)
         | judge_doubt(suite.near_misses, generator)
         | {"perplexity": perplexity(suite.plain, generator)}
     )
@@ -223,9 +226,18 @@ def perplexity(texts: Sequence[str], generator: LocalGenerator) -> float:
     return math.exp(-total / num_tokens)
 
 
-def reading(generator: LocalGenerator) -> Answering:
-    """As the service asks."""
+def reading(generator: LocalGenerator, ranker: EvidenceRanker) -> Answering:
+    """As the service asks: whole words of a sentence of the passages, and nothing else."""
 
+    def read(asked: Asked) -> str:
+        evidence = ranker.rank(asked.question, asked.passages)
+        return _write(generator, _prompt(asked), [as_read(item.text) for item in evidence])
+
+    return read
+
+
+def writing_freely(generator: LocalGenerator) -> Answering:
+    """With nothing to hold the model to the passages."""
     return lambda asked: _write(generator, _prompt(asked))
 
 
@@ -287,10 +299,11 @@ def _prompt(asked: Asked) -> list[Message]:
     return load_prompt("direct").render(asked.question, asked.passages, asked.language)
 
 
-def _write(generator: LocalGenerator, messages: Sequence[Message]) -> str:
-    pieces = generator.stream(
-        messages, Sampling(max_tokens=MAX_REPLY_TOKENS), cancelled=lambda: False
-    )
+def _write(
+    generator: LocalGenerator, messages: Sequence[Message], spans_of: Sequence[str] = ()
+) -> str:
+    sampling = Sampling(max_tokens=MAX_REPLY_TOKENS)
+    pieces = generator.stream(messages, sampling, cancelled=lambda: False, spans_of=spans_of)
     return "".join(pieces).strip()
 
 

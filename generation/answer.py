@@ -25,7 +25,7 @@ from generation.generator import Cancelled as IsCancelled
 from generation.generator import Generator
 from generation.language import question_language
 from generation.prompts import DEFAULT_PROMPT, PromptTemplate, load_prompt
-from generation.quoting import choose_quotes, quotation
+from generation.quoting import as_read, choose_quotes, quotation
 from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply
 from generation.reasoning import read_reasoning, split_reasoning
 from generation.refusals import refuse
@@ -123,7 +123,7 @@ def answer(
         if confidence < options.min_confidence:
             yield Finished(writing.refusal(passages, confidence))
             return
-        found = find_reply(writing.read(context), evidence)
+        found = find_reply(writing.read(context, evidence), evidence)
         if found is not None:
             quote, evidence = found.text, found.evidence
             context = writing.build_context(passages, quote=quote)
@@ -208,14 +208,22 @@ class _Writing:
         (log_likelihood,) = self._generator.score(context.messages, [refusal])
         return -math.expm1(min(0.0, log_likelihood))
 
-    def read(self, context: Context) -> str:
-        """What the model says answers; nothing, where a limit cut it: half a reply says another."""
-        sampling = replace(self._options.sampling, max_tokens=MAX_REPLY_TOKENS)
-        pieces = self._generator.stream(
-            context.messages, sampling, cancelled=self._cancelled, on_wait=self._options.on_wait
+    def read(self, context: Context, evidence: Sequence[Evidence]) -> str:
+        """The words of the evidence that the model says answer.
+
+        It can write nothing else, so not that there is no answer: its doubt was asked for before.
+        """
+        return "".join(
+            self._count(
+                self._generator.stream(
+                    context.messages,
+                    replace(self._options.sampling, max_tokens=MAX_REPLY_TOKENS),
+                    cancelled=self._cancelled,
+                    spans_of=[as_read(item.text) for item in evidence],
+                    on_wait=self._options.on_wait,
+                )
+            )
         )
-        reply = "".join(self._count(pieces))
-        return reply if self._finish_reason == "stop" else ""
 
     @property
     def _draft_sampling(self) -> Sampling:

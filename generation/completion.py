@@ -16,7 +16,7 @@ from generation.engine.events import Emitted, Event, Finished
 from generation.engine.params import SamplingParams
 from generation.engine.sequence import Deadlines, FinishReason, Priority, Request
 from generation.errors import InvalidCompletionError
-from generation.output_format import AnyText, Choice, OutputFormat, OutputFormats
+from generation.output_format import AnyText, Choice, OutputFormat, OutputFormats, Span
 from generation.sample_text import Piece, SampleText, Vocabulary
 from generation.stopping import StopStringError, StopStrings
 from generation.tokenizer import Tokenizer
@@ -148,12 +148,12 @@ class Completer:
         Raises InvalidCompletionError, which names the option, GrammarError, ChatTemplateError.
         """
         _check(asked)
-        constraint = self._formats.constrain(asked.output)
+        constraint = self._formats.constrain(asked.output, max_tokens=asked.max_tokens)
         stop_ids = asked.params.stop_ids
         if constraint or not asked.past_end_of_turn:
             stop_ids |= self._tokenizer.stop_ids
-        # a choice is never cut: it ends by itself
-        limit = None if isinstance(asked.output, Choice) else asked.max_tokens
+        # these are never cut: they end by themselves
+        limit = None if isinstance(asked.output, Choice | Span) else asked.max_tokens
         params = replace(asked.params, stop_ids=stop_ids, max_tokens=limit or self.max_context)
         if asked.num_samples > 1:
             # how much is guessed goes by the clock, and in few bits the size of a step tells

@@ -42,14 +42,16 @@ class Generator(Protocol):
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
+        spans_of: Sequence[str] = (),
         on_wait: OnWait = ignore_wait,
     ) -> Pieces:
         """Yield the text in pieces that never split a character, then say what ended it.
 
         With `choices`, the whole text is one of them, and the model says which; `max_tokens` does
-        not cut it. Ends early when `cancelled()` turns true; `on_wait` is told how many requests
-        wait before this one, as far as that is known. Raises `QuestionTooLongError` with
-        both numbers.
+        not cut it. With `spans_of`, it is a run of whole words of one of those texts, to the
+        letter; longer ones than `max_tokens` cannot be written. Not both. Ends early when
+        `cancelled()` turns true; `on_wait` is told how many requests wait before this one, as far
+        as that is known. Raises `QuestionTooLongError` with both numbers.
         """
         ...
 

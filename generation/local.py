@@ -31,7 +31,7 @@ from generation.errors import (
     QuestionTooLongError,
 )
 from generation.generator import Cancelled
-from generation.output_format import AnyText, Choice
+from generation.output_format import AnyText, Choice, OutputFormat, Span
 from generation.placement import Placed, place_model
 from generation.sample_text import Piece
 from generation.types import Draft, Message, OnWait, Pieces, Sampling, ignore_wait
@@ -130,6 +130,7 @@ class LocalGenerator:
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
+        spans_of: Sequence[str] = (),
         on_wait: OnWait = ignore_wait,
     ) -> Pieces:
         """Yield the text in pieces that never split a character, then say what ended it.
@@ -140,7 +141,7 @@ class LocalGenerator:
             prompt=messages,
             params=_params(sampling),
             max_tokens=sampling.max_tokens,
-            output=Choice(tuple(choices)) if choices else AnyText(),
+            output=_output(choices, spans_of),
         )
         # closed also when our reader stops early: the engine must not write on for nobody
         is_cut = False
@@ -231,6 +232,12 @@ def _domain_errors() -> Iterator[None]:
         raise ModelUnusableError(str(error)) from error
     except EngineError as error:
         raise GenerationFailedError(str(error)) from error
+
+
+def _output(choices: Sequence[str], spans_of: Sequence[str]) -> OutputFormat:
+    if choices:
+        return Choice(tuple(choices))
+    return Span(tuple(spans_of)) if spans_of else AnyText()
 
 
 def _params(sampling: Sampling) -> SamplingParams:

@@ -2,12 +2,12 @@
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Final, Literal
 
-from generation.choices import ChoiceConstraint
+from generation.choices import ChoiceConstraint, Path, runs, whole
 from generation.engine.sequence import TokenConstraint
 from generation.grammar import Grammar, GrammarError, Grammars
 from generation.tokenizer import Tokenizer
@@ -47,7 +47,17 @@ class Choice:
     texts: tuple[str, ...]
 
 
-OutputFormat = AnyText | JsonObject | JsonSchema | Regex | Choice
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Whole words of one of these texts, as they stand there; the model says from where to where.
+
+    No word is cut for a limit of tokens: a span that is longer cannot be written.
+    """
+
+    texts: tuple[str, ...]
+
+
+OutputFormat = AnyText | JsonObject | JsonSchema | Regex | Choice | Span
 
 
 BuildConstraint = Callable[[], TokenConstraint]
@@ -67,7 +77,9 @@ class OutputFormats:
         # callers send the same few schemas again and again
         self._compile = lru_cache(_MAX_COMPILED)(self._compile_anew)
 
-    def constrain(self, output: OutputFormat) -> BuildConstraint | None:
+    def constrain(
+        self, output: OutputFormat, *, max_tokens: int | None = None
+    ) -> BuildConstraint | None:
         """What gives every sample a constraint of its own; None where there is none.
 
         Raises GrammarError for a schema or pattern that cannot be followed.
@@ -76,7 +88,13 @@ class OutputFormats:
             case AnyText():
                 return None
             case Choice(texts):
-                return self._choose(texts)
+                return self._follow([whole(text, self._tokenizer) for text in texts])
+            case Span(texts):
+                return self._follow(
+                    path
+                    for text in dict.fromkeys(texts)
+                    for path in runs(text, self._tokenizer, max_tokens=max_tokens)
+                )
             case JsonObject():
                 return self._compile("json", _ANY_OBJECT)
             case JsonSchema(schema):
@@ -84,15 +102,12 @@ class OutputFormats:
             case Regex(pattern):
                 return self._compile("regex", pattern)
 
-    def _choose(self, texts: tuple[str, ...]) -> BuildConstraint:
+    def _follow(self, paths: Iterable[Path]) -> BuildConstraint:
         stop_ids = self._tokenizer.stop_ids
         if not stop_ids:
             raise GrammarError("the model names no stop token, which a choice of texts needs")
         return partial(
-            ChoiceConstraint,
-            [self._tokenizer.encode(text) for text in texts],
-            stop_id=min(stop_ids),
-            vocab_size=self._vocab_size,
+            ChoiceConstraint, list(paths), stop_ids=stop_ids, vocab_size=self._vocab_size
         )
 
     def _compile_anew(self, kind: Literal["json", "regex"], source: str) -> Grammar:

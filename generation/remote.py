@@ -166,19 +166,26 @@ class RemoteGenerator:
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
+        spans_of: Sequence[str] = (),
         on_wait: OnWait = ignore_wait,
     ) -> Pieces:
         """Yield the text in pieces that never split a character, then say what ended it.
 
         Raises as the protocol says, GeneratorUnavailableError, GeneratorBusyError,
-        GenerationFailedError and, for several choices of a foreign server,
-        GeneratorNotSupportedError.
+        GenerationFailedError and, for several choices or spans of a foreign
+        server, GeneratorNotSupportedError.
         """
         if len(choices) == 1:
             # nothing is left for a model to say
             yield choices[0]
             return "stop"
-        body = self._body(messages, sampling, choices)
+        body = self._body(messages, sampling)
+        if choices:
+            self._require_ours("a choice among texts")
+            body["response_format"] = {"type": "choice", "choices": list(choices)}
+        elif spans_of:
+            self._require_ours("words of given texts")
+            body["response_format"] = {"type": "span", "texts": list(spans_of)}
         with closing(self._begin(body, cancelled)) as stream:
             return (yield from stream.pieces(cancelled, on_wait=on_wait))
 
@@ -193,7 +200,7 @@ class RemoteGenerator:
         """`sampling.n` texts, as the worker writes them in one batch. Raises as `stream` does, and
         GeneratorNotSupportedError where a foreign server writes fewer.
         """
-        body = self._body(messages, sampling, ())
+        body = self._body(messages, sampling)
         body |= {"n": sampling.n, "logprobs": True}
         texts = DraftTexts()
         # only these share the prompt, as in generation.local, and for its reasons
@@ -234,9 +241,7 @@ class RemoteGenerator:
             raise GeneratorUnavailableError(f"{self._url} did not score every continuation")
         return numbers
 
-    def _body(
-        self, messages: Sequence[Message], sampling: Sampling, choices: Sequence[str]
-    ) -> Json:
+    def _body(self, messages: Sequence[Message], sampling: Sampling) -> Json:
         body: Json = {
             "model": self._model,
             "messages": _messages(messages),
@@ -248,9 +253,6 @@ class RemoteGenerator:
         }
         if sampling.top_k:
             body["top_k"] = sampling.top_k
-        if choices:
-            self._require_ours("a choice among texts")
-            body["response_format"] = {"type": "choice", "choices": list(choices)}
         return body
 
     def _begin(

@@ -5,6 +5,9 @@ import unicodedata
 from typing import Final
 
 _MARK: Final = re.compile(r"\s*\[\d{1,3}\]")
+_IN_WORD: Final = r"\w\u0300-\u036f"  # accents that stand as characters of their own
+_WORD_START: Final = re.compile(rf"(?<![{_IN_WORD}])(?=[{_IN_WORD}])|(?<!\S)(?=\S)")
+_WORD_END: Final = re.compile(rf"(?<=[{_IN_WORD}])(?![{_IN_WORD}])|(?<=[^{_IN_WORD}\s])")
 _AROUND: Final = " \t\n.,;:!?¿¡\"'“”‘’«»()[]"  # noqa: RUF001 - real quotes
 
 
@@ -28,6 +31,16 @@ def find_span(words: str, text: str) -> str | None:
         return None
     span = text[places[found.start()] : places[found.end() - 1] + 1]
     return " ".join(span.split())
+
+
+def word_starts(text: str) -> list[int]:
+    """Where a run of whole words may begin: at a word, or at a sign after a space, such as "$"."""
+    return [found.start() for found in _WORD_START.finditer(text)]
+
+
+def word_ends(text: str) -> list[int]:
+    """Where a run of whole words may end: never inside a word, and not after a space."""
+    return [found.start() for found in _WORD_END.finditer(text)]
 
 
 def _fold(text: str) -> str:

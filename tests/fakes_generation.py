@@ -52,17 +52,21 @@ class FakeGenerator:
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
+        spans_of: Sequence[str] = (),
         on_wait: OnWait = ignore_wait,
     ) -> Pieces:
-        """Yield the text a word at a time, as many as may be; with `choices`, the first of them."""
+        """Yield the text a word at a time, as many as may be; with `choices`, the first of them.
+
+        With `spans_of`, the first of them too, unless one of them holds the text.
+        """
         if self.num_before is not None:
             on_wait(self.num_before)
             self.may_write.wait(10)
             on_wait(None)
-        if choices:
-            yield from self._write(choices[0], cancelled)
-            return "stop"
         text = self.reply or _best_sentence(messages[-1].content)
+        if choices or (spans_of and not any(text in each for each in spans_of)):
+            yield from self._write((*choices, *spans_of)[0], cancelled)
+            return "stop"
         yield from islice(self._write(text, cancelled), sampling.max_tokens)
         return "length" if len(text.split()) > sampling.max_tokens else "stop"
 
@@ -123,14 +127,18 @@ class WatchedGenerator(FakeGenerator):
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
+        spans_of: Sequence[str] = (),
         on_wait: OnWait = ignore_wait,
     ) -> Pieces:
         assert self.num_open == 0, "the engine would wait for ever: another stream is open"
         self.prompts.append(messages)
         self.num_open += 1
         try:
-            stream = super().stream
-            return (yield from stream(messages, sampling, cancelled=cancelled, choices=choices))
+            return (
+                yield from super().stream(
+                    messages, sampling, cancelled=cancelled, choices=choices, spans_of=spans_of
+                )
+            )
         finally:
             self.num_open -= 1
 
@@ -157,6 +165,7 @@ class UnfaithfulGenerator(FakeGenerator):
         *,
         cancelled: Cancelled,
         choices: Sequence[str] = (),
+        spans_of: Sequence[str] = (),
         on_wait: OnWait = ignore_wait,
     ) -> Pieces:
         return super().stream(messages, sampling, cancelled=cancelled)

@@ -16,6 +16,7 @@ from generation.output_format import (
     JsonSchema,
     OutputFormat,
     Regex,
+    Span,
 )
 from generation.types import Message, Role
 from generation.worker.errors import ApiError
@@ -27,6 +28,7 @@ from generation.worker.schemas import (
     JsonObjectFormat,
     JsonSchemaFormat,
     RegexFormat,
+    SpanFormat,
     TextBody,
     TokenizeBody,
 )
@@ -150,6 +152,8 @@ def _output(body: CompletionOptions) -> OutputFormat:
             return Regex(pattern)
         case ChoiceFormat(choices=choices):
             return Choice(tuple(choices))
+        case SpanFormat(texts=texts):
+            return Span(tuple(texts))
         case _:
             return AnyText()
 

@@ -155,8 +155,15 @@ class ChoiceFormat(_Strict):
     choices: list[str] = Field(min_length=1, max_length=1024)
 
 
+class SpanFormat(_Strict):
+    """Whole words of one of these texts, to the letter."""
+
+    type: Literal["span"]
+    texts: list[str] = Field(min_length=1, max_length=1024)
+
+
 ResponseFormat = Annotated[
-    TextFormat | JsonObjectFormat | JsonSchemaFormat | RegexFormat | ChoiceFormat,
+    TextFormat | JsonObjectFormat | JsonSchemaFormat | RegexFormat | ChoiceFormat | SpanFormat,
     Field(discriminator="type"),
 ]
 

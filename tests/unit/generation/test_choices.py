@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.choices import ChoiceConstraint
+from generation.choices import ChoiceConstraint, Path
 
 STOP = 9
 CHOICES = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=5), min_size=1, max_size=6)
 
 
 def constraint_of(choices: Sequence[Sequence[int]], so_far: Sequence[int] = ()) -> ChoiceConstraint:
-    constraint = ChoiceConstraint(choices, stop_id=STOP, vocab_size=10)
+    paths = [Path(tuple(choice), frozenset({len(choice)})) for choice in choices]
+    constraint = ChoiceConstraint(paths, stop_ids={STOP}, vocab_size=10)
     for token in so_far:
         constraint.advance(token)
     return constraint

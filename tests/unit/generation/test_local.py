@@ -169,6 +169,16 @@ def test_the_text_is_one_of_the_choices(generator: LocalGenerator) -> None:
     assert text in choices
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_text_is_words_of_the_texts(generator: LocalGenerator, seed: int) -> None:
+    texts = ["The pool opens at nine.", "El señor García vive aquí."]
+    sampling = Sampling(temperature=1.5, seed=seed, max_tokens=40)
+    stream = generator.stream(HI, sampling, cancelled=never, spans_of=texts)
+    text = "".join(stream)
+    assert text
+    assert any(f" {text}" in f" {each}" for each in texts)
+
+
 def test_the_only_choice_is_given_without_computing_anything(generator: LocalGenerator) -> None:
     (choice,) = choices = ["El señor García vive aquí."]
     text = "".join(generator.stream(HI, SAMPLING, cancelled=never, choices=choices))

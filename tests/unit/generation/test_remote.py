@@ -126,6 +126,11 @@ def test_the_text_is_one_of_the_choices(house: House, generator: RemoteGenerator
     assert len(house.engine.requests) == 1
 
 
+def test_the_text_is_words_of_the_texts(house: House, generator: RemoteGenerator) -> None:
+    assert text_of(generator, spans_of=["sí señor"]) in ("sí", "señor", "sí señor")
+    assert len(house.engine.requests) == 1
+
+
 def test_continuations_are_scored(generator: RemoteGenerator) -> None:
     assert generator.score(HI, ["ab", "abcd"]) == [-2.0, -4.0]
 
@@ -284,6 +289,8 @@ def test_what_a_foreign_server_cannot_do_is_refused_with_a_remedy() -> None:
     generator = Foreign().generator()
     with pytest.raises(GeneratorNotSupportedError, match="CIMIENTO_GENERATION__URL"):
         text_of(generator, choices=["a", "b"])
+    with pytest.raises(GeneratorNotSupportedError, match="words of given texts"):
+        text_of(generator, spans_of=["a b"])
     with pytest.raises(GeneratorNotSupportedError, match="cimiento worker generate"):
         generator.score(HI, ["a"])
 

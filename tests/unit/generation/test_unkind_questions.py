@@ -105,6 +105,7 @@ class Endless(FakeGenerator):
         *,
         cancelled: IsCancelled,
         choices: Sequence[str] = (),
+        spans_of: Sequence[str] = (),
         on_wait: OnWait = ignore_wait,
     ) -> Pieces:
         if choices:
