@@ -115,12 +115,15 @@ class LiveAnswer:
             is_over = False
             while not is_over:
                 events, is_over, waker = self._read(after)
-                if with_place and not events and told != (told := self.num_before):
+                is_idle = not events and not is_over
+                if with_place and is_idle and told != (told := self.num_before):
                     await send.send(ServerEvent("waiting", json.dumps({"before": told})))
                 for event in events:
                     await send.send(event)
+                    # that it goes on says that its turn has come
+                    told = None
                 after += len(events)
-                if not events and not is_over:
+                if is_idle:
                     await waker.event.wait()
         finally:
             self._leave()

@@ -34,6 +34,22 @@ async def test_a_place_is_told_between_the_events_whenever_it_changes() -> None:
         seen += [event async for event in events]
     assert [place_of(event) for event in seen if event.name == "waiting"][:2] == [2, 0]
     assert [event.id for event in seen if event.name != "waiting"] == ["1"]
+    assert seen[-1].name == "delta"
+
+
+@pytest.mark.anyio
+async def test_nothing_is_said_of_a_place_once_it_has_gone_on() -> None:
+    live = LiveAnswer("me", resume_s=60)
+    live.wait(2)
+    async with run_task(partial(live.follow, with_place=True)) as events:
+        assert place_of(await events.receive()) == 2
+        live.num_before = None
+        live.emit("delta", "{}")
+        assert (await events.receive()).name == "delta"
+        live.emit("done", "{}")
+        assert (await events.receive()).name == "done"
+        live.end()
+        assert [event async for event in events] == []
 
 
 @pytest.mark.anyio

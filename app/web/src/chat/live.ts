@@ -213,8 +213,9 @@ export class LiveAnswer {
   }
 
   #wait(before: number | null, next: (name: Phase) => Phase): void {
-    const turn = this.written.get().id === null ? "searching" : "reading";
-    this.#change(before === null ? { phase: next(turn) } : { phase: next("waiting"), before });
+    const { id, phase } = this.written.get();
+    if (before !== null) this.#change({ phase: next("waiting"), before });
+    else if (phase === "waiting") this.#change({ phase: id === null ? "searching" : "reading" });
   }
 
   #fail(problem: string): void {
