@@ -185,6 +185,12 @@ class Asking:
         )
         return self._full(unchecked, status)
 
+    def count(self, full: FullAnswer) -> None:
+        """Let operators know what came of it; once, by whoever knows that this is the end."""
+        outcome = _outcome_of(full, self._services.generator.model)
+        self._services.metrics.count_answer(outcome)
+        self._services.tracing.tell_answer(outcome)
+
     @property
     def _searched(self) -> str:
         return self._understood.standalone or self.question.text
@@ -234,7 +240,7 @@ class Asking:
         return self._full(live, live.status)
 
     def _full(self, live: Answer, status: Status) -> FullAnswer:
-        full = FullAnswer(
+        return FullAnswer(
             id=self.question.id,
             status=status,
             answer=live,
@@ -245,10 +251,6 @@ class Asking:
             receipt=self._receipt(live),
             timings=Timings(self._retrieve_ms, self._first_token_ms, self._elapsed_ms()),
         )
-        outcome = _outcome_of(full, self._services.generator.model)
-        self._services.metrics.count_answer(outcome)
-        self._services.tracing.tell_answer(outcome)
-        return full
 
     def _still_live(self, finished: Answer) -> Answer:
         """Refuse in place of an answer that may rest on what was deleted while it was written."""

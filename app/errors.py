@@ -8,11 +8,13 @@ from typing import Any, Final, Self, cast
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from app.people.errors import RateLimitedError
 from app.problem_shapes import problem_response
 from app.sampling import BadSamplingError
+from core.database import find_busy
 from core.errors import CimientoError
 from generation.prompts import BadPromptError
 from retrieval.filters import BadFilterError
@@ -143,7 +145,6 @@ class ShuttingDownError(CimientoError):
 
     code = "shutting_down"
     retryable = True
-    retry_after_s = 5
 
 
 class WebNotBuiltError(CimientoError):
@@ -316,6 +317,7 @@ def internal_problem(request_id: str) -> dict[str, object]:
 def install_error_handlers(app: FastAPI) -> None:
     """Answer every error of the application as a problem."""
     app.add_exception_handler(CimientoError, _on_domain_error)
+    app.add_exception_handler(SQLAlchemyError, _on_database_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_error)
 
@@ -328,11 +330,19 @@ async def _on_domain_error(request: Request, error: Exception) -> Response:
     return problem_response(problem, headers_of(known), path=request.url.path)
 
 
+async def _on_database_error(request: Request, error: Exception) -> Response:
+    busy = find_busy(error)
+    if busy is None:
+        raise error
+    _log.warning("database_busy", path=request.url.path, error=str(error.__cause__))
+    return await _on_domain_error(request, busy)
+
+
 def headers_of(error: CimientoError) -> dict[str, str]:
     """What a client is told of an error beside its problem."""
     if isinstance(error, UnauthenticatedError):
         return {"WWW-Authenticate": "Bearer"}
-    if isinstance(error, RateLimitedError | ShuttingDownError):
+    if isinstance(error, RateLimitedError):
         return {"Retry-After": str(error.retry_after_s)}
     if status_of(error) == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         # the rest of the body is not read, so the connection cannot carry another request
@@ -356,7 +366,6 @@ def _fault(entry: Mapping[str, Any]) -> FieldFault:
 
 
 _HTTP_CODES: Final = {
-    400: "bad_request",
     404: "not_found",
     405: "method_not_allowed",
     413: "body_too_large",
@@ -365,6 +374,11 @@ _HTTP_CODES: Final = {
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
     known = cast(HTTPException, error)
+    if known.status_code == HTTPStatus.BAD_REQUEST:
+        # FastAPI could not read the body, and for no reason that it has a name for: bytes that are
+        # no UTF-8, or thousands of brackets
+        problem = problem_of(InvalidRequestError.of(FieldFault("body", "cannot be read")))
+        return problem_response(problem, path=request.url.path)
     code = _HTTP_CODES.get(known.status_code, "http_error")
     details = {
         404: f"There is nothing at {request.url.path}.",

@@ -16,6 +16,13 @@ _OPENAI_TYPES: Final[Mapping[int, str]] = {
     429: "rate_limit_error",
 }
 
+# Those that are over in seconds: when to ask again.
+_RETRY_AFTER_S: Final[Mapping[str, int]] = {
+    "database_busy": 5,
+    "generator_busy": 5,
+    "shutting_down": 5,
+}
+
 Problem = Mapping[str, Any]
 
 
@@ -29,6 +36,8 @@ def problem_response(
 ) -> JSONResponse:
     """Send a problem under its own status, in the shape that the clients of `path` know."""
     status = cast(int, problem["status"])
+    if (retry_after_s := _RETRY_AFTER_S.get(problem["code"])) is not None:
+        headers = {"Retry-After": str(retry_after_s), **(headers or {})}
     if not speaks_openai(path):
         return _ToldResponse(problem, status, headers=headers, media_type=PROBLEM_TYPE).of(problem)
     # the protocol has no 422: whatever is wrong with a request is 400

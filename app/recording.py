@@ -51,12 +51,18 @@ class Recorder:
 
     def _take(self, event: AskEvent) -> Recorded:
         self._num_events += 1
-        return self._keep(event, None) if isinstance(event, FullAnswer) else event
+        if not isinstance(event, FullAnswer):
+            return event
+        stored = self._keep(event, None)
+        self._asking.count(event)
+        return stored
 
     def _keep_failed(self, problem: Problem) -> None:
         if self._num_events:
             self._num_events += 1
-            self._keep(self._asking.cut_short("failed"), problem)
+            failed = self._asking.cut_short("failed")
+            self._asking.count(failed)
+            self._keep(failed, problem)
 
     def _keep(self, full: FullAnswer, problem: Problem | None) -> StoredAnswer:
         question = self._asking.question

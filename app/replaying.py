@@ -95,9 +95,11 @@ def replay(
             f"answer {stored.id!r} was {stored.status}: there is nothing whole to compare"
         )
     question, causes = _question(services, stored, caller)
-    for event in Asking(services, question).run(cancelled=cancelled):
+    asking = Asking(services, question)
+    for event in asking.run(cancelled=cancelled):
         if isinstance(event, FullAnswer):
             full = event
+            asking.count(full)
             services.doors.usage.add(caller.name, full.answer.usage.total)
     if full.status == "cancelled":
         return None

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from core.errors import DatabaseBusyError
@@ -14,6 +16,8 @@ from core.idle_connections import IdleConnections
 
 _BUSY_TIMEOUT_MS: Final = 30_000
 _OVERWRITE_TIMEOUT_MS: Final = 200
+# PostgreSQL: could not serialize, deadlock, a lock that was not to be had
+_BUSY_STATES: Final = frozenset({"40001", "40P01", "55P03"})
 _BEGIN_OPTION: Final = "sqlite_begin"
 
 
@@ -108,6 +112,20 @@ class Database:
         if self._idle is not None:
             self._idle.close()
         self._engine.dispose()
+
+
+def find_busy(error: BaseException) -> DatabaseBusyError | None:
+    """The error of a database that others keep busy; None where something else is wrong."""
+    if isinstance(error, PoolTimeoutError):
+        return DatabaseBusyError("too many wait for the database; ask again in some seconds")
+    if not isinstance(error, OperationalError):
+        return None
+    # the low byte says busy, the others of what
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    is_busy = code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    if is_busy or getattr(error.orig, "sqlstate", None) in _BUSY_STATES:
+        return DatabaseBusyError("others write to the database; ask again in some seconds")
+    return None
 
 
 def _build_engine(url: str, busy_timeout_ms: int) -> Engine:

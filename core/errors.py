@@ -28,7 +28,7 @@ class DatabaseBehindError(CimientoError):
 
 
 class DatabaseBusyError(CimientoError):
-    """Somebody else writes, or the disk has no room for a second copy; later it may go well."""
+    """Others write for longer than one waits, or the disk has no room; later it may go well."""
 
     code = "database_busy"
     retryable = True

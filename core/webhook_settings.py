@@ -18,7 +18,12 @@ class WebhookSettings(SettingsGroup):
         "addresses are.",
     )
     timeout_s: float = Field(
-        default=15.0, gt=0, description="Longest time that a receiver may take to reply."
+        default=15.0,
+        gt=0,
+        # a try must end within the time that a message is kept from others who deliver
+        le=60,
+        description="Longest time that a receiver may take, from the connection to its reply; "
+        "60 at most.",
     )
 
     @field_validator("allowed_networks")

@@ -14,6 +14,7 @@ from app.live_answers import LiveAnswer
 from app.problem_shapes import problem_response
 from app.recording import request_id
 from app.streams import ServerEvent, run_task, wait_for_disconnect
+from core.database import find_busy
 from core.errors import CimientoError
 
 _log = structlog.get_logger()
@@ -25,9 +26,11 @@ def tell_problems(work: Callable[[LiveAnswer], None], live: LiveAnswer) -> None:
         work(live)
     except CimientoError as error:
         live.emit("error", json.dumps(problem_of(error)))
-    except Exception:  # noqa: BLE001 - logged in full; the caller is owed one last event
+    except Exception as error:  # noqa: BLE001 - logged in full; the caller is owed one last event
         _log.exception("answer_crashed")
-        live.emit("error", json.dumps(internal_problem(request_id())))
+        busy = find_busy(error)
+        problem = internal_problem(request_id()) if busy is None else problem_of(busy)
+        live.emit("error", json.dumps(problem))
 
 
 async def respond_at_once(request: Request, live: LiveAnswer) -> Response:

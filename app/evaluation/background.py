@@ -176,13 +176,13 @@ class EvaluationRunner:
         number = run.wanted.num_generated
         if run.num_cases >= number:
             return
-        self._services.doors.usage.refuse_overspent(run.asker)
+        self._refuse_asker(run)
         for tried in try_passages(self._services, asking.access, number, after=run.num_tried):
             if self._stopping.is_set():
                 raise InterruptedCaseError
             if self._add(run, tried) == number:
                 break
-            self._services.doors.usage.refuse_overspent(run.asker)
+            self._refuse_asker(run)
 
     def _add(self, run: Evaluation, tried: Tried) -> int:
         """Store how far it came; how many questions there are by now."""
@@ -209,12 +209,17 @@ class EvaluationRunner:
             if found is None:
                 return
             number, case = found
-            self._services.doors.usage.refuse_overspent(run.asker)
+            self._refuse_asker(run)
             ask = partial(run_case, self._services, case, asking, library, self._stopping.is_set)
             result = self._patiently(ask)
             self._services.doors.usage.add(run.asker, result.num_prompt_tokens + result.num_tokens)
             with self._database.session_scope() as session:
                 keep_result(session, run.id, number, result)
+
+    def _refuse_asker(self, run: Evaluation) -> None:
+        """Before every question: whoever started the run pays for it, and may not be there now."""
+        self._services.credentials.refuse_gone(run.asker)
+        self._services.doors.usage.refuse_overspent(run.asker)
 
     def _patiently(self, do: Callable[[], T]) -> T:
         for pause_s in _PAUSES_S:

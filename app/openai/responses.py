@@ -21,9 +21,12 @@ class ResponseReply:
 
     def whole(self, written: Written) -> Json:
         """A response of one message."""
-        message = self._message("completed", _parts(written))
+        status = _status(written)
+        message = self._message(status, _parts(written))
+        cut = {"reason": "max_output_tokens"} if status == "incomplete" else None
         return {
-            **self._response("completed", [message]),
+            **self._response(status, [message]),
+            "incomplete_details": cut,
             "usage": _usage(written),
             "cimiento": written.extension,
         }
@@ -46,7 +49,7 @@ class ResponseReply:
             events += self._tell_refusal(written.refusal)
         done = whole["output"][0]
         events.append(self._event("response.output_item.done", output_index=0, item=done))
-        return [*events, self._event("response.completed", response=whole)]
+        return [*events, self._event(f"response.{_status(written)}", response=whole)]
 
     def failed(self, error: Json) -> list[ServerEvent]:
         """A response that failed; its code is one of the few that the protocol has."""
@@ -125,6 +128,10 @@ class ResponseReply:
             "truncation": "disabled",
             "usage": None,
         }
+
+
+def _status(written: Written) -> str:
+    return "incomplete" if written.answer.finish_reason == "length" else "completed"
 
 
 def _parts(written: Written) -> list[Json]:

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.people.accounts import person_caller
-from app.people.errors import KeyNotFoundError
+from app.people.errors import CallerGoneError, KeyNotFoundError
 from app.people.later import LaterWrites
 from app.people.sessions import digest_of, new_secret
 from app.people.sharing import roles_of
@@ -158,8 +158,6 @@ class Credentials:
             row = session.scalars(select(ApiKeyRow).where(ApiKeyRow.key_hash == digest)).first()
             if row is None or not hmac.compare_digest(row.key_hash, digest):
                 return None
-            if row.expires_at is not None and row.expires_at <= now():
-                return None
             caller = _caller_of_key(session, row)
         if caller is None:
             return None
@@ -183,6 +181,27 @@ class Credentials:
                 return None
             return _caller_of_person(session, person)
 
+    def refuse_gone(self, name: str) -> None:
+        """Raise `CallerGoneError` where a caller of this name may ask nothing any more.
+
+        For work that outlives its request.
+        """
+        kind, _, id_ = name.partition(":")
+        with self._database.read_scope() as session:
+            if kind == "key":
+                key = session.get(ApiKeyRow, id_)
+                is_gone = key is None or _caller_of_key(session, key) is None
+            elif kind == "person":
+                person = session.get(PersonRow, id_)
+                is_gone = person is None or person.is_disabled
+            else:
+                is_gone = False
+        if is_gone:
+            raise CallerGoneError(
+                "whoever started this may ask nothing any more: the key was revoked or has "
+                "expired, or the account is disabled"
+            )
+
     def _touch(self, key_id: str, last_used_at: datetime | None) -> None:
         moment = now()
         last = self._touched.get(key_id, last_used_at)
@@ -205,7 +224,9 @@ def _caller_of_person(session: Session, person: PersonRow) -> Caller:
 
 
 def _caller_of_key(session: Session, row: ApiKeyRow) -> Caller | None:
-    """None where the key's owner is gone or disabled."""
+    """None where the key has expired, or its owner is gone or disabled."""
+    if row.expires_at is not None and row.expires_at <= now():
+        return None
     roles: dict[CollectionId, Role] | None = None
     if row.person_id is not None:
         person = session.get(PersonRow, row.person_id)

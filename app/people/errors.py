@@ -51,6 +51,12 @@ class GroupExistsError(CimientoError):
     code = "group_exists"
 
 
+class CallerGoneError(CimientoError):
+    """The key was revoked or has expired, or its owner is disabled: their work ends."""
+
+    code = "caller_gone"
+
+
 class RateLimitedError(CimientoError):
     """Too many requests or tries in a row; `retry_after_s` says when the next may come."""
 

@@ -27,8 +27,8 @@ _LOOK_EVERY_S: Final = 2.0
 PAUSES_S: Final = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 # Many that wait for the same moment must not come together again.
 _JITTER: Final = 0.1
-# As long as one try can take, and more.
-_LEASE: Final = timedelta(minutes=2)
+# Longer than a try can take: than looking the name up and the longest `timeout_s`.
+LEASE: Final = timedelta(minutes=2)
 _AT_ONCE: Final = 8
 _KEEP_ENDED: Final = timedelta(days=30)
 _PRUNE_EVERY_S: Final = 3600.0
@@ -102,7 +102,7 @@ class Deliverer:
                     update(DeliveryRow)
                     .where(DeliveryRow.id == row.id, DeliveryRow.next_at == row.next_at)
                     .where(DeliveryRow.state == "waiting")
-                    .values(next_at=moment + _LEASE, attempts=row.attempts + 1)
+                    .values(next_at=moment + LEASE, attempts=row.attempts + 1)
                 )
                 if cast("CursorResult[Any]", session.execute(claim)).rowcount:
                     message = Message(row.id, webhook.url, webhook.secret, row.payload)

@@ -4,6 +4,7 @@ import json
 import ssl
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -51,7 +52,6 @@ class Sender:
 
     def __init__(self, check: AddressCheck, *, timeout_s: float) -> None:
         self._check = check
-        self._timeouts = dict.fromkeys(("connect", "read", "write", "pool"), timeout_s)
         self._timeout_s = timeout_s
 
     def send(self, message: Message) -> Reply:
@@ -78,25 +78,27 @@ class Sender:
 
     def _post(self, url: str, headers: Mapping[bytes | str, bytes | str], body: bytes) -> int:
         # The plain connection pool knows no proxies and follows nothing: a redirect is a reply.
-        backend = _CheckedBackend(self._check, is_encrypted=url.startswith("https:"))
+        backend = _CheckedBackend(
+            self._check, is_encrypted=url.startswith("https:"), timeout_s=self._timeout_s
+        )
         with (
             httpcore2.ConnectionPool(
                 network_backend=backend, ssl_context=ssl.create_default_context()
             ) as pool,
-            pool.stream(
-                "POST", url, headers=headers, content=body, extensions={"timeout": self._timeouts}
-            ) as response,
+            pool.stream("POST", url, headers=headers, content=body) as response,
         ):
             self._read_some(response)
             return response.status
 
     def _read_some(self, response: httpcore2.Response) -> None:
         """Let a well-behaved receiver end its reply, and no other one keep us."""
-        until_s, num_bytes = time.monotonic() + self._timeout_s, 0
-        for part in response.iter_stream():
-            num_bytes += len(part)
-            if num_bytes > _MAX_REPLY_BYTES or time.monotonic() > until_s:
-                return
+        num_bytes = 0
+        # by its status it has heard already
+        with suppress(httpcore2.TimeoutException):
+            for part in response.iter_stream():
+                num_bytes += len(part)
+                if num_bytes > _MAX_REPLY_BYTES:
+                    return
 
 
 class _CheckedBackend(SyncBackend):
@@ -105,18 +107,61 @@ class _CheckedBackend(SyncBackend):
     The name goes on to TLS, which checks the certificate against it.
     """
 
-    def __init__(self, check: AddressCheck, *, is_encrypted: bool) -> None:
+    def __init__(self, check: AddressCheck, *, is_encrypted: bool, timeout_s: float) -> None:
         super().__init__()
         self._check = check
         self._is_encrypted = is_encrypted
+        self._timeout_s = timeout_s
 
     def connect_tcp(
         self,
         host: str,
         port: int,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ARG002 - one time for all of it
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
         address = self._check.find(host, port, is_encrypted=self._is_encrypted)
-        return super().connect_tcp(str(address), port, timeout, local_address, socket_options)
+        until_s = time.monotonic() + self._timeout_s
+        stream = super().connect_tcp(
+            str(address), port, self._timeout_s, local_address, socket_options
+        )
+        return _TimedStream(stream, until_s)
+
+
+class _TimedStream(httpcore2.NetworkStream):
+    """A connection that ends at a moment, whatever still comes of it: a byte now and then is enough
+    for every limit on a single read.
+    """
+
+    def __init__(self, stream: httpcore2.NetworkStream, until_s: float) -> None:
+        self._stream = stream
+        self._until_s = until_s
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        return self._stream.read(max_bytes, self._left_s(httpcore2.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        self._stream.write(buffer, self._left_s(httpcore2.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002
+    ) -> httpcore2.NetworkStream:
+        left_s = self._left_s(httpcore2.ConnectTimeout)
+        stream = self._stream.start_tls(ssl_context, server_hostname, left_s)
+        return _TimedStream(stream, self._until_s)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+    def _left_s(self, expired: type[httpcore2.TimeoutException]) -> float:
+        left_s = self._until_s - time.monotonic()
+        if left_s <= 0:
+            raise expired("the receiver took too long")
+        return left_s

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from app.evaluation.background import EvaluationRunner
+from app.people.accounts import PersonChange
 from core.errors import CimientoError
+from core.evaluation_tables import EvaluationRow
 from core.locks import file_lock
 from tests.fakes_generation import FakeGenerator
-from tests.unit.app.evaluation_runs import CEILING, OPENS, TOWELS, Stopping, done, get, start
+from tests.unit.app.evaluation_runs import CEILING, OPENS, TOWELS, Stopping, done, get, lines, start
 from tests.unit.app.house import POOL, House
 
 
@@ -82,6 +84,37 @@ def test_a_run_that_is_cancelled_or_deleted_asks_nothing_further(
         assert len(get(house, run, part="/report")["cases"]) == 1
     else:
         assert house.client.get(path).status_code == 404
+
+
+def test_a_run_ends_with_the_key_that_started_it(stopping: tuple[House, Stopping]) -> None:
+    house, generator = stopping
+    (key,) = house.services.credentials.list_keys()
+    run = start(house, OPENS, TOWELS, CEILING)
+    generator.do = lambda: house.services.credentials.revoke_key(key.id)
+    house.evaluate()
+    assert generator.left == 0
+    with house.services.database.read_scope() as session:
+        row = session.get_one(EvaluationRow, run["id"])
+        assert (row.state, row.error_code) == ("failed", "caller_gone")
+        assert row.num_asked == 2
+
+
+def test_a_run_ends_with_the_account_that_started_it(stopping: tuple[House, Stopping]) -> None:
+    house, generator = stopping
+    people = house.services.doors.people
+    ana = people.create("ana", is_owner=True)
+    browser = house.new_client({"Sec-Fetch-Site": "same-origin"})
+    browser.cookies.set("cimiento_session", house.services.doors.sessions.open(ana.id))
+    body = {"questions": lines(OPENS, TOWELS, CEILING), "min_confidence": 0}
+    run = browser.post("/v1/evaluations", json=body).json()
+    people.create("ben", is_owner=True)
+    generator.do = lambda: people.update("ana", PersonChange(is_disabled=True))
+    house.evaluate()
+    people.update("ana", PersonChange(is_disabled=False))
+    browser.cookies.set("cimiento_session", house.services.doors.sessions.open(ana.id))
+    ended = browser.get(f"/v1/evaluations/{run['id']}").json()
+    assert (ended["state"], ended["error"]["code"]) == ("failed", "caller_gone")
+    assert 0 < ended["done"] < 3
 
 
 def test_of_two_processes_one_runs_evaluations(pool: House) -> None:

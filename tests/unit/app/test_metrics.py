@@ -1,6 +1,7 @@
 """What Prometheus is told: of requests, answers, tokens and the queue, in few series."""
 
 import re
+from pathlib import Path
 
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
@@ -10,6 +11,7 @@ from app.metrics import BacklogCollector, Metrics
 from app.people.credentials import NewKey
 from core.access import Scope
 from ingestion.jobs import Backlog
+from tests.unit.app.evaluation_runs import Stopping
 from tests.unit.app.house import POOL, House
 
 Labels = dict[str, str]
@@ -81,6 +83,21 @@ def test_answers_refusals_tokens_and_stages_are_counted(pool: House) -> None:
     assert value(stages, stage="search") == 1
     assert value(stages, stage="retrieve") == value(stages, stage="answer") == 2
     assert value(stages, stage="first_token") == 1
+
+
+def test_an_answer_that_cannot_be_kept_is_counted_once_and_as_failed(tmp_path: Path) -> None:
+    generator = Stopping(after=1)
+    house = House(tmp_path, generator=generator)
+    house.add("pool.txt", POOL)
+    conversation = house.client.post("/v1/conversations", json={}).json()["id"]
+    generator.do = lambda: house.client.delete(f"/v1/conversations/{conversation}")
+    body = {"question": "When does the swimming pool open?", "min_confidence": 0}
+    refused = house.client.post("/v1/answer", json={**body, "conversation_id": conversation})
+    assert (refused.status_code, refused.json()["code"]) == (404, "conversation_not_found")
+    answers = read(house)["cimiento_answers_total"]
+    assert value(answers, status="failed") == 1
+    assert sum(number for _, number in answers) == 1
+    house.close()
 
 
 def test_the_queue_is_read_from_the_database(house: House) -> None:

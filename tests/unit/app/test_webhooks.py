@@ -4,9 +4,11 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,15 +16,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import update
 
 from app.webhooks.addresses import AddressCheck
-from app.webhooks.delivering import PAUSES_S, Deliverer
-from app.webhooks.sending import Sender
+from app.webhooks.delivering import LEASE, PAUSES_S, Deliverer
+from app.webhooks.sending import Message, Sender
 from app.webhooks.signing import sign
 from core.events import EVENTS
 from core.tables import now
-from core.webhook_settings import networks_of
+from core.webhook_settings import WebhookSettings, networks_of
 from core.webhook_tables import DeliveryRow
 from tests.unit.app.house import POOL, House
 
@@ -248,6 +251,44 @@ def test_two_who_deliver_send_each_message_once(house: House, receiver: Receiver
         thread.join()
     ids = [headers["webhook-id"] for headers, _ in receiver.received]
     assert len(ids) == len(set(ids)) == 20
+
+
+@pytest.fixture
+def dripping() -> Iterator[tuple[str, threading.Event]]:
+    """A receiver that sends a byte of a header now and then, and says when it was left."""
+    was_left, ending = threading.Event(), threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+                while not ending.wait(0.05):
+                    connection.sendall(b"a")
+            was_left.set()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/", was_left
+        ending.set()
+        thread.join()
+
+
+def test_a_receiver_that_never_ends_its_headers_is_left(
+    dripping: tuple[str, threading.Event],
+) -> None:
+    url, was_left = dripping
+    sender = Sender(AddressCheck(networks_of("127.0.0.0/8")), timeout_s=0.4)
+    reply = sender.send(Message("msg_1", url, "whsec_c2VjcmV0", {"type": "ping"}))
+    assert reply.status is None
+    assert "took too long" in str(reply.error) or "timed out" in str(reply.error)
+    assert was_left.wait(30)
+
+
+def test_a_try_ends_before_another_may_begin() -> None:
+    assert timedelta(seconds=WebhookSettings(timeout_s=60).timeout_s) < LEASE
+    with pytest.raises(ValidationError):
+        WebhookSettings(timeout_s=61)
 
 
 # ---- where it is not sent --------------------------------------------------------------------

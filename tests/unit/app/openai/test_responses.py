@@ -1,5 +1,6 @@
 """Responses by OpenAI's own client: the same answer as in a chat, whole and event by event."""
 
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -75,6 +76,29 @@ def test_a_stream_says_what_the_whole_says(client: OpenAI, options: dict[str, An
     ]
     assert [each.to_dict() for each in annotations] == [each.to_dict() for each in part.annotations]
     assert last.usage == whole.usage
+
+
+def test_what_was_cut_is_incomplete_whole_and_streamed(tmp_path: Path) -> None:
+    house = House(tmp_path, style="draft")
+    text = "The swimming pool opens at nine. Dogs are not allowed inside."
+    house.client.post("/v1/collections", json={"name": "handbook"})
+    house.add("pool.txt", text, "handbook")
+    house.generator.reply = text
+    client = client_of(house, house.key)
+    cut = ask(client, max_output_tokens=8)
+    assert cut.output_text.startswith("The swimming pool opens at nine.")
+    assert cut.status == "incomplete"
+    assert cut.incomplete_details is not None
+    assert cut.incomplete_details.reason == "max_output_tokens"
+    (message,) = cut.output
+    assert message.type == "message"
+    assert message.status == "incomplete"
+    last = stream(client, max_output_tokens=8)[-1]
+    assert last.type == "response.incomplete"
+    assert last.response.incomplete_details == cut.incomplete_details
+    whole = ask(client, max_output_tokens=100)
+    assert (whole.status, whole.incomplete_details) == ("completed", None)
+    house.close()
 
 
 def test_a_refusal_is_a_part_beside_the_text(client: OpenAI) -> None:
