@@ -36,6 +36,7 @@ from app.api import (
     webhooks,
 )
 from app.api.answer_schemas import PassagesEvent
+from app.api.common import SENTENCES
 from app.api.schemas import Problem
 from app.api.web_files import WebFiles
 from app.draining import Draining
@@ -154,6 +155,21 @@ def _database_is_current(database: Database) -> Condition:
     return Condition("the database cannot be used; run 'cimiento db upgrade'", holds)
 
 
+def _tell_responses(path: str, operation: dict[str, Any]) -> None:
+    """Say what FastAPI cannot know of a route's responses."""
+    told: dict[str, Any] = operation["responses"]
+    everywhere = (413, 421, 503) if "requestBody" in operation else (421, 503)
+    for status in everywhere:
+        told.setdefault(str(status), {**told["500"], "description": SENTENCES[status]})
+    if speaks_openai(path):
+        # added by FastAPI; this protocol says 400
+        told.pop("422", None)
+    for response in told.values():
+        # each event has a name, an id and data: no schema of OpenAPI 3.1 can say so
+        response.get("content", {}).get("text/event-stream", {}).pop("schema", None)
+    operation["responses"] = dict(sorted(told.items()))
+
+
 def _openapi_of(app: FastAPI, build: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
     """Add what FastAPI cannot know: problems, events, and that every route wants a key."""
 
@@ -170,10 +186,9 @@ def _openapi_of(app: FastAPI, build: Callable[[], dict[str, Any]]) -> Callable[[
                 schemas[model.__name__] = said
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
-            for path in filter(speaks_openai, schema["paths"]):
-                for operation in schema["paths"][path].values():
-                    # added by FastAPI; this protocol says 400
-                    operation["responses"].pop("422", None)
+            for path, operations in schema["paths"].items():
+                for operation in operations.values():
+                    _tell_responses(path, operation)
             components["securitySchemes"] = {
                 "key": {"type": "http", "scheme": "bearer"},
                 "session": {"type": "apiKey", "in": "cookie", "name": "cimiento_session"},

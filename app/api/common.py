@@ -67,6 +67,7 @@ SENTENCES: Final = {
     404: "There is no such thing, or the caller may not see it.",
     409: "The present state does not allow it.",
     413: "The body is too large.",
+    421: "The request names a host that this server does not answer for.",
     415: "The document is of a kind that cannot be read.",
     422: "A field of the request is at fault.",
     429: "Too many requests, or the tokens of the day are spent; `Retry-After` says when to go on.",

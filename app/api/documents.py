@@ -198,7 +198,7 @@ def delete_version(
     summary="Download a document",
     response_class=FileResponse,
     responses={
-        200: {"content": {"application/octet-stream": {}}, "description": "The original bytes."},
+        200: {"content": {"*/*": {}}, "description": "The original bytes."},
         **problems(404),
     },
 )

@@ -27,7 +27,7 @@ class Version(Reply):
     version: str
 
 
-@router.get("/health/live", summary="Is the process alive?")
+@router.get("/health/live", summary="Is the process alive?", responses=problems())
 def live() -> Status:
     """Always 200 while the process answers."""
     return Status(status="alive")
