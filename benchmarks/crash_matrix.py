@@ -14,7 +14,6 @@ import os
 import random
 import secrets
 import shutil
-import socket
 import sys
 import tempfile
 import threading
@@ -41,6 +40,7 @@ from core.verify import Premises, verify
 from ingestion.attempts import Attempts
 from ingestion.jobs import Job, JobFilter, Jobs
 from ingestion.workflow import IngestionQueue
+from tests.ports import free_port
 
 _MAX_MOMENT_S: Final = 2.5
 _MAX_OPEN: Final = 12
@@ -66,7 +66,7 @@ class Matrix:
         self.jobs = Jobs(self.store)
         self.attempts = Attempts(self.store)
         self.queue = IngestionQueue(self.settings.jobs_url)
-        port = _free_port()
+        port = free_port()
         _, key = Doors.of(self.settings, self.database).credentials.create_key("crash matrix")
         self.client = httpx2.Client(
             base_url=f"http://127.0.0.1:{port}",
@@ -264,12 +264,6 @@ class Matrix:
 def _kill_all(victims: list[KilledProcess]) -> None:
     for victim in victims:
         victim.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> None:

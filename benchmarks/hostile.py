@@ -16,9 +16,10 @@ from typing import Any, Final
 
 from benchmarks.report import build_manifest, report
 from core.settings import load_settings
-from tests.e2e.service import Place, Service, free_port, serving
+from tests.e2e.service import Place, Service, serving
 from tests.hostile import HOSTILE
 from tests.hostile.kinds import Hostile
+from tests.ports import free_port
 
 _LIMITS: Final = {
     "CIMIENTO_INGESTION__MAX_TEXT_CHARS": "1000000",

@@ -32,7 +32,8 @@ from benchmarks.ingestion import Plan, choose_files
 from benchmarks.memory import read_rss_bytes
 from benchmarks.report import build_manifest, report
 from core.settings import load_settings
-from tests.e2e.service import Place, free_port
+from tests.e2e.service import Place
+from tests.ports import free_port
 
 _SERVE: Final = "from benchmarks.crash_processes import serve; import sys; serve(int(sys.argv[1]))"
 _HOST: Final = "127.0.0.1"

@@ -28,7 +28,8 @@ import numpy as np
 from benchmarks.ingestion import Plan, choose_files
 from benchmarks.report import build_manifest, report
 from core.settings import load_settings
-from tests.e2e.service import Place, Service, free_port, serving
+from tests.e2e.service import Place, Service, serving
+from tests.ports import free_port
 
 _NUM_PEOPLE: Final = 20
 _UPLOAD_BYTES: Final = 200_000_000

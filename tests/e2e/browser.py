@@ -28,7 +28,8 @@ WIDE: Final = {"width": 1280, "height": 860}
 PHONE: Final = {"width": 390, "height": 780}
 WAIT_MS: Final = 240_000
 # Machines are busy: what is a moment on one is half a minute on another.
-expect.set_options(timeout=60_000)
+MOMENT_MS: Final = 60_000
+expect.set_options(timeout=MOMENT_MS)
 
 NEEDS_CHROMIUM: Final = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium here; 'apt-get install chromium'"
@@ -72,6 +73,7 @@ def window(browser: Browser, **options: Any) -> Iterator[Page]:
     trouble = Trouble()
     options = {"viewport": WIDE, "locale": "en-GB", "reduced_motion": "reduce"} | options
     context = browser.new_context(**options)
+    context.set_default_timeout(MOMENT_MS)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     context.on("page", trouble.watch)
     yield context.new_page()
@@ -79,14 +81,15 @@ def window(browser: Browser, **options: Any) -> Iterator[Page]:
     assert trouble.faults == []
 
 
-def sign_in(page: Page, service: Service) -> None:
-    """Use a fresh link, as a person does."""
+def sign_in(page: Page, service: Service) -> str:
+    """Use a fresh link, as a person does; returns it."""
     made = service.place.run("sign-in")
     assert made.returncode == 0, made.stderr
     link = next(word for word in made.stdout.split() if "/sign-in?token=" in word)
     page.goto(link)
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("#question")).to_be_visible()
+    return link
 
 
 def session_of(browser: Browser, service: Service) -> Any:

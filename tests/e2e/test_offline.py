@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ModelFiles
-from tests.e2e.service import DOCUMENTS, Place, free_port, serving
+from tests.e2e.service import DOCUMENTS, Place, serving
+from tests.ports import free_port
 
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
@@ -27,8 +27,8 @@ _NO_NAMESPACES = 77
 
 
 @pytest.mark.weights
-def test_serve_add_and_ask_work_without_a_network(tmp_path: Path, model_files: ModelFiles) -> None:
-    command = [sys.executable, "-m", __name__, str(tmp_path / "data"), str(model_files.root)]
+def test_serve_add_and_ask_work_without_a_network(place: Place) -> None:
+    command = [sys.executable, "-m", __name__, str(place.data_dir), str(place.models_dir)]
     journey = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
     if journey.returncode == _NO_NAMESPACES:
         pytest.skip("this kernel lets no user make a network namespace")

@@ -15,15 +15,15 @@ ASKING = sorted(EXAMPLES.keys() - {"setup"})
 
 
 @pytest.fixture(scope="module")
-def key(shown_library: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def key(library: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """What the first example makes: a key, and a document that is searchable."""
     setup = EXAMPLES["setup"]
     shown = Example(setup.language, f"{setup.text}\necho\necho $KEY")
-    *_, made = shown.run(shown_library, tmp_path_factory.mktemp("readme")).split()
-    (job, *_) = shown_library.client.get("/v1/jobs").json()["items"]
-    assert shown_library.wait_for_job(job["id"])["state"] == "searchable"
+    *_, made = shown.run(library, tmp_path_factory.mktemp("readme")).split()
+    (job, *_) = library.client.get("/v1/jobs").json()["items"]
+    assert library.wait_for_job(job["id"])["state"] == "searchable"
     yield made
-    shown_library.client.delete(f"/v1/documents/{job['document_id']}")
+    library.client.delete(f"/v1/documents/{job['document_id']}")
 
 
 def test_there_is_an_example_for_each_door() -> None:
@@ -32,8 +32,8 @@ def test_there_is_an_example_for_each_door() -> None:
 
 @pytest.mark.parametrize("name", ASKING)
 def test_an_example_brings_the_cited_answer(
-    shown_library: Service, key: str, name: str, tmp_path: Path
+    library: Service, key: str, name: str, tmp_path: Path
 ) -> None:
-    printed = EXAMPLES[name].run(shown_library, tmp_path, KEY=key)
+    printed = EXAMPLES[name].run(library, tmp_path, KEY=key)
     assert "25 days" in printed
     assert "leave.md" in printed or "/documents/doc_" in printed

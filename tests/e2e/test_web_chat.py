@@ -11,9 +11,10 @@ from tests.e2e.browser import (
     answer_of,
     ask,
     screenshot,
+    sign_in,
     window,
 )
-from tests.e2e.service import DOCUMENTS, Place, serving
+from tests.e2e.service import DOCUMENTS, Place, Service, serving
 
 pytestmark = [pytest.mark.weights, NEEDS_CHROMIUM]
 
@@ -107,16 +108,12 @@ def delete_with_second_thoughts(page: Page) -> None:
     expect(page.get_by_role("link", name=PDF)).to_have_count(0)
 
 
-def test_link_signs_one_browser_in_once(place: Place, page: Page) -> None:
-    with serving(place, with_key=False) as service:
-        link = service.sign_in_link()
-        page.goto(link)
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.locator("#question")).to_be_visible()
+def test_link_signs_one_browser_in_once(library: Service, page: Page) -> None:
+    link = sign_in(page, library)
 
-        page.context.clear_cookies()
-        page.goto(link)
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("alert")).to_contain_text("was used already")
-        expect(page.get_by_label("Sign-in link")).to_be_visible()
-        expect(page.locator("#question")).to_have_count(0)
+    page.context.clear_cookies()
+    page.goto(link)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("was used already")
+    expect(page.get_by_label("Sign-in link")).to_be_visible()
+    expect(page.locator("#question")).to_have_count(0)

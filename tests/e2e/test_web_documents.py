@@ -52,9 +52,11 @@ def test_an_upload_that_broke_is_tried_again_and_one_that_waits_is_cancelled(pag
     held: list[Route] = []
     page.route("**/v1/collections/default/documents", lambda route: held.append(route))
     page.goto("/documents")
-    page.locator("#files").set_input_files([DOCUMENTS / PAGE])
+    with page.expect_request("**/v1/collections/default/documents"):
+        page.locator("#files").set_input_files([DOCUMENTS / PAGE])
     tray = page.get_by_role("region", name="Files being added")
-    tray.get_by_role("button", name=f"Cancel {PAGE}").click()
+    with page.expect_event("requestfailed"):
+        tray.get_by_role("button", name=f"Cancel {PAGE}").click()
     expect(tray).to_have_count(0)
     held[0].abort()
 
@@ -68,10 +70,8 @@ def test_an_upload_that_broke_is_tried_again_and_one_that_waits_is_cancelled(pag
     expect(tray.get_by_text("Already here, unchanged")).to_be_visible()
 
 
-def test_an_encrypted_file_is_read_once_its_password_is_given(
-    page: Page, shown_library: Service
-) -> None:
-    item = shown_library.client.get("/v1/documents").json()["items"][0]
+def test_an_encrypted_file_is_read_once_its_password_is_given(page: Page, library: Service) -> None:
+    item = library.client.get("/v1/documents").json()["items"][0]
     item |= {"id": "doc_locked", "name": "payroll.pdf", "state": "failed"}
     item["newest"] |= {"job_id": "ver_locked", "state": "failed"}
     job = {
@@ -105,18 +105,18 @@ def test_an_encrypted_file_is_read_once_its_password_is_given(
 
 
 def test_a_file_that_is_added_anew_says_what_changed(
-    page: Page, shown_library: Service, tmp_path: Path
+    page: Page, library: Service, tmp_path: Path
 ) -> None:
     path = tmp_path / "ferries.md"
     path.write_text("# Ferries\n\nThe ferry leaves at nine.\n")
-    added = shown_library.add(path)
+    added = library.add(path)
     path.write_text("# Ferries\n\n" + "The ferry leaves every forty minutes. " * 40)
     page.goto("/documents")
     page.locator("#files").set_input_files([path])
     tray = page.get_by_role("region", name="Files being added")
     expect(tray.get_by_text("Version 2: 1 →")).to_be_visible(timeout=WAIT_MS)
     screenshot(page, "added-anew")
-    shown_library.client.delete(f"/v1/documents/{added['document_id']}")
+    library.client.delete(f"/v1/documents/{added['document_id']}")
 
 
 def test_passages_that_were_drawn_around_are_asked_about_alone(page: Page) -> None:
@@ -158,11 +158,11 @@ def test_feedback_is_kept(page: Page) -> None:
 
 
 def test_a_question_is_asked_after_what_was_deleted_is_gone(
-    page: Page, shown_library: Service, tmp_path: Path
+    page: Page, library: Service, tmp_path: Path
 ) -> None:
     path = tmp_path / "harbour.md"
     path.write_text("# Harbour\n\nThe harbour master is called Ottoline Vance.\n")
-    shown_library.add(path)
+    library.add(path)
     page.goto("/documents")
     page.get_by_role("button", name="Delete harbour.md").click()
     page.keyboard.press("n")

@@ -102,13 +102,13 @@ def with_answer(route: Route, text: str) -> None:
 
 
 def test_names_and_words_of_documents_are_text_wherever_they_stand(
-    page: Page, shown_library: Service, tmp_path: Path
+    page: Page, library: Service, tmp_path: Path
 ) -> None:
     name = "<img src=x onerror=window.ran=20>.md"
     words = "The zephyrine lamp was made by <img src=x onerror=window.ran=21> Ada <b>Lovelace</b>."
     hostile = tmp_path / name
     hostile.write_text(f"# <script>window.ran=22</script>\n\n{words}\n\n" + "\n\n".join(PAYLOADS))
-    document = shown_library.add(hostile)["document_id"]
+    document = library.add(hostile)["document_id"]
 
     page.goto("/documents")
     expect(page.get_by_role("link", name=name)).to_be_visible()
@@ -126,4 +126,4 @@ def test_names_and_words_of_documents_are_text_wherever_they_stand(
     page.goto("/documents")
     page.get_by_role("button", name=f"Delete {name}").click()
     expect(page.get_by_text(f"{name} was deleted.")).to_be_visible(timeout=WAIT_MS)
-    assert shown_library.client.get(f"/v1/documents/{document}").status_code == 404
+    assert library.client.get(f"/v1/documents/{document}").status_code == 404

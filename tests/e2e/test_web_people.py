@@ -23,9 +23,9 @@ def owner(page: Page) -> Page:
 
 
 @pytest.fixture
-def other(browser: Browser, shown_library: Service) -> Iterator[Page]:
+def other(browser: Browser, library: Service) -> Iterator[Page]:
     """Another person's window."""
-    with window(browser, base_url=shown_library.base_url) as opened:
+    with window(browser, base_url=library.base_url) as opened:
         yield opened
 
 
@@ -103,9 +103,7 @@ def delete_the_account(page: Page) -> None:
     expect(page.get_by_text("Ana Ruiz")).to_have_count(0)
 
 
-def test_a_key_is_shown_once_and_opens_what_it_was_made_for(
-    owner: Page, shown_library: Service
-) -> None:
+def test_a_key_is_shown_once_and_opens_what_it_was_made_for(owner: Page, library: Service) -> None:
     owner.goto("/account")
     owner.get_by_role("button", name="New key").click()
     owner.get_by_label("What it is for").fill("website")
@@ -113,7 +111,7 @@ def test_a_key_is_shown_once_and_opens_what_it_was_made_for(
     dialog = owner.get_by_role("dialog", name="Your new key")
     headers = {"Authorization": f"Bearer {dialog.get_by_label('website').input_value()}"}
     dialog.get_by_role("button", name="Done").click()
-    address = shown_library.base_url + "/v1/collections"
+    address = library.base_url + "/v1/collections"
     assert httpx2.get(address, headers=headers).status_code == 200
     refused = httpx2.post(address, headers=headers, json={"name": "other"})
     assert refused.json()["code"] == "forbidden"
@@ -149,11 +147,11 @@ def test_groups_are_made_and_what_is_done_is_in_the_log(owner: Page) -> None:
 
 
 def test_an_answer_is_shared_with_whoever_may_see_its_documents(
-    owner: Page, other: Page, shown_library: Service
+    owner: Page, other: Page, library: Service
 ) -> None:
     def change(method: str, path: str, body: dict[str, str] | None = None) -> Any:
         # as the pages do, from the site itself
-        headers = {"Origin": shown_library.base_url}
+        headers = {"Origin": library.base_url}
         return owner.request.fetch(path, method=method, data=body, headers=headers)
 
     invited = change("POST", "/v1/people", {"name": "eva"}).json()

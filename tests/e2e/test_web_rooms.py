@@ -40,11 +40,9 @@ ROOMS = {
 
 
 @pytest.fixture
-def phone(browser: Browser, shown_library: Service, session: Any) -> Iterator[Page]:
+def phone(browser: Browser, library: Service, session: Any) -> Iterator[Page]:
     options = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
-    with window(
-        browser, storage_state=session, base_url=shown_library.base_url, **options
-    ) as opened:
+    with window(browser, storage_state=session, base_url=library.base_url, **options) as opened:
         yield opened
 
 
@@ -194,14 +192,19 @@ def test_theme_is_chosen_and_kept(page: Page) -> None:
 def test_the_keyboard_reaches_every_room(page: Page) -> None:
     page.goto("/")
     page.locator("#question").press("Control+k")
+    expect(page.get_by_role("combobox", name="Go to…")).to_be_focused()
     page.keyboard.type("collect")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Collections", level=1)).to_be_visible()
+    # no key of a room is heard while a dialog is there
+    expect(page.get_by_role("dialog")).to_have_count(0)
     page.keyboard.press("d")
     expect(page.get_by_role("heading", name="Documents", level=1)).to_be_visible()
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    keys = page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(keys).to_be_visible()
     page.keyboard.press("Escape")
+    expect(keys).to_have_count(0)
     page.keyboard.press("n")
     expect(page.locator("#question")).to_be_focused()
     page.keyboard.press("Escape")
@@ -236,11 +239,10 @@ def test_a_narrow_screen_has_every_room_and_the_source(phone: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_barrier_that_axe_finds(
-    page: Page, shown_library: Service, scheme: Any
-) -> None:
+def test_no_page_has_a_barrier_that_axe_finds(page: Page, library: Service, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme)
     page.goto("/")
+    expect(page.locator("#question")).to_be_visible()
     check_with_axe(page, f"welcome-{scheme}")
 
     ask(page, HUG)
@@ -270,12 +272,15 @@ def test_no_page_has_a_barrier_that_axe_finds(
         expect(page.get_by_text(words).first).to_be_visible(timeout=WAIT_MS)
         check_with_axe(page, f"{path.strip('/').replace('/', '-')}-{scheme}")
 
+    dialog = page.get_by_role("dialog")
     page.keyboard.press("?")
+    expect(dialog).to_be_visible()
     check_with_axe(page, f"keys-{scheme}")
     page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
     page.keyboard.press("Control+k")
+    expect(dialog).to_be_visible()
     check_with_axe(page, f"palette-{scheme}")
-    page.keyboard.press("Escape")
     page.goto("/sign-in?token=x")
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     check_with_axe(page, f"door-{scheme}")
@@ -333,10 +338,8 @@ def turn(number: int) -> dict[str, Any]:
     }
 
 
-def test_ten_thousand_documents_are_drawn_a_few_at_a_time(
-    page: Page, shown_library: Service
-) -> None:
-    model = shown_library.client.get("/v1/documents").json()["items"][0]
+def test_ten_thousand_documents_are_drawn_a_few_at_a_time(page: Page, library: Service) -> None:
+    model = library.client.get("/v1/documents").json()["items"][0]
 
     def list_documents(route: Route) -> None:
         start = int(parse_qs(urlsplit(route.request.url).query).get("cursor", ["0"])[0])

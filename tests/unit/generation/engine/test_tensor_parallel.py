@@ -1,6 +1,5 @@
 """A model shared out over devices says what it says whole."""
 
-import socket
 import threading
 from functools import partial
 from typing import Any
@@ -18,6 +17,7 @@ from generation.engine.parallel_steps import Leader, Team, decode, encode
 from generation.engine.params import SamplingParams
 from generation.engine.runner import Chunk
 from generation.engine.tensor_parallel import Share, share_config, take_share
+from tests.ports import free_port
 from tests.unit.generation.engine.fakes import FAMILIES
 from tests.unit.generation.engine.tiny import tiny_config, tiny_transformer
 
@@ -36,7 +36,7 @@ class ThreadedSums:
     def __init__(self, size: int) -> None:
         self._parts: list[Tensor] = []
         self._lock = threading.Lock()
-        self._barrier = threading.Barrier(size, timeout=20)
+        self._barrier = threading.Barrier(size, timeout=60)
 
     def __call__(self, tensor: Tensor) -> None:
         with self._lock:
@@ -111,13 +111,6 @@ def test_a_batch_arrives_as_it_was_sent(num_tokens: int) -> None:
         Chunk([4], 0, [2], first_row=1, copies=[]),
     ]
     assert decode(encode(chunks)) == chunks
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def test_a_lost_follower_ends_requests_with_an_error() -> None:
