@@ -14,8 +14,11 @@ WEB_SOURCES := $(shell find $(WEB) \( -name node_modules -o -name dist \) -prune
 # A Node that was installed into .venv comes first; where the system's is good there is none.
 WITH_NODE := PATH="$(abspath $(BIN)):$$PATH"
 
+# What one process has compiled the next one reads: the tests start many.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help serve setup web web-types check test test-unit test-e2e lock clean
+.PHONY: help serve setup web web-types check check-types check-python check-web test test-unit test-e2e lock clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -74,20 +77,31 @@ web-types: $(VENV)/.installed $(WEB)/node_modules/.installed ## Make its types a
 	@$(BIN)/python -m app.contract > $(WEB)/openapi.json
 	@cd $(WEB) && $(WITH_NODE) npm run --silent types
 
-check: $(VENV)/.installed-dev web web-types ## Lint, types, import contracts, house rules, the budget of the web application
+check: check-types check-python check-web ## Lint, types, import contracts, house rules, the budget of the web application
+
+check-types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+# after the web application, for it looks at every file that there is
+check-python: $(VENV)/.installed-dev web
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
 	$(BIN)/pytest tests/test_house_rules.py
+
+check-web: web web-types
 	cd $(WEB) && $(WITH_NODE) npm run --silent check && $(WITH_NODE) npm run --silent budget
 
-test: $(VENV)/.installed-dev web ## Every test; pulls the model files that some need
+# Two processes that compute with one thread each: two cores have no more to give. A file's tests
+# stay together, for what they share is slow to start.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
+
+test: $(VENV)/.installed-dev web ## Every test but the house rules; pulls the model files that some need
 	@$(BIN)/cimiento models pull
 	cd $(WEB) && $(WITH_NODE) npm run --silent test
-	$(BIN)/pytest --numprocesses 2 tests/unit tests/test_house_rules.py
-	$(BIN)/pytest tests/integration tests/e2e tests/gpu
+	$(PYTEST) tests/unit
+	$(PYTEST) tests/integration tests/e2e tests/gpu
 
 test-unit: $(VENV)/.installed-dev web ## The fast tests: no weights, no network
 	cd $(WEB) && $(WITH_NODE) npm run --silent test
