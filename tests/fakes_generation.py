@@ -3,7 +3,7 @@
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from generation.generator import Cancelled
@@ -15,7 +15,8 @@ class FakeGenerator:
 
     `reply` is written instead where it is given, `error` raised; `replies` are what is sampled, in
     turn. With `num_before`, so many are before it until it `may_write`. `pause_s` is waited before
-    every word. `was_cancelled` is set when a text ended early because its caller had gone.
+    every word, and after the first one, until it `may_go_on`. `was_cancelled` is set when a text
+    ended early because its caller had gone.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class FakeGenerator:
         self.error = error
         self.num_before = num_before
         self.may_write = threading.Event()
+        self.may_go_on: Callable[[], bool] = lambda: True
         self.is_writing = threading.Event()
         self.was_cancelled = threading.Event()
         self.num_forgotten = 0
@@ -90,9 +92,11 @@ class FakeGenerator:
         return [] if self.was_cancelled.is_set() else drafts
 
     def _write(self, text: str, cancelled: Cancelled) -> Iterator[str]:
-        for word in re.findall(r"\s*\S+", text):
+        for number, word in enumerate(re.findall(r"\s*\S+", text)):
             self.is_writing.set()
             time.sleep(self.pause_s)
+            while number > 0 and not self.may_go_on() and not cancelled():
+                time.sleep(0.01)
             if self.error is not None:
                 raise self.error
             if cancelled():

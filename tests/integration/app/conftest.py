@@ -12,7 +12,6 @@ import structlog
 import uvicorn
 
 from core.server_settings import ServerSettings
-from tests.fakes_generation import FakeGenerator
 from tests.unit.app.house import MAX_UPLOAD_BYTES, House
 
 
@@ -25,9 +24,15 @@ class Running:
     client: httpx2.Client
 
 
+def names_of(response: httpx2.Response) -> Iterator[str]:
+    """The names of events, as they come."""
+    lines = response.iter_lines()
+    return (line.removeprefix("event: ") for line in lines if line.startswith("event: "))
+
+
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Running]:
-    """A service with a model that takes its time."""
+    """A service that listens."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -36,7 +41,6 @@ def running(tmp_path: Path) -> Iterator[Running]:
         settings = ServerSettings(port=port, max_upload_bytes=MAX_UPLOAD_BYTES, resume_s=0.05)
         house = House(
             tmp_path / "data",
-            generator=FakeGenerator(pause_s=0.05),
             server=settings,
             min_confidence=0,
         )
@@ -45,10 +49,10 @@ def running(tmp_path: Path) -> Iterator[Running]:
         thread.start()
         headers = {"Authorization": f"Bearer {house.key}"}
         url = f"http://127.0.0.1:{port}"
-        with httpx2.Client(base_url=url, headers=headers, timeout=20) as client:
+        with httpx2.Client(base_url=url, headers=headers, timeout=60) as client:
             yield Running(house, url, client)
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
         house.close()
 
 

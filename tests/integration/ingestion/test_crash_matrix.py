@@ -121,7 +121,7 @@ def test_ten_kills_lose_double_leave_and_show_nothing(matrix: Matrix) -> None:
     with worker_process(house, batch_s=0.0) as process:
         matrix.finish()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(60) == 0
     matrix.look(alone=True)
     assert matrix.queue.list_workflows(ended_only=False) == {}
     text = house.searchable_text()

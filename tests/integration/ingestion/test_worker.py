@@ -152,19 +152,19 @@ def test_a_document_deleted_while_it_is_parsed_stops_its_parser(
     with house.worker(Sandbox(LIMITS, child_module=HOSTILE)):
         until(lambda: house.jobs.get(accepted.job_id, EVERYTHING).done == 1)
         house.documents.delete(accepted.document_id, EVERYTHING)
-        until(lambda: all_ended(house), within_s=10)
+        until(lambda: all_ended(house))
     assert [job.id for job in house.jobs.list(EVERYTHING)] == [good.job_id]
     assert house.orphans() == NO_ORPHANS
 
 
-def test_a_cancelled_job_stops_within_moments(house: House, queue: IngestionQueue) -> None:
+def test_a_cancelled_job_stops_its_parser(house: House, queue: IngestionQueue) -> None:
     accepted, good = house.upload("bad.txt", b"sleep"), house.upload("good.txt", b"look")
     for each in (accepted, good):
         queue.enqueue(attempt_of(each))
     with house.worker(Sandbox(LIMITS, child_module=HOSTILE)):
         until(lambda: house.jobs.get(accepted.job_id, EVERYTHING).state == "running")
         house.jobs.cancel(accepted.job_id, EVERYTHING)
-        until(lambda: all_ended(house), within_s=10)
+        until(lambda: all_ended(house))
     assert states(house) == {"cancelled": 1, "searchable": 1}
     assert house.orphans() == NO_ORPHANS
 

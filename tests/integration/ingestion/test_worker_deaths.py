@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from sqlalchemy import delete, select
 
 from core.tables import ChunkRow, JobRow, WorkerRow
@@ -21,10 +22,10 @@ from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of
 SENTENCES = "The river {0} rises in the hills and ends in the sea after {0} bends. "
 
 
-def _upload_some(house: House, count: int) -> list[Accepted]:
+def _upload_some(house: House, count: int, *, num_sentences: int = 60) -> list[Accepted]:
     accepted = []
     for number in range(count):
-        text = "".join(SENTENCES.format(n * count + number) for n in range(60))
+        text = "".join(SENTENCES.format(n * count + number) for n in range(num_sentences))
         accepted.append(house.upload(f"{number}.md", f"# River {number}\n{text}".encode()))
     return accepted
 
@@ -47,7 +48,7 @@ def test_a_worker_killed_again_and_again_finishes_everything_once(
         until(lambda: all_ended(house))
         until(lambda: not house.store.staging.list())
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(60) == 0
     assert states(house) == {"searchable": 6}
     _assert_whole(house, accepted)
     # what the last kill left is swept by the start after it
@@ -92,17 +93,16 @@ def test_replacements_and_deletions_survive_kills_as_well(
     assert house.orphans() == NO_ORPHANS
 
 
-def test_a_worker_told_to_stop_stops_within_seconds_and_goes_on_later(
-    house: House, queue: IngestionQueue
+@pytest.mark.parametrize("batch_s", [0.3, 600], ids=["between", "within"])
+def test_a_worker_told_to_stop_stops_between_batches_or_within_one_and_goes_on_later(
+    house: House, queue: IngestionQueue, batch_s: float
 ) -> None:
-    (accepted,) = _upload_some(house, 1)
+    (accepted,) = _upload_some(house, 1, num_sentences=6000)  # half a minute of short batches
     queue.enqueue(attempt_of(accepted))
-    with worker_process(house, batch_s=0.3) as process:
+    with worker_process(house, batch_s=batch_s) as process:
         until(lambda: house.jobs.get(accepted.job_id, EVERYTHING).stage == "embedding")
-        asked = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
-        assert time.monotonic() - asked < 8
+        assert process.wait(60) == 0
     assert house.jobs.get(accepted.job_id, EVERYTHING).state == "running"
     with house.worker():
         until(lambda: all_ended(house))
@@ -125,7 +125,7 @@ def test_a_worker_does_not_outlive_its_parent(house: House) -> None:
     finally:
         parent.kill()
         parent.wait()
-    until(lambda: not house.workers().find_living(), within_s=15)
+    until(lambda: not house.workers().find_living())
 
 
 def test_a_living_worker_finishes_what_a_dead_one_began(
@@ -134,14 +134,14 @@ def test_a_living_worker_finishes_what_a_dead_one_began(
     accepted = _upload_some(house, 4)
     for each in accepted:
         queue.enqueue(attempt_of(each))
-    with worker_process(house, batch_s=30) as doomed, worker_process(house):
-        until(lambda: len(house.workers().find_living()) == 2)
-        until(lambda: states(house)["searchable"] + len(_held_by(house, doomed.pid)) == 4)
-        held = _held_by(house, doomed.pid)
-        assert held
-        doomed.kill()
-        until(lambda: all_ended(house))
-        until(lambda: not house.store.staging.list())
+    with worker_process(house, batch_s=600) as doomed:
+        # it takes as many as it works on at once; the other one finishes the rest
+        until(lambda: len(_held_by(house, doomed.pid)) == 2)
+        with worker_process(house):
+            until(lambda: states(house)["searchable"] == 2)
+            doomed.kill()
+            until(lambda: all_ended(house))
+            until(lambda: not house.store.staging.list())
     assert states(house) == {"searchable": 4}
     _assert_whole(house, accepted)
     assert house.orphans() == NO_ORPHANS
@@ -150,11 +150,10 @@ def test_a_living_worker_finishes_what_a_dead_one_began(
 def test_two_workers_on_one_document_publish_it_once(house: House, queue: IngestionQueue) -> None:
     (accepted,) = _upload_some(house, 1)
     queue.enqueue(attempt_of(accepted))
-    with worker_process(house, batch_s=0.4, timeout_s=1.0, voice="mute") as mute:
+    with worker_process(house, batch_s=600, timeout_s=3.0, voice="mute") as mute:
         until(lambda: bool(_held_by(house, mute.pid)))
         # the mute one works all the time, and its work is taken over all the same
-        with worker_process(house, timeout_s=1.0) as other:
-            until(lambda: bool(_held_by(house, other.pid)) or all_ended(house))
+        with worker_process(house, timeout_s=3.0):
             until(lambda: all_ended(house))
             assert mute.poll() is None
     assert states(house) == {"searchable": 1}

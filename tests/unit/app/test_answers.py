@@ -3,7 +3,6 @@
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -43,14 +42,6 @@ def stream(house: House, **body: object) -> list[Event]:
     response = house.client.post("/v1/answer", json=body)
     assert response.headers["content-type"].startswith("text/event-stream")
     return read_events(response.text)
-
-
-@pytest.fixture
-def slow(tmp_path: Path) -> Iterator[House]:
-    """A service whose model takes its time."""
-    house = House(tmp_path / "slow", generator=FakeGenerator(pause_s=0.05))
-    yield house
-    house.close()
 
 
 def test_answer_cites_the_exact_place(house: House) -> None:
@@ -207,31 +198,35 @@ def test_control_characters_are_taken_out_of_a_question(house: House) -> None:
     assert ask(house, question="When does\x00 the \x1bpool open?\r\nIn the morning")["answer"]
 
 
-def test_a_client_that_leaves_stops_the_model(slow: House) -> None:
-    slow.add("pool.txt", POOL)
+def test_a_client_that_leaves_stops_the_model(house: House) -> None:
+    house.add("pool.txt", POOL)
+    house.generator.may_go_on = lambda: False
     body = json.dumps({"question": QUESTION, "min_confidence": 0}).encode()
 
     async def receive(number: int, _exchange: Exchange) -> Message:
         if number == 1:
             return part(body, more=False)
-        await anyio.to_thread.run_sync(slow.generator.is_writing.wait, 10)
+        await anyio.to_thread.run_sync(house.generator.is_writing.wait, 60)
         return GONE
 
-    headers = {"authorization": f"Bearer {slow.key}", "content-type": "application/json"}
-    call(slow.app, "/v1/answer", headers=headers, receive=receive)
-    assert slow.generator.was_cancelled.wait(10)
+    headers = {"authorization": f"Bearer {house.key}", "content-type": "application/json"}
+    call(house.app, "/v1/answer", headers=headers, receive=receive)
+    assert house.generator.was_cancelled.wait(60)
 
 
-def test_an_answer_that_rests_on_a_deleted_document_becomes_a_refusal(slow: House) -> None:
-    document_id = slow.add("pool.txt", POOL)
+def test_an_answer_that_rests_on_a_deleted_document_becomes_a_refusal(house: House) -> None:
+    document_id = house.add("pool.txt", POOL)
+    is_deleted = threading.Event()
+    house.generator.may_go_on = is_deleted.is_set
 
     def delete_while_it_writes() -> None:
-        slow.generator.is_writing.wait(10)
-        slow.services.documents.delete(DocumentId(document_id), Access.to_everything())
+        house.generator.is_writing.wait(60)
+        house.services.documents.delete(DocumentId(document_id), Access.to_everything())
+        is_deleted.set()
 
     deleting = threading.Thread(target=delete_while_it_writes)
     deleting.start()
-    last = stream(slow)[-1]
+    last = stream(house)[-1]
     deleting.join()
     assert last.name == "done"
     assert (last.data["status"], last.data["citations"]) == ("refused", [])

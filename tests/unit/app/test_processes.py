@@ -53,7 +53,7 @@ def test_ready_says_what_is_loading_and_what_failed() -> None:
         raise ModelMissingError("run 'cimiento models pull'")
 
     def slow() -> None:
-        may_load.wait(10)
+        may_load.wait(60)
 
     readiness = Readiness({"the first": slow, "the second": missing}, ())
     assert readiness.missing() == ["the first is loading", "the second is loading"]

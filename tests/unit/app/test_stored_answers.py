@@ -205,13 +205,15 @@ def test_an_answer_from_other_documents_stays_as_it_was(house: House) -> None:
     assert stored["redacted_at"] is None
 
 
-def test_a_document_deleted_before_its_answer_is_stored_is_not_in_it(tmp_path: Path) -> None:
-    house = House(tmp_path, generator=FakeGenerator(pause_s=0.02))
+def test_a_document_deleted_before_its_answer_is_stored_is_not_in_it(house: House) -> None:
     document_id = house.add("secret.txt", SECRET)
+    is_deleted = threading.Event()
+    house.generator.may_go_on = is_deleted.is_set
 
     def delete_while_it_writes() -> None:
-        house.generator.is_writing.wait(10)
+        house.generator.is_writing.wait(60)
         house.services.documents.delete(DocumentId(document_id), Access.to_everything())
+        is_deleted.set()
 
     deleting = threading.Thread(target=delete_while_it_writes)
     deleting.start()
@@ -220,7 +222,6 @@ def test_a_document_deleted_before_its_answer_is_stored_is_not_in_it(tmp_path: P
     assert told["passages"] == []
     assert MARKER not in everything(house)
     assert check_answers(house.services.database, repair=False).findings == ()
-    house.close()
 
 
 def test_the_database_refuses_a_deletion_that_leaves_quotes_behind(house: House) -> None:

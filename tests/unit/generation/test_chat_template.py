@@ -11,7 +11,7 @@ from generation.types import Message
 
 CONTROL = re.compile(r"(<\|im_start\|>|<\|im_end\|>|<bos>)")
 CHAT = (Message("system", "Be brief."), Message("user", " ¿Qué? "), Message("assistant", "Sí."))
-MAX_REFUSAL_S = 20  # a few seconds on a quiet machine
+MAX_REFUSAL_S = 20  # of the processor; a few are used
 
 
 def render(source: str, messages: Sequence[Message] = CHAT, *, prompt: bool = True) -> str:
@@ -129,10 +129,10 @@ NEST = "{% set ns = namespace(x=[1], y=[1]) %}{% for i in range(60) %}"
     ],
 )  # fmt: skip
 def test_a_template_without_end_is_refused_in_time(source: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises(ChatTemplateError):
         render(source)
-    assert time.perf_counter() - started < MAX_REFUSAL_S
+    assert time.thread_time() - started < MAX_REFUSAL_S
 
 
 @pytest.mark.parametrize(

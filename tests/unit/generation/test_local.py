@@ -203,7 +203,7 @@ def test_more_may_not_wait_than_may_wait(path: Path) -> None:
         outcomes: list[str] = []
 
         def ask() -> None:
-            barrier.wait(10)
+            barrier.wait(60)
             try:
                 outcomes.append(text_of(generator))
             except GeneratorBusyError as error:
@@ -213,7 +213,7 @@ def test_more_may_not_wait_than_may_wait(path: Path) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
     assert "generator_busy" in outcomes
     assert len(set(outcomes)) == 2  # and those that were let in wrote the same
 

@@ -210,7 +210,7 @@ def test_loading_waits_for_the_worker() -> None:
         time.sleep(0.1)
         assert loading.is_alive()
         house.served.may_load.set()
-        loading.join(10)
+        loading.join(60)
         assert not loading.is_alive()
 
 

@@ -109,8 +109,8 @@ def test_unreasonable_stop_strings_are_refused(stops: list[str], fact: str) -> N
 
 def test_a_text_that_nearly_stops_at_every_turn_takes_no_longer() -> None:
     stopping = StopStrings(["a" * 999 + "b"] * 4)
-    start = time.perf_counter()
+    start = time.thread_time()
     shown = "".join([stopping.push("a") for _ in range(20_000)])
 
-    assert time.perf_counter() - start < 2
+    assert time.thread_time() - start < 2
     assert len(shown) == 20_000 - 999

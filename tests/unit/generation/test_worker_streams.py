@@ -36,14 +36,10 @@ def url(slow: House) -> Iterator[str]:
         yield url
 
 
-def test_text_arrives_as_it_is_written() -> None:
-    house = House(FakeEngine("Hello", pause_s=0.05)).started()
-    with (
-        house.running() as url,
-        httpx2.stream("POST", url + CHAT_PATH, json=STREAM, timeout=10) as response,
-    ):
-        moments = [time.monotonic() for line in response.iter_lines() if '"content":"' in line]
-    assert moments[-1] - moments[0] > 0.15
+def test_text_arrives_as_it_is_written(slow: House, url: str) -> None:
+    with httpx2.stream("POST", url + CHAT_PATH, json=STREAM, timeout=60) as response:
+        assert any('"content":"x' in line for line in response.iter_lines())
+        assert slow.engine.num_running == 1
 
 
 @pytest.mark.parametrize("body", [CHAT, STREAM, {**STREAM, "n": 3}])
@@ -76,10 +72,10 @@ def test_a_client_that_never_reads_is_cut_off() -> None:
         client.connect((address.host, address.port or 80))
         client.sendall(raw_post(CHAT_PATH, STREAM))
         assert eventually(lambda: len(house.engine.requests) == 1)
-        assert eventually(lambda: house.engine.num_running == 0, within_s=30)
-        assert eventually(lambda: house.worker.num_under_way == 0, within_s=30)
+        assert eventually(lambda: house.engine.num_running == 0)
+        assert eventually(lambda: house.worker.num_under_way == 0)
         # what it has not taken is not kept for it either
-        assert eventually(lambda: house.num_connections == 0, within_s=30)
+        assert eventually(lambda: house.num_connections == 0)
 
 
 def test_a_reply_that_cannot_be_sent_is_given_up(slow: House) -> None:
@@ -119,29 +115,29 @@ def test_many_clients_are_served_at_once(slow: House, url: str) -> None:
     texts: list[str] = []
 
     def ask(max_tokens: int) -> None:
-        reply = httpx2.post(url + CHAT_PATH, json={**CHAT, "max_tokens": max_tokens}, timeout=20)
+        reply = httpx2.post(url + CHAT_PATH, json={**CHAT, "max_tokens": max_tokens}, timeout=60)
         texts.append(reply.json()["choices"][0]["message"]["content"])
 
     clients = [threading.Thread(target=ask, args=(20 + index,)) for index in range(16)]
     for client in clients:
         client.start()
     for client in clients:
-        client.join(20)
+        client.join(60)
     assert sorted(map(len, texts)) == list(range(20, 36))
 
 
 def test_what_runs_is_counted_for_prometheus(slow: House, url: str) -> None:
     def page() -> str:
-        return httpx2.get(url + "/metrics", timeout=10).text
+        return httpx2.get(url + "/metrics", timeout=60).text
 
-    with httpx2.stream("POST", url + CHAT_PATH, json=STREAM, timeout=10) as response:
+    with httpx2.stream("POST", url + CHAT_PATH, json=STREAM, timeout=60) as response:
         lines = response.iter_lines()
         next(lines)
         assert "cimiento_generation_num_requests_running 1.0" in page()
         assert "cimiento_generation_kv_cache_usage_perc 0.25" in page()
     assert eventually(lambda: "cimiento_generation_num_requests_running 0.0" in page())
-    httpx2.post(url + CHAT_PATH, json={**CHAT, "max_tokens": 4}, timeout=10)
-    httpx2.post(url + CHAT_PATH, json={}, timeout=10)
+    httpx2.post(url + CHAT_PATH, json={**CHAT, "max_tokens": 4}, timeout=60)
+    httpx2.post(url + CHAT_PATH, json={}, timeout=60)
     counted = page()
     for line in (
         'cimiento_generation_request_success_total{finished_reason="length"} 1.0',
@@ -156,7 +152,7 @@ def test_a_reply_that_cannot_be_finished_says_so_as_the_worker_closes(slow: Hous
     lines: list[str] = []
 
     def ask(url: str) -> None:
-        with httpx2.stream("POST", url + CHAT_PATH, json=STREAM, timeout=20) as response:
+        with httpx2.stream("POST", url + CHAT_PATH, json=STREAM, timeout=60) as response:
             lines.extend(line for line in response.iter_lines() if line)
 
     with slow.running() as url:
@@ -164,7 +160,7 @@ def test_a_reply_that_cannot_be_finished_says_so_as_the_worker_closes(slow: Hous
         client.start()
         assert eventually(lambda: slow.engine.num_computed > 3)
         slow.worker.close()
-        client.join(10)
+        client.join(60)
     assert lines[-1] == "data: [DONE]"
     assert json.loads(lines[-2].removeprefix("data: "))["error"]["code"] == "shutting_down"
 

@@ -22,7 +22,7 @@ from tests.fakes_engine import FakeEngine, FakeServed
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
 
 
-def eventually(holds: Callable[[], bool], *, within_s: float = 10.0) -> bool:
+def eventually(holds: Callable[[], bool], *, within_s: float = 60.0) -> bool:
     """Whether something comes to hold."""
     deadline = time.monotonic() + within_s
     while not holds():
@@ -85,7 +85,7 @@ class House:
                 yield f"http://127.0.0.1:{listener.getsockname()[1]}"
             finally:
                 server.should_exit = True
-                thread.join(20)
+                thread.join(60)
 
 
 def events_of(response: httpx2.Response) -> list[Any]:
@@ -97,7 +97,7 @@ def events_of(response: httpx2.Response) -> list[Any]:
 def connect(url: str) -> socket.socket:
     """A plain connection."""
     address = httpx2.URL(url)
-    return socket.create_connection((address.host, address.port or 80), timeout=10)
+    return socket.create_connection((address.host, address.port or 80), timeout=60)
 
 
 def raw_post(path: str, fields: object) -> bytes:

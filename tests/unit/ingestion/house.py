@@ -36,8 +36,9 @@ from tests.fakes import FakeEmbedder
 
 EVERYTHING = Access.to_everything()
 LIMITS = ParseLimits(
-    timeout_s=20.0,
-    page_timeout_s=20.0,
+    # longer than `until` waits; a machine that is busy must not look like a file that stalls
+    timeout_s=120.0,
+    page_timeout_s=120.0,
     memory_bytes=4 << 30,
     max_text_chars=1_000_000,
     max_pages=100,

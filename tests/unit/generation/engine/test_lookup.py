@@ -121,12 +121,12 @@ def test_token_by_token_and_all_at_once_propose_the_same(
 
 def test_a_long_history_costs_no_more_a_token_than_a_short_one() -> None:
     index = LookupIndex(list(range(100_000)))
-    start = time.perf_counter()
+    start = time.thread_time()
     for token in range(2000):
         index.append(token % 50)
         index.propose(7)
 
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1
 
 
 def test_a_budget_begins_with_a_few_and_grows_while_guesses_hold() -> None:

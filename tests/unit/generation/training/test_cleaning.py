@@ -35,9 +35,9 @@ def test_encoded_data_is_cut_out_of_a_text() -> None:
 
 
 def test_marks_without_end_on_one_letter_do_not_take_for_ever() -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     text = clean("a" + "\u0301\u0323" * 50_000)
-    assert time.perf_counter() - began < 2  # normalising all of them takes seven seconds
+    assert time.thread_time() - began < 2  # normalising all of them takes seven seconds
     assert len(text) < 40
 
 

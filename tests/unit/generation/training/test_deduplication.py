@@ -51,8 +51,8 @@ def test_work_grows_with_the_text_and_not_with_its_square() -> None:
     """Thousands of look-alikes, the worst case for comparing each with all."""
     known = Deduplicator()
     texts = [f"{n} " + "the same template over and over " * 8 for n in range(2000)]
-    began = time.perf_counter()
+    began = time.thread_time()
     verdicts = [known.judge(text) for text in texts]
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5
     assert verdicts[0] == "new"
     assert verdicts.count("near") > 1900
