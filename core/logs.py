@@ -14,9 +14,9 @@ REDACTED: Final = "[redacted]"
 _SECRET_FIELDS: Final = re.compile(
     r"(^|_)(password|passwd|secret|token|authorization|cookie|api_key|verifier)$", re.IGNORECASE
 )
-# keys, what follows "Bearer", tokens in addresses, session cookies
+# keys, secrets of webhooks, what follows "Bearer", tokens in addresses, session cookies
 _SECRETS: Final = re.compile(
-    r"cim_[\w-]{16,}|(?<=Bearer )\S+|(?<=[?&]token=)[\w-]+|(?<=[?&]code=)[^&\s]+"
+    r"cim_[\w-]{16,}|whsec_[\w+/=-]+|(?<=Bearer )\S+|(?<=[?&]token=)[\w-]+|(?<=[?&]code=)[^&\s]+"
     r"|(?<=cimiento_session=)[\w-]+|(?<=__Host-cimiento=)[\w-]+",
     re.IGNORECASE,
 )

@@ -1,14 +1,16 @@
 """Nobody gets in without a key or a session, and no other site gets in through a browser."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from app.edge import allowed_hosts
 from app.rules import PUBLIC_PATHS
@@ -90,6 +92,32 @@ def test_no_secret_is_stored(house: House) -> None:
     assert len(stored) >= 3
     for secret in (token, house.key, *browser.cookies.values()):
         assert all(secret not in row for row in stored)
+
+
+def test_time_tells_of_a_hash_and_never_of_a_secret(still_house: House) -> None:
+    """Whoever guesses cannot choose what the database compares: it is shown the hash of a guess,
+    in the same statement for good ones and for bad ones."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    credentials, engine = still_house.services.credentials, still_house.services.database.engine
+    secrets = (still_house.key, still_house.key[:-1] + "~", "cim_", "")
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        for find in (credentials.find_key, credentials.find_session):
+            first = []
+            for secret in secrets:
+                asked.clear()
+                find(secret)
+                looked_up, parameters = next(each for each in asked if "WHERE" in each[0])
+                first.append(looked_up)
+                assert hashlib.sha256(secret.encode()).hexdigest() in parameters
+                assert not secret or secret not in str(asked)
+            assert len(set(first)) == 1
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 # ---- sign-in links ---------------------------------------------------------------------------

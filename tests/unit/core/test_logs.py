@@ -47,6 +47,7 @@ def test_lines_below_the_level_are_not_written(monkeypatch: pytest.MonkeyPatch) 
         ({"detail": "key cim_0123456789abcdefABCDEF-_ was refused"}, "cim_0123"),
         ({"headers": {"Authorization": "Bearer s3cr3t"}}, "s3cr3t"),
         ({"headers": ["cookie: cimiento_session=s3cr3t; a=b"]}, "s3cr3t"),
+        ({"detail": "signed with whsec_s3cr3t+/s3cr3t="}, "s3cr3t"),
         ({"password": "s3cr3t"}, "s3cr3t"),
         ({"client_secret": "s3cr3t"}, "s3cr3t"),
     ],
