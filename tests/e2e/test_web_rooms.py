@@ -301,23 +301,40 @@ def check_with_axe(page: Page, name: str) -> None:
 # ---- long lists --------------------------------------------------------------------------------
 
 
-def test_five_hundred_turns_are_drawn_a_few_at_a_time(page: Page) -> None:
-    turns = [turn(number) for number in range(500)]
-    whole = {
-        "id": "cnv_long",
-        "title": "Long",
-        "created_at": "2026-01-01T00:00:00Z",
-        "updated_at": "2026-01-01T00:00:00Z",
-        "turns": turns,
-    }
+def go_to_conversation(page: Page, turns: list[dict[str, Any]]) -> None:
+    """A conversation of these turns, at its end."""
+    whole = {"id": "cnv_long", "title": "Long", "turns": turns}
+    whole |= dict.fromkeys(("created_at", "updated_at"), "2026-01-01T00:00:00Z")
     page.route("**/v1/conversations/cnv_long", lambda route: route.fulfill(json=whole))
     page.goto("/chat/cnv_long")
-    expect(page.get_by_role("heading", name="Question 499")).to_be_in_viewport()
+    expect(page.get_by_role("heading", name=turns[-1]["question"])).to_be_in_viewport()
+
+
+def test_five_hundred_turns_are_drawn_a_few_at_a_time(page: Page) -> None:
+    go_to_conversation(page, [turn(number) for number in range(500)])
     assert page.locator(".exchange").count() < 30
     page.locator(".thread").evaluate("(element) => element.scrollTo(0, 0)")
     first = page.get_by_role("heading", name="You asked: Question 0", exact=True)
     expect(first).to_be_in_viewport()
     assert page.locator(".exchange").count() < 30
+
+
+def test_focus_goes_back_to_a_number_that_was_drawn_anew(page: Page, library: Service) -> None:
+    answer = library.ask(HUG)
+    cited = {key: answer[key] for key in ("answer", "sentences", "citations")}
+    go_to_conversation(page, [*(turn(number) for number in range(50)), turn(50) | cited])
+    chip = page.locator("button.chip").first
+    chip.click()
+    source = page.get_by_role("region", name="Source", exact=True)
+    expect(source.locator("blockquote")).to_contain_text("Timothy Crosley")
+    thread = page.locator(".thread")
+    thread.evaluate("(element) => element.scrollTo(0, 0)")
+    expect(chip).to_have_count(0)
+    thread.evaluate("(element) => element.scrollTo(0, element.scrollHeight)")
+    expect(chip).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(source).to_have_count(0)
+    expect(chip).to_be_focused()
 
 
 def turn(number: int) -> dict[str, Any]:

@@ -84,7 +84,9 @@ export function stepEvidence(by: number): void {
 }
 
 export function closeEvidence(): void {
-  const open = openEvidence.get();
+  const opener = openEvidence.get()?.opener;
+  // an answer is drawn anew when it has been stored: then the number that is marked stands for the old one
+  const back = opener?.isConnected ? opener : document.querySelector(".exchange .chip[aria-current]");
   openEvidence.set(null);
-  if (open?.opener instanceof HTMLElement && open.opener.isConnected) open.opener.focus();
+  if (back instanceof HTMLElement) back.focus();
 }
