@@ -18,7 +18,7 @@ WITH_NODE := PATH="$(abspath $(BIN)):$$PATH"
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help serve setup web web-types check check-types check-python check-web test test-unit test-e2e lock clean
+.PHONY: help serve setup web web-types check check-types check-python check-web test test-unit test-e2e pictures lock clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -110,6 +110,11 @@ test-unit: $(VENV)/.installed-dev web ## The fast tests: no weights, no network
 test-e2e: $(VENV)/.installed-dev web ## The whole service over real weights
 	@$(BIN)/cimiento models pull
 	$(BIN)/pytest tests/e2e
+
+pictures: $(VENV)/.installed-dev web ## Make the pictures of README and docs anew, from what the browser tests see
+	@$(BIN)/cimiento models pull
+	$(BIN)/pytest tests/e2e/test_web_pages.py tests/e2e/test_web_rooms.py -k "barrier or narrow or language"
+	$(BIN)/python -m tests.e2e.pictures
 
 lock: ## Resolve the dependencies again (needs uv)
 	uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-package torch \

@@ -13,6 +13,7 @@ PAGE_PATHS: Final = (
     *("/documents", "/documents/{document_id}", "/collections", "/collections/{name}"),
     *("/account", "/people", "/groups", "/audit", "/operations"),
     *("/evaluations", "/evaluations/{evaluation_id}", "/prompts", "/prompts/{reference}"),
+    "/examples",
 )
 # Every route that answers strangers. A route that is not named here asks for credentials,
 # whoever wrote it: the application applies `app.access.authenticate` to all of its routes.

@@ -42,8 +42,11 @@ OUTDATED: Final = re.compile(r"(_old|_v\d+|_refactor(ed)?)$|(?<=[a-z])(Old|V\d+|
 VAGUE_CLASS: Final = re.compile(r"(Managers?|Helpers?|Utils?|Base)$")
 VAGUE_MODULE: Final = re.compile(r"(^|_)(managers?|helpers?|utils?)$")
 SETTING: Final = re.compile(r"\bCIMIENTO_[A-Z][A-Z0-9_]*")
-DOCS_PATH: Final = re.compile(r"\bdocs/(?:how-to|reference|decisions)/[\w./-]+\.md\b")
-LINK: Final = re.compile(r"\]\(([^)#\s]+\.md)(?:#[^)]*)?\)")
+DOCS_PATH: Final = re.compile(
+    r"\bdocs/(?:how-to|reference|decisions|images)/[\w./-]+\.(?:md|webp)\b"
+)
+LINK: Final = re.compile(r"\]\(([^)#\s]+\.(?:md|webp))(?:#[^)]*)?\)")
+MAX_PICTURES_BYTES: Final = 1_000_000
 # In two parts each, so that this file does not name them itself.
 REGISTRY_HOSTS: Final = tuple(
     name + domain
@@ -320,6 +323,15 @@ def test_every_page_that_is_named_exists() -> None:
         if "://" not in name and not (ROOT / file).parent.joinpath(name).is_file()
     ]
     fail_with(missing, "correct the path, or write the page")
+
+
+def test_pictures_are_small_and_shown_somewhere() -> None:
+    pictures = list((ROOT / "docs" / "images").iterdir())
+    pages = "".join(text for file, text in text_files().items() if file.endswith(".md"))
+    unseen = [path.name for path in pictures if f"images/{path.name}" not in pages]
+    fail_with(unseen, "show it, or take it out of tests/e2e/pictures.py and run 'make pictures'")
+    num_bytes = sum(path.stat().st_size for path in pictures)
+    assert num_bytes < MAX_PICTURES_BYTES, f"the pictures have {num_bytes} bytes: make fewer"
 
 
 def test_the_image_is_built_from_every_package() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import NEEDS_CHROMIUM, WAIT_MS, screenshot
+from tests.e2e.browser import NEEDS_CHROMIUM, WAIT_MS, answer_of, ask, screenshot
 
 pytestmark = [pytest.mark.weights, NEEDS_CHROMIUM]
 
@@ -81,6 +81,24 @@ def test_a_prompt_is_previewed_changed_compared_and_used(page: Page) -> None:
     expect(prompt).to_have_value("brief@1")
     answered.get_by_role("button", name="Back to the one before").click()
     expect(prompt).to_have_value("")
+
+
+def test_a_good_answer_is_shown_to_the_model_until_it_is_taken_away(page: Page) -> None:
+    page.goto("/")
+    ask(page, "By whom was Hug created?")
+    answer_of(page, "Timothy Crosley")
+    page.get_by_role("button", name="Good answer").click()
+    page.goto("/examples")
+    example = page.locator(".example", has_text="By whom was Hug created?")
+    example.get_by_role("button", name="Show it to the model").click()
+    expect(example).to_have_count(0)
+    which = page.get_by_role("combobox", name="Which examples")
+    which.select_option("In use")
+    example.get_by_role("button", name="Take it away").click()
+    expect(example).to_have_count(0)
+    which.select_option("Never shown")
+    kept = page.locator(".example", has_text="Its words were not kept")
+    expect(kept.first.get_by_role("button", name="Show it to the model")).to_be_visible()
 
 
 TEMPLATE = """\

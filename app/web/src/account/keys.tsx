@@ -22,7 +22,10 @@ const SCOPES = {
   write: "scopeWrite",
   manage: "scopeManage",
   people: "scopePeople",
-} as const satisfies Partial<Record<Scope, string>>;
+  metrics: "scopeMetrics",
+} as const satisfies Record<Scope, string>;
+// what they give is everybody's
+const OF_OWNERS: readonly Scope[] = ["people", "metrics"];
 const LIFETIMES = ["30", "90", "365", "0"] as const;
 // what most programs are for: to search and to ask
 const USUAL: readonly Scope[] = ["read", "ask"];
@@ -118,7 +121,7 @@ function NewKey({ who, onMade, onCancel }: { who: Me; onMade: (key: KeyMade) => 
   const [where, setWhere] = useState("");
   const [days, setDays] = useState<(typeof LIFETIMES)[number]>("365");
   const [isOfService, setOfService] = useState(false);
-  const offered = (Object.keys(SCOPES) as (keyof typeof SCOPES)[]).filter((each) => each !== "people" || who.is_owner);
+  const offered = (Object.keys(SCOPES) as (keyof typeof SCOPES)[]).filter((each) => who.is_owner || !OF_OWNERS.includes(each));
   const make = async (): Promise<void> => {
     onMade(
       await call("post", "/v1/keys", {

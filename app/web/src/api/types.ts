@@ -18,6 +18,7 @@ export type Document = Schemas["DocumentOut"];
 export type DocumentText = Schemas["TextOut"];
 export type Evaluation = Schemas["EvaluationOut"];
 export type EvaluationReport = Schemas["ReportOut"];
+export type Example = Schemas["ExampleOut"];
 export type Grant = Schemas["GrantOut"];
 export type Group = Schemas["GroupOut"];
 export type Invitation = Schemas["InvitationOut"];

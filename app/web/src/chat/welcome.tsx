@@ -36,7 +36,7 @@ export function Welcome({ onAsk }: Props): ReactNode {
         listed.state === "ready" && (
           <>
             <p className="quiet small">{count("documentsHere", numDocuments)}</p>
-            <FirstQuestions offered={firstQuestions(listed.items, chosen)} onAsk={onAsk} />
+            <FirstQuestions offered={offeredBy(listed.items, chosen)} onAsk={onAsk} />
           </>
         )
       )}
@@ -44,14 +44,15 @@ export function Welcome({ onAsk }: Props): ReactNode {
   );
 }
 
-function FirstQuestions({ offered, onAsk }: { offered: readonly string[] } & Props): ReactNode {
+/** Without `onAsk` they are only shown. */
+export function FirstQuestions({ offered, onAsk }: { offered: readonly string[] } & Partial<Props>): ReactNode {
   const t = useWords();
   if (!offered.length) return null;
   return (
     <ul className="first-questions" aria-label={t("firstQuestions")}>
       {offered.map((question) => (
         <li key={question}>
-          <button type="button" onClick={() => onAsk(question)}>
+          <button type="button" disabled={!onAsk} onClick={() => onAsk?.(question)}>
             {question}
           </button>
         </li>
@@ -60,10 +61,13 @@ function FirstQuestions({ offered, onAsk }: { offered: readonly string[] } & Pro
   );
 }
 
-/** What the collections that are asked about offer, some of each, the first of each first. */
-export function firstQuestions(collections: readonly Collection[], chosen: Scope): string[] {
+function offeredBy(collections: readonly Collection[], chosen: Scope): string[] {
   const asked = collections.filter(({ name }) => chosen.kind === "everything" || (chosen.kind === "collection" && chosen.name === name));
-  const lists = asked.map(({ settings }) => settings.first_questions ?? []);
+  return firstQuestions(asked.map(({ settings }) => settings.first_questions ?? []));
+}
+
+/** What is offered of these lists: some of each, the first of each first. */
+export function firstQuestions(lists: readonly (readonly string[])[]): string[] {
   const longest = Math.max(0, ...lists.map((list) => list.length));
   const inTurn = Array.from({ length: longest }, (_, at) => lists.map((list) => list[at])).flat();
   return [...new Set(inTurn.filter((question) => question !== undefined))].slice(0, MAX_OFFERED);

@@ -3,6 +3,7 @@
 import { type ReactNode, useState } from "react";
 import { call } from "../api/client";
 import type { Collection } from "../api/types";
+import { FirstQuestions, firstQuestions } from "../chat/welcome";
 import { languageName } from "../i18n/format";
 import { count, useWords } from "../i18n/language";
 import { attempt } from "../lib/attempt";
@@ -82,9 +83,13 @@ function Describe({ item, onClose, onChanged }: { item: Collection; onClose: () 
   const t = useWords();
   const [description, setDescription] = useState(item.description);
   const [questions, setQuestions] = useState((item.settings.first_questions ?? []).join("\n"));
+  const lines = questions
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean);
+  const offered = firstQuestions([lines]);
   const save = async (): Promise<void> => {
-    const lines = questions.split("\n").map((line) => line.trim());
-    const body = { description, settings: { first_questions: lines.filter(Boolean) } };
+    const body = { description, settings: { first_questions: lines } };
     await call("patch", "/v1/collections/{name}", { params: { name: item.name }, body });
     onClose();
     onChanged();
@@ -93,6 +98,12 @@ function Describe({ item, onClose, onChanged }: { item: Collection; onClose: () 
     <Form action={t("save")} onSend={save} onCancel={onClose}>
       <Area label={t("description")} rows={3} maxLength={4000} value={description} onValue={setDescription} />
       <Area label={t("firstQuestions")} hint={t("firstQuestionsHint")} rows={4} value={questions} onValue={setQuestions} />
+      {offered.length > 0 && (
+        <div className="field">
+          {t("firstQuestionsShown")}
+          <FirstQuestions offered={offered} />
+        </div>
+      )}
     </Form>
   );
 }

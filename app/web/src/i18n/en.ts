@@ -141,6 +141,7 @@ export const en = {
   sharedMissing: "There is no such answer, or it quotes documents that you may not see.",
   askOwn: "Ask a question of your own",
   firstQuestions: "Good first questions",
+  firstQuestionsShown: "As they are shown",
   firstQuestionsHint: "One a line, six at most: whoever opens a new conversation is offered them.",
   copy: "Copy",
   copied: "Copied",

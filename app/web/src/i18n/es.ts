@@ -144,6 +144,7 @@ export const es: Record<Key, string> = {
   sharedMissing: "No existe esa respuesta, o cita documentos que no puedes ver.",
   askOwn: "Hacer una pregunta propia",
   firstQuestions: "Buenas primeras preguntas",
+  firstQuestionsShown: "Así se muestran",
   firstQuestionsHint: "Una por línea, seis como mucho: se ofrecen a quien abre una conversación nueva.",
   copy: "Copiar",
   copied: "Copiado",

@@ -1,11 +1,11 @@
 // Numbers, sizes and dates as the reader's language writes them.
 
-import { language } from "./language";
+import { locale } from "./language";
 
 export function sizeText(bytes: number): string {
   const [value, unit] =
     bytes < 1e6 ? [Math.max(bytes / 1e3, 0.1), "kilobyte"] : bytes < 1e9 ? [bytes / 1e6, "megabyte"] : [bytes / 1e9, "gigabyte"];
-  return new Intl.NumberFormat(language.get(), {
+  return new Intl.NumberFormat(locale(), {
     style: "unit",
     unit,
     unitDisplay: "short",
@@ -14,30 +14,30 @@ export function sizeText(bytes: number): string {
 }
 
 export function numberText(value: number): string {
-  return new Intl.NumberFormat(language.get()).format(value);
+  return new Intl.NumberFormat(locale()).format(value);
 }
 
 export function secondsText(ms: number): string {
   const digits = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
-  return new Intl.NumberFormat(language.get(), digits).format(ms / 1000);
+  return new Intl.NumberFormat(locale(), digits).format(ms / 1000);
 }
 
 export function percentText(share: number): string {
-  return new Intl.NumberFormat(language.get(), { style: "percent", maximumFractionDigits: 0 }).format(share);
+  return new Intl.NumberFormat(locale(), { style: "percent", maximumFractionDigits: 0 }).format(share);
 }
 
 export function dateText(moment: string): string {
-  return new Intl.DateTimeFormat(language.get(), { dateStyle: "medium" }).format(new Date(moment));
+  return new Intl.DateTimeFormat(locale(), { dateStyle: "medium" }).format(new Date(moment));
 }
 
 export function momentText(moment: string): string {
-  return new Intl.DateTimeFormat(language.get(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(moment));
+  return new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(new Date(moment));
 }
 
 /** The English name of a language code in the reader's own language: "es" is "Spanish". */
 export function languageName(code: string): string {
   try {
-    return new Intl.DisplayNames([language.get()], { type: "language" }).of(code) ?? code;
+    return new Intl.DisplayNames([locale()], { type: "language" }).of(code) ?? code;
   } catch {
     return code;
   }

@@ -36,6 +36,13 @@ function wantedByBrowser(): string[] {
   return typeof navigator === "undefined" ? [] : navigator.languages.map((name) => name.slice(0, 2));
 }
 
+/** The language in use as it is written where the reader is, such as British English. */
+export function locale(): string {
+  const name = language.get();
+  const known = typeof navigator === "undefined" ? [] : navigator.languages;
+  return known.find((each) => each.slice(0, 2) === name) ?? name;
+}
+
 export function chooseLanguage(name: Language): void {
   remember("local", "language", name);
   language.set(name);
@@ -49,7 +56,7 @@ export function vocabulary<const S extends Strings>(words: S, translated: Record
   const count = (what: string, n: number): string => {
     const name = language.get();
     const form = new Intl.PluralRules(name).select(n) === "one" ? "one" : "other";
-    return fill(strings[name][`${what}_${form}`] ?? what, { n: new Intl.NumberFormat(name).format(n) });
+    return fill(strings[name][`${what}_${form}`] ?? what, { n: new Intl.NumberFormat(locale()).format(n) });
   };
   const useWords = (): typeof translate => {
     useStore(language);

@@ -69,6 +69,7 @@ export const people = vocabulary(
     scopeWrite: "Add and delete documents",
     scopeManage: "Manage collections, prompts and evaluations",
     scopePeople: "Look after people",
+    scopeMetrics: "Read the figures for Prometheus (/metrics)",
     // people
     people: "People",
     peopleLead: "Who may sign in. Somebody new sees nothing until a collection is shared with them.",
@@ -223,6 +224,7 @@ export const people = vocabulary(
     scopeWrite: "Añadir y eliminar documentos",
     scopeManage: "Gestionar colecciones, plantillas y evaluaciones",
     scopePeople: "Ocuparse de las personas",
+    scopeMetrics: "Leer las cifras para Prometheus (/metrics)",
     people: "Personas",
     peopleLead: "Quién puede entrar. Alguien nuevo no ve nada hasta que se comparte una colección.",
     invite: "Invitar a alguien",

@@ -20,6 +20,7 @@ const ROUTES: Route[] = [
   { name: "evaluation", id: "evl_1" },
   { name: "prompts" },
   { name: "prompt", reference: "few_shot@1" },
+  { name: "examples" },
   { name: "operations" },
 ];
 

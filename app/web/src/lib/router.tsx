@@ -18,6 +18,7 @@ export type Route =
   | { name: "evaluation"; id: string }
   | { name: "prompts" }
   | { name: "prompt"; reference: string }
+  | { name: "examples" }
   | { name: "operations" }
   | { name: "sign-in"; token: string; problem: string }
   | { name: "missing" };
@@ -44,6 +45,7 @@ export function parseRoute(path: string, search: string): Route {
     case "people":
     case "groups":
     case "audit":
+    case "examples":
     case "operations":
       return { name: id === undefined ? room : "missing" };
     case "evaluations":
@@ -86,6 +88,7 @@ export function hrefOf(route: Route): string {
     case "collections":
     case "evaluations":
     case "prompts":
+    case "examples":
     case "operations":
     case "account":
     case "people":

@@ -127,7 +127,7 @@ function Figures({ report }: { report: EvaluationReport }): ReactNode {
               label={measureText(name)}
               value={SIGNED.has(name) ? (value + 1) / 2 : value}
               range={SIGNED.has(name) ? [(low + 1) / 2, (high + 1) / 2] : [low, high]}
-              text={t("range", { value: said(value), low: said(low), high: said(high), n: numberText(n) })}
+              text={t("range", { value: said(value), low: said(low), high: said(high), of: words.count("questions", n) })}
             />
           );
         })}

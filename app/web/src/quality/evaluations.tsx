@@ -9,6 +9,7 @@ import { useWords } from "../i18n/language";
 import { measureText, quality as words } from "../i18n/quality";
 import { Link, navigate } from "../lib/router";
 import { useLoaded, useWatched } from "../lib/use";
+import { useOwnsService } from "../shell/session";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { Choice, Field, Form } from "../ui/form";
@@ -21,8 +22,10 @@ const EVERY_MS = 2000;
 const SHOWN = ["right", "recall_5", "refusal_f1"] as const;
 const COUNTS = ["10", "25", "50", "100"] as const;
 
-export function QualityTabs({ here }: { here: "evaluations" | "prompts" }): ReactNode {
+export function QualityTabs({ here }: { here: "evaluations" | "prompts" | "examples" }): ReactNode {
   const t = words.useWords();
+  // they show what others asked
+  const mayReview = useOwnsService();
   return (
     <Tabs
       label={t("quality")}
@@ -30,6 +33,7 @@ export function QualityTabs({ here }: { here: "evaluations" | "prompts" }): Reac
       tabs={[
         [{ name: "evaluations" }, t("evaluations")],
         [{ name: "prompts" }, t("prompts")],
+        ...(mayReview ? [[{ name: "examples" }, t("examples")] as const] : []),
       ]}
     />
   );

@@ -16,6 +16,7 @@ const AccountPage = lazy(async () => ({ default: (await import("../account/page"
 const AnswerPage = lazy(async () => ({ default: (await import("../chat/answer-page")).AnswerPage }));
 const AuditPage = lazy(async () => ({ default: (await import("../people/audit")).AuditPage }));
 const CollectionPage = lazy(async () => ({ default: (await import("../collections/collection-page")).CollectionPage }));
+const ExamplesPage = lazy(async () => ({ default: (await import("../quality/examples")).ExamplesPage }));
 const GroupsPage = lazy(async () => ({ default: (await import("../people/groups")).GroupsPage }));
 const EvaluationPage = lazy(async () => ({ default: (await import("../quality/evaluation")).EvaluationPage }));
 const EvaluationsPage = lazy(async () => ({ default: (await import("../quality/evaluations")).EvaluationsPage }));
@@ -52,6 +53,8 @@ function roomOf(route: Route): ReactNode {
       return <PromptsPage />;
     case "prompt":
       return <PromptPage reference={route.reference} />;
+    case "examples":
+      return <ExamplesPage />;
     case "operations":
       return <OperationsPage />;
     case "account":
@@ -95,6 +98,7 @@ function useTitle(route: Route): void {
     evaluation: t("quality"),
     prompts: t("quality"),
     prompt: route.name === "prompt" ? route.reference : "",
+    examples: t("quality"),
     operations: t("operations"),
     account: t("account"),
     people: t("people"),

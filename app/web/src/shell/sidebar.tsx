@@ -24,7 +24,7 @@ const QUALITY: RoomLink = {
   icon: "chart",
   label: "quality",
   to: { name: "evaluations" },
-  names: ["evaluations", "evaluation", "prompts", "prompt"],
+  names: ["evaluations", "evaluation", "prompts", "prompt", "examples"],
 };
 const ROOMS_OF_OWNERS: readonly RoomLink[] = [
   { icon: "gauge", label: "operations", to: { name: "operations" }, names: ["operations"] },
