@@ -8,7 +8,6 @@ their sentence is quoted. Where even the best evidence is unlikely to answer, th
 before it writes.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,7 +16,7 @@ from typing import Final, Self
 from core.types import Passage
 from generation.best_of import choose_draft
 from generation.citations import CheckedText, check_text
-from generation.confidence import BUILT_IN, Calibration
+from generation.confidence import BUILT_IN, Calibration, Reading
 from generation.context import Budget, Context, build_context
 from generation.drafting import Unsupported, draft_checked, is_worth_showing
 from generation.evidence import Evidence, EvidenceRanker
@@ -111,7 +110,8 @@ def answer(
     writing = _Writing(question, generator, options, cancelled)
     evidence = ranker.rank(question, passages[: options.max_passages])
     confidence = options.calibration.confidence(question, passages, evidence)
-    if not evidence or confidence < options.min_confidence:
+    # a model that was trained to read may find what the evidence alone does not show
+    if not evidence or (confidence < options.min_confidence and not options.reads):
         yield Finished(writing.refusal(passages, confidence))
         return
 
@@ -119,11 +119,16 @@ def answer(
     context = writing.build_context(passages, quote=quote)
     writing.check_can_weigh(context)
     if options.reads:
-        confidence *= writing.chance_to_answer(context)
+        reply = writing.read(context, evidence)
+        if cancelled():
+            yield Cancelled()
+            return
+        reading = writing.judge_reply(context, reply, confidence)
+        confidence = options.calibration.reading.chance(reading)
         if confidence < options.min_confidence:
             yield Finished(writing.refusal(passages, confidence))
             return
-        found = find_reply(writing.read(context, evidence), evidence)
+        found = find_reply(reply, evidence)
         if found is not None:
             quote, evidence = found.text, found.evidence
             context = writing.build_context(passages, quote=quote)
@@ -202,16 +207,10 @@ class _Writing:
                 )
             )
 
-    def chance_to_answer(self, context: Context) -> float:
-        """Probability, 0 to 1, that a model which was trained to read finds an answer."""
-        refusal = REFUSALS[self._language]
-        (log_likelihood,) = self._generator.score(context.messages, [refusal])
-        return -math.expm1(min(0.0, log_likelihood))
-
     def read(self, context: Context, evidence: Sequence[Evidence]) -> str:
         """The words of the evidence that the model says answer.
 
-        It can write nothing else, so not that there is no answer: its doubt was asked for before.
+        It can write nothing else, so not that there is no answer: its doubt is asked for apart.
         """
         return "".join(
             self._count(
@@ -224,6 +223,12 @@ class _Writing:
                 )
             )
         )
+
+    def judge_reply(self, context: Context, reply: str, confidence: float) -> Reading:
+        """How likely the model finds its reply, and that nothing answers."""
+        texts = [REFUSALS[self._language], reply]
+        refusal, likelihood = self._generator.score(context.messages, texts)
+        return Reading(confidence, refusal, likelihood)
 
     @property
     def _draft_sampling(self) -> Sampling:

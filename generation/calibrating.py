@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from generation.confidence import Weights
+from generation.confidence import Reading, ReadingWeights, Weights
 from generation.question_fit import QuestionFit
 
 Floats = npt.NDArray[np.float64]
@@ -41,10 +41,7 @@ def fit_weights(cases: Sequence[Case]) -> Weights:
 def cross_validate(cases: Sequence[Case], *, seed: int) -> Floats:
     """The chance of each case by weights that were fitted without its group -> (N,)."""
     inputs, labels, counted = _inputs(cases), _labels(cases), _weights(cases)
-    groups = sorted({case.group for case in cases})
-    order = np.random.default_rng(seed).permutation(len(groups))
-    fold_of = {groups[index]: place % _NUM_FOLDS for place, index in enumerate(order)}
-    folds = np.array([fold_of[case.group] for case in cases])
+    folds = _folds([case.group for case in cases], seed=seed)
     chances = np.zeros(len(cases))
     for fold in sorted(set(folds.tolist())):
         held_out = folds == fold
@@ -79,11 +76,40 @@ class RiskCoverage:
         return list(zip(self.coverage[drawn].tolist(), self.risk[drawn].tolist(), strict=True))
 
 
+def fit_reading(readings: Sequence[Reading], right: Booleans) -> ReadingWeights:
+    """How the confidence and a reader's likelihoods are weighed. Needs right and wrong readings."""
+    inputs = np.array([reading.values for reading in readings])  # (N, 3)
+    intercept, slopes = _solve(inputs, right.astype(np.float64), np.ones(len(inputs)))
+    return ReadingWeights(intercept, *slopes.tolist())
+
+
+def cross_validate_reading(
+    readings: Sequence[Reading], right: Booleans, groups: Sequence[str], *, seed: int
+) -> Floats:
+    """The chance of each reading by weights that were fitted without its group -> (N,)."""
+    folds = _folds(groups, seed=seed)
+    chances = np.zeros(len(readings))
+    for fold in sorted(set(folds.tolist())):
+        kept = np.flatnonzero(folds != fold).tolist()
+        weights = fit_reading([readings[row] for row in kept], right[kept])
+        for row in np.flatnonzero(folds == fold).tolist():
+            chances[row] = weights.chance(readings[row])
+    return chances
+
+
 def risk_coverage(scores: Floats, right: Booleans) -> RiskCoverage:
     """The curve of any score that is higher where an answer is more likely right."""
     ordered = right[np.argsort(-scores, kind="stable")]
     answered = np.arange(1, len(ordered) + 1)
     return RiskCoverage(answered / len(ordered), np.cumsum(~ordered) / answered)
+
+
+def _folds(groups: Sequence[str], *, seed: int) -> npt.NDArray[np.int64]:
+    """The fold of each, the same for all of a group -> (N,)."""
+    names = sorted(set(groups))
+    order = np.random.default_rng(seed).permutation(len(names))
+    fold_of = {names[index]: place % _NUM_FOLDS for place, index in enumerate(order)}
+    return np.array([fold_of[group] for group in groups])
 
 
 def _inputs(cases: Sequence[Case]) -> Floats:
@@ -99,14 +125,21 @@ def _weights(cases: Sequence[Case]) -> Floats:
 
 
 def _fit(inputs: Floats, labels: Floats, counted: Floats) -> Weights:
+    intercept, slopes = _solve(inputs, labels, counted)
+    return Weights(
+        intercept, dict(zip(QuestionFit.names_of_fields(), slopes.tolist(), strict=True))
+    )
+
+
+def _solve(inputs: Floats, labels: Floats, counted: Floats) -> tuple[float, Floats]:
+    """Intercept and slopes (F,) over the inputs (N, F) as they are."""
     mean = np.average(inputs, axis=0, weights=counted)
     spread = np.sqrt(np.average((inputs - mean) ** 2, axis=0, weights=counted))
     # what never changes tells nothing, and would be divided by nothing
     spread = np.where(spread < 1e-9, 1.0, spread)
     solved = _newton((inputs - mean) / spread, labels, counted)
     slopes = solved[1:] / spread
-    by_field = dict(zip(QuestionFit.names_of_fields(), slopes.tolist(), strict=True))
-    return Weights(float(solved[0] - slopes @ mean), by_field)
+    return float(solved[0] - slopes @ mean), slopes
 
 
 def _newton(inputs: Floats, labels: Floats, counted: Floats) -> Floats:

@@ -10,6 +10,9 @@ from generation.evidence import Evidence
 from generation.language import Language, question_language
 from generation.question_fit import QuestionFit, fit_question
 
+# No chance is taken for surer: its log-odds would outweigh everything.
+_SUREST: Final = 1e-4
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -24,8 +27,48 @@ class Weights:
         score = self.intercept + math.fsum(
             self.by_field.get(name, 0.0) * value for name, value in pairs
         )
-        # beyond, exp overflows, and nothing is that sure
-        return 1 / (1 + math.exp(-max(-50.0, min(50.0, score))))
+        return _logistic(score)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a model that was trained to read says: log-likelihoods (nats) of the refusal and of its
+    reply, beside the confidence that the evidence alone gave.
+    """
+
+    confidence: float
+    refusal: float
+    reply: float
+
+    @property
+    def chance_to_answer(self) -> float:
+        """Probability, 0 to 1, that the model writes something else than the refusal."""
+        return -math.expm1(min(0.0, self.refusal))
+
+    @property
+    def values(self) -> tuple[float, float, float]:
+        """What is weighed, in the order of `ReadingWeights`: log-odds, log-odds, nats."""
+        return (_log_odds(self.confidence), -_log_odds(math.exp(self.refusal)), self.reply)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingWeights:
+    """A logistic regression over `Reading.values`."""
+
+    intercept: float
+    confidence: float
+    refusal: float
+    reply: float
+
+    def chance(self, reading: Reading) -> float:
+        """Probability, 0 to 1, that what is shown of the reply answers."""
+        slopes = (self.confidence, self.refusal, self.reply)
+        pairs = zip(slopes, reading.values, strict=True)
+        return _logistic(self.intercept + math.fsum(slope * value for slope, value in pairs))
+
+
+# Fitted by `python -m benchmarks.reader_service`
+BUILT_IN_READING: Final = ReadingWeights(0.0, 1.0, 0.5, 0.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +81,7 @@ class Calibration:
 
     within: Mapping[Language, Weights]
     across: Weights
+    reading: ReadingWeights = BUILT_IN_READING
     # for receipts
     name: str = "built-in"
 
@@ -54,6 +98,16 @@ class Calibration:
         same = language == question_language(evidence[0].text)
         weights = self.within[language] if same else self.across
         return weights.chance(fit_question(question, passages, evidence))
+
+
+def _logistic(score: float) -> float:
+    # beyond, exp overflows, and nothing is that sure
+    return 1 / (1 + math.exp(-max(-50.0, min(50.0, score))))
+
+
+def _log_odds(chance: float) -> float:
+    kept = max(_SUREST, min(1 - _SUREST, chance))
+    return math.log(kept / (1 - kept))
 
 
 # Fitted by `python -m benchmarks.confidence`; the figures: docs/decisions/0005-when-to-refuse.md

@@ -5,7 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from generation.calibrating import Case, cross_validate, fit_weights, risk_coverage
+from generation.calibrating import (
+    Case,
+    cross_validate,
+    cross_validate_reading,
+    fit_reading,
+    fit_weights,
+    risk_coverage,
+)
+from generation.confidence import Reading
 from generation.evidence import find_sentences
 from generation.question_fit import fit_question
 from tests.unit.generation.passages import make_passage
@@ -79,3 +87,32 @@ def test_a_better_score_has_a_smaller_area_of_risk() -> None:
     good, bad = np.arange(10)[::-1] / 10, np.arange(10) / 10
 
     assert risk_coverage(good, right).area < risk_coverage(bad, right).area
+
+
+def _readings(number: int) -> tuple[list[Reading], list[bool]]:
+    """What is right hangs on the refusal alone."""
+    rng = np.random.default_rng(5)
+    drawn = rng.random((number, 3))
+    readings = [Reading(float(a), float(np.log(b)), -5 * float(c)) for a, b, c in drawn]
+    return readings, [reading.refusal < np.log(0.5) for reading in readings]
+
+
+def test_a_readers_doubt_weighs_as_much_as_it_tells() -> None:
+    readings, right = _readings(300)
+    weights = fit_reading(readings, np.array(right))
+
+    assert weights.refusal > 5 * abs(weights.confidence)
+    assert weights.chance(Reading(0.5, float(np.log(0.9)), -1.0)) < 0.2
+    assert weights.chance(Reading(0.5, float(np.log(0.1)), -1.0)) > 0.8
+
+
+def test_chances_of_a_groups_readings_do_not_come_from_itself() -> None:
+    readings, right = _readings(200)
+    groups = [f"group {index % 10}" for index in range(200)]
+    odd = np.array([group == "group 1" for group in groups])
+
+    chances = cross_validate_reading(readings, np.array(right) ^ odd, groups, seed=1)
+
+    agree = (chances > 0.5) == np.array(right)
+    assert agree[~odd].mean() > 0.9
+    assert agree[odd].mean() > 0.9

@@ -1,11 +1,13 @@
 """A model that was trained to read says which words answer; their sentence is what is shown."""
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
 import pytest
 
 from generation.answer import AnswerOptions, answer
+from generation.confidence import BUILT_IN, Reading
 from generation.evidence import Evidence, EvidenceRanker
 from generation.reading import REFUSALS, find_reply, is_refusal
 from generation.types import Answer, Cancelled, Finished, Message, Sampling
@@ -22,15 +24,15 @@ COST: Final = "Tickets cost twelve euros for every adult."
 
 
 class Reader(FakeGenerator):
-    """Writes its reply, and gives every continuation the same log-likelihood."""
+    """Writes its reply; `doubt` and `reply_nats` are the log-likelihoods of refusal and reply."""
 
-    def __init__(self, *, reply: str, doubt: float) -> None:
+    def __init__(self, *, reply: str, doubt: float, reply_nats: float = -1.0) -> None:
         super().__init__(reply=reply)
-        self._doubt = doubt
+        self._scores = [doubt, reply_nats]
 
     def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
-        assert continuations == [REFUSALS["en"]]
-        return [self._doubt for _ in continuations]
+        assert continuations[0] == REFUSALS["en"]
+        return self._scores[: len(continuations)]
 
 
 def ask(reader: Reader, *, min_confidence: float = 0.0) -> Answer:
@@ -94,6 +96,25 @@ def test_doubt_counts_into_the_confidence_and_refuses() -> None:
     assert ask(unsure).status == "answered"
 
     assert ask(unsure, min_confidence=0.9 * sure.confidence).status == "refused"
+
+
+def test_a_reply_that_the_reader_finds_unlikely_lowers_the_confidence() -> None:
+    likely = ask(Reader(reply="twelve euros", doubt=-5.0, reply_nats=-0.5))
+    unlikely = ask(Reader(reply="twelve euros", doubt=-5.0, reply_nats=-9.0))
+    assert 0 < unlikely.confidence < likely.confidence
+
+
+def test_a_reader_may_be_surer_than_the_evidence_alone() -> None:
+    evidence_alone = BUILT_IN.reading.chance(Reading(0.02, refusal=-5.0, reply=-1.0))
+    sure = BUILT_IN.reading.chance(Reading(0.02, refusal=-12.0, reply=-0.05))
+    assert sure > evidence_alone
+
+
+@pytest.mark.parametrize("certain", [0.0, 1.0])
+def test_no_likelihood_is_too_small_or_too_large(certain: float) -> None:
+    for refusal in (0.0, -1e4, math.log(0.5)):
+        chance = BUILT_IN.reading.chance(Reading(certain, refusal=refusal, reply=-1e4))
+        assert 0 <= chance <= 1
 
 
 @pytest.mark.parametrize("text", ["Not in the passages.", " NOT in  the passages", REFUSALS["es"]])

@@ -1,0 +1,231 @@
+"""Judge a reader inside the service: the same passages with and without it, and its refusals.
+
+    python -m benchmarks.reader_service --data DATA --cache FOLDER --adapter adapter.safetensors
+
+Questions of articles that no reader learnt from go through the service's own retrieval over their
+set's library, ranking and confidence. `quote`: the answer without a reader; `read`: with it. Every
+question that has an answer is asked a second time of what retrieval finds without its article.
+
+Refusals are judged on the near misses of Spanish SQuAD 2.0 at the threshold that refuses 15 % of
+what could be answered. `plain`: by the confidence that needs no reader; `doubt`: by how likely the
+reader finds a refusal; `product`: by the confidence times the reader's chance to answer;
+`together`: by weights of the confidence, the doubt and the likelihood of the reply, which were
+fitted on other articles (five folds). Intervals are bootstrapped over articles.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from app.evaluation.statistics import bootstrap, mean_interval
+from app.wiring import build_embedder, build_local_generator
+from benchmarks.answer_sets import SEED, Question, load_text_set
+from benchmarks.confidence import (
+    MAX_FALSE_REFUSALS,
+    NUM_PASSAGES,
+    NUM_READ,
+    refusal_f1,
+    with_interval,
+)
+from benchmarks.reader_articles import split_articles
+from benchmarks.report import build_manifest, report
+from benchmarks.retrieval_library import open_library
+from benchmarks.vector_cache import StoredEmbedder
+from core.access import Access
+from core.settings import load_settings
+from core.types import Passage
+from generation.calibrating import Floats, cross_validate_reading, fit_reading, risk_coverage
+from generation.confidence import BUILT_IN, Reading
+from generation.context import Budget, build_context
+from generation.evidence import EvidenceRanker
+from generation.generator import Generator
+from generation.language import question_language
+from generation.prompts import load_prompt
+from generation.quoting import as_read, choose_quotes, quotation
+from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply
+from generation.types import Sampling
+
+_SETS: Final = ("squad_es", "xquad_en", "xquad_es")
+_NEAR: Final = "squad_es"
+_QUICK: Final = 12
+# deep enough for eight passages of other articles
+_DEPTH: Final = 50
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question over a library: what the service and the reader see, and what is true."""
+
+    set_name: str
+    article: str
+    article_is_gone: bool
+    is_answerable: bool
+    gold_is_read: bool
+    quote_is_right: bool
+    read_is_right: bool
+    reading: Reading
+
+    @property
+    def is_near(self) -> bool:
+        return self.set_name == _NEAR and not self.article_is_gone
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the text sets")
+    parser.add_argument("--cache", type=Path, required=True, help="folder for vectors")
+    parser.add_argument("--adapter", type=Path, required=True, help="what a reader learnt")
+    parser.add_argument("--limit", type=int, help="questions of each set")
+    parser.add_argument("--quick", action="store_true", help="a few questions of each set")
+    parser.add_argument("--cases", type=Path, help="write what was seen of each question here")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    settings = load_settings()
+    limit = _QUICK if options.quick else options.limit
+    models = settings.models.model_copy(update={"adapter": options.adapter})
+    embedder = StoredEmbedder(build_embedder(settings), options.cache / "vectors.db")
+    asked: list[Asked] = []
+    with closing(
+        build_local_generator(settings.model_copy(update={"models": models}))
+    ) as generator:
+        for name in _SETS:
+            asked += ask_all(options.data, name, embedder, generator, limit=limit)
+    embedder.close()
+    if options.cases:
+        lines = (json.dumps(asdict(item)) for item in asked)
+        options.cases.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    sizes = {"seed": SEED, "limit": limit or 0, "adapter": str(options.adapter)}
+    report(judge(asked), build_manifest("reader_service", sizes), json_path=options.json)
+
+
+def ask_all(
+    data: Path, name: str, embedder: StoredEmbedder, generator: Generator, *, limit: int | None
+) -> list[Asked]:
+    """Ask the questions of the articles that are reported on, drawn at random where limited."""
+    articles = split_articles(data)
+    text_set = load_text_set(data, name, embedder.tokens)
+    reported = [item for item in text_set.questions if articles.is_reported(item.gold.article)]
+    order = np.random.default_rng(SEED).permutation(len(reported))[:limit]
+    questions = [reported[index] for index in sorted(order)]
+    embedder.embed_queries([question.text for question in questions])
+    ranker = EvidenceRanker(embedder)
+    asked: list[Asked] = []
+    with open_library(text_set.chunks, embedder) as library:
+        for question in questions:
+            found = library.retriever.retrieve(
+                question.text, access=Access.to_everything(), top_k=_DEPTH
+            )
+            asked += _ask(name, question, found, ranker, generator, is_gone=False)
+            if name != _NEAR and question.is_answerable:
+                others = [item for item in found if item.document_name != question.gold.article]
+                asked += _ask(name, question, others, ranker, generator, is_gone=True)
+    print(f"{name}: {len(questions)} questions over {len(text_set.chunks)} chunks", flush=True)
+    return asked
+
+
+def _ask(
+    name: str,
+    question: Question,
+    found: Sequence[Passage],
+    ranker: EvidenceRanker,
+    generator: Generator,
+    *,
+    is_gone: bool,
+) -> Iterator[Asked]:
+    passages = found[:NUM_PASSAGES]
+    evidence = ranker.rank(question.text, passages[:NUM_READ])
+    if not evidence:
+        return
+    sampling = Sampling(max_tokens=MAX_REPLY_TOKENS)
+    context = build_context(
+        question.text,
+        passages,
+        generator=generator,
+        template=load_prompt("direct"),
+        budget=Budget(NUM_READ, MAX_REPLY_TOKENS),
+    )
+    pieces = generator.stream(
+        context.messages,
+        sampling,
+        cancelled=lambda: False,
+        spans_of=[as_read(item.text) for item in evidence],
+    )
+    reply = "".join(pieces)
+    refusal = REFUSALS[question_language(question.text)]
+    scores = generator.score(context.messages, [refusal, reply])
+    can_be_right = question.is_answerable and not is_gone
+    gold = question.gold
+    read = find_reply(reply, evidence)
+    quote = quotation(choose_quotes(evidence))
+    yield Asked(
+        name,
+        gold.article.casefold(),
+        article_is_gone=is_gone,
+        is_answerable=can_be_right,
+        gold_is_read=can_be_right and gold.is_in(passages[:NUM_READ]),
+        quote_is_right=can_be_right and gold.is_held_by(quote),
+        read_is_right=can_be_right and gold.is_held_by(quote if read is None else read.text),
+        reading=Reading(BUILT_IN.confidence(question.text, passages, evidence), *scores),
+    )
+
+
+def judge(asked: Sequence[Asked]) -> Figures:
+    """What is right with and without the reader, and how well each way refuses."""
+    figures: Figures = {}
+    for name in _SETS:
+        rows = [item for item in asked if item.set_name == name and item.is_answerable]
+        figures[f"{name}_n"] = len(rows)
+        for label, held in (
+            ("quote", [float(item.quote_is_right) for item in rows]),
+            ("read", [float(item.read_is_right) for item in rows]),
+            ("gain", [float(item.read_is_right) - item.quote_is_right for item in rows]),
+        ):
+            figures |= with_interval(f"{name}_{label}", mean_interval(held, seed=SEED))
+    readings = [item.reading for item in asked]
+    right = np.array([item.read_is_right for item in asked])
+    groups = [item.article for item in asked]
+    weights = fit_reading(readings, right)
+    figures |= {f"weight_{name}": value for name, value in asdict(weights).items()}
+    confidence = np.array([reading.confidence for reading in readings])
+    answers = np.array([reading.chance_to_answer for reading in readings])
+    ways = {
+        "plain": confidence,
+        "doubt": answers,
+        "product": confidence * answers,
+        "together": cross_validate_reading(readings, right, groups, seed=SEED),
+    }
+    near = np.array([item.is_near for item in asked])
+    for label, chances in ways.items():
+        figures |= _judge_refusals(label, [i for i in asked if i.is_near], chances[near])
+    return figures
+
+
+def _judge_refusals(label: str, asked: Sequence[Asked], chances: Floats) -> Figures:
+    is_read = np.array([item.gold_is_read for item in asked])
+    refused = chances < np.quantile(chances[is_read], MAX_FALSE_REFUSALS)
+    should = np.array([not item.is_answerable for item in asked])
+    right = np.array([item.read_is_right for item in asked])
+    interval = bootstrap(
+        lambda rows: refusal_f1(refused[rows], should[rows]),
+        [item.article for item in asked],
+        seed=SEED,
+    )
+    return {
+        **with_interval(f"{label}_refusal_f1", interval),
+        f"{label}_false_refusals": float(refused[is_read].mean()),
+        f"{label}_right_when_answered": float(right[~refused].mean()),
+        f"{label}_risk_area": risk_coverage(chances, right).area,
+    }
+
+
+if __name__ == "__main__":
+    main()
