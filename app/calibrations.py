@@ -86,5 +86,5 @@ class Calibrations:
         name = found.questions_sha256[:_NAME_CHARS]
         # an owner's questions are too few to be parted by language
         within = dict.fromkeys(BUILT_IN.within, found.weights)
-        calibration = Calibration(within, found.weights, name)
+        calibration = Calibration(within, found.weights, name=name)
         return replace(options, calibration=calibration, min_confidence=found.min_confidence)
