@@ -12,9 +12,9 @@ AnswerStatus = Literal["answered", "partial", "refused"]
 FinishReason = Literal["stop", "length"]
 """What ended a text: the model or its caller, or the limit of tokens."""
 Pieces = Generator[str, None, FinishReason]
+"""A text as it is written; returns what ended it."""
 OnWait = Callable[[int | None], None]
 """Is told how many requests wait before one's own, and None when its turn has come."""
-"""A text as it is written; returns what ended it."""
 Style = Literal["draft", "quote", "read"]
 
 

@@ -138,10 +138,18 @@ class _TimedStream(httpcore2.NetworkStream):
         self._stream = stream
         self._until_s = until_s
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+    def read(
+        self,
+        max_bytes: int,
+        timeout: float | None = None,  # noqa: ARG002 - one time for all of it
+    ) -> bytes:
         return self._stream.read(max_bytes, self._left_s(httpcore2.ReadTimeout))
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+    def write(
+        self,
+        buffer: bytes,
+        timeout: float | None = None,  # noqa: ARG002 - one time for all of it
+    ) -> None:
         self._stream.write(buffer, self._left_s(httpcore2.WriteTimeout))
 
     def close(self) -> None:
@@ -151,7 +159,7 @@ class _TimedStream(httpcore2.NetworkStream):
         self,
         ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ARG002
+        timeout: float | None = None,  # noqa: ARG002 - one time for all of it
     ) -> httpcore2.NetworkStream:
         left_s = self._left_s(httpcore2.ConnectTimeout)
         stream = self._stream.start_tls(ssl_context, server_hostname, left_s)
