@@ -1,6 +1,6 @@
 """Fit confidence to questions whose right answers are known, and judge it. Pure numpy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,14 +41,10 @@ def fit_weights(cases: Sequence[Case]) -> Weights:
 def cross_validate(cases: Sequence[Case], *, seed: int) -> Floats:
     """The chance of each case by weights that were fitted without its group -> (N,)."""
     inputs, labels, counted = _inputs(cases), _labels(cases), _weights(cases)
-    folds = _folds([case.group for case in cases], seed=seed)
     chances = np.zeros(len(cases))
-    for fold in sorted(set(folds.tolist())):
-        held_out = folds == fold
-        weights = _fit(inputs[~held_out], labels[~held_out], counted[~held_out])
-        chances[held_out] = [
-            weights.chance(case.fit) for case, is_out in zip(cases, held_out, strict=True) if is_out
-        ]
+    for kept, held_out in _folds([case.group for case in cases], seed=seed):
+        weights = _fit(inputs[kept], labels[kept], counted[kept])
+        chances[held_out] = [weights.chance(cases[row].fit) for row in held_out]
     return chances
 
 
@@ -87,13 +83,10 @@ def cross_validate_reading(
     readings: Sequence[Reading], right: Booleans, groups: Sequence[str], *, seed: int
 ) -> Floats:
     """The chance of each reading by weights that were fitted without its group -> (N,)."""
-    folds = _folds(groups, seed=seed)
     chances = np.zeros(len(readings))
-    for fold in sorted(set(folds.tolist())):
-        kept = np.flatnonzero(folds != fold).tolist()
+    for kept, held_out in _folds(groups, seed=seed):
         weights = fit_reading([readings[row] for row in kept], right[kept])
-        for row in np.flatnonzero(folds == fold).tolist():
-            chances[row] = weights.chance(readings[row])
+        chances[held_out] = [weights.chance(readings[row]) for row in held_out]
     return chances
 
 
@@ -104,12 +97,14 @@ def risk_coverage(scores: Floats, right: Booleans) -> RiskCoverage:
     return RiskCoverage(answered / len(ordered), np.cumsum(~ordered) / answered)
 
 
-def _folds(groups: Sequence[str], *, seed: int) -> npt.NDArray[np.int64]:
-    """The fold of each, the same for all of a group -> (N,)."""
+def _folds(groups: Sequence[str], *, seed: int) -> Iterator[tuple[list[int], list[int]]]:
+    """Rows to fit to and rows to judge, of each fold; a group is in one of both only."""
     names = sorted(set(groups))
     order = np.random.default_rng(seed).permutation(len(names))
     fold_of = {names[index]: place % _NUM_FOLDS for place, index in enumerate(order)}
-    return np.array([fold_of[group] for group in groups])
+    folds = np.array([fold_of[group] for group in groups])
+    for fold in np.unique(folds):
+        yield np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
 
 
 def _inputs(cases: Sequence[Case]) -> Floats:

@@ -48,7 +48,7 @@ class Reading:
     @property
     def values(self) -> tuple[float, float, float]:
         """What is weighed, in the order of `ReadingWeights`: log-odds, log-odds, nats."""
-        return (_log_odds(self.confidence), -_log_odds(math.exp(self.refusal)), self.reply)
+        return (_log_odds(self.confidence), _log_odds(self.chance_to_answer), self.reply)
 
 
 @dataclass(frozen=True, slots=True)
