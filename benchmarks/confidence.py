@@ -12,7 +12,7 @@ is in the context. Intervals are bootstrapped over articles: questions on one ar
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -101,18 +101,30 @@ def main() -> None:
 def ask_all(text_set: TextSet, embedder: Embedder) -> list[Asked]:
     """Ask every question with its article, and those that have an answer without it too."""
     ranker = EvidenceRanker(embedder)
-    embedder.embed_queries([question.text for question in text_set.questions])
-    asked: list[Asked] = []
+    return [
+        item
+        for question, found, is_gone in find_passages(text_set, text_set.questions, embedder)
+        for item in _ask(text_set.name, question, found, ranker, article_is_gone=is_gone)
+    ]
+
+
+def find_passages(
+    text_set: TextSet, questions: Sequence[Question], embedder: Embedder
+) -> Iterator[tuple[Question, list[Passage], bool]]:
+    """Each question with what is found, best first, and whether its article was taken away.
+
+    That is so a second time for each that has an answer.
+    """
+    embedder.embed_queries([question.text for question in questions])
     with open_library(text_set.chunks, embedder) as library:
-        for question in text_set.questions:
+        for question in questions:
             found = library.retriever.retrieve(
                 question.text, access=Access.to_everything(), top_k=_DEPTH
             )
-            asked += _ask(text_set.name, question, found, ranker, article_is_gone=False)
+            yield question, found, False
             if question.is_answerable:
-                others = [item for item in found if item.document_name != question.gold.article]
-                asked += _ask(text_set.name, question, others, ranker, article_is_gone=True)
-    return asked
+                article = question.gold.article
+                yield question, [item for item in found if item.document_name != article], True
 
 
 def _ask(

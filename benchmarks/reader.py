@@ -34,8 +34,14 @@ from generation.completion import TokenIds
 from generation.evidence import Evidence, EvidenceRanker
 from generation.local import LocalGenerator
 from generation.prompts import load_prompt
-from generation.quoting import as_read, choose_quotes, quotation
-from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply, is_refusal
+from generation.quoting import choose_quotes, quotation
+from generation.reading import (
+    MAX_REPLY_TOKENS,
+    REFUSALS,
+    find_reply,
+    is_refusal,
+    readable_texts,
+)
 from generation.spans import find_span, without_marks
 from generation.types import Message, Sampling
 
@@ -231,7 +237,7 @@ def reading(generator: LocalGenerator, ranker: EvidenceRanker) -> Answering:
 
     def read(asked: Asked) -> str:
         evidence = ranker.rank(asked.question, asked.passages)
-        return _write(generator, _prompt(asked), [as_read(item.text) for item in evidence])
+        return _write(generator, _prompt(asked), readable_texts(evidence))
 
     return read
 

@@ -30,14 +30,13 @@ from benchmarks.confidence import (
     MAX_FALSE_REFUSALS,
     NUM_PASSAGES,
     NUM_READ,
+    find_passages,
     refusal_f1,
     with_interval,
 )
 from benchmarks.reader_articles import split_articles
 from benchmarks.report import build_manifest, report
-from benchmarks.retrieval_library import open_library
 from benchmarks.vector_cache import StoredEmbedder
-from core.access import Access
 from core.settings import load_settings
 from core.types import Passage
 from generation.calibrating import Floats, cross_validate_reading, fit_reading, risk_coverage
@@ -47,15 +46,13 @@ from generation.evidence import EvidenceRanker
 from generation.generator import Generator
 from generation.language import question_language
 from generation.prompts import load_prompt
-from generation.quoting import as_read, choose_quotes, quotation
-from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply
+from generation.quoting import choose_quotes, quotation
+from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply, readable_texts
 from generation.types import Sampling
 
 _SETS: Final = ("squad_es", "xquad_en", "xquad_es")
 _NEAR: Final = "squad_es"
 _QUICK: Final = 12
-# deep enough for eight passages of other articles
-_DEPTH: Final = 50
 
 Figures = dict[str, float]
 
@@ -116,18 +113,12 @@ def ask_all(
     reported = [item for item in text_set.questions if articles.is_reported(item.gold.article)]
     order = np.random.default_rng(SEED).permutation(len(reported))[:limit]
     questions = [reported[index] for index in sorted(order)]
-    embedder.embed_queries([question.text for question in questions])
     ranker = EvidenceRanker(embedder)
     asked: list[Asked] = []
-    with open_library(text_set.chunks, embedder) as library:
-        for question in questions:
-            found = library.retriever.retrieve(
-                question.text, access=Access.to_everything(), top_k=_DEPTH
-            )
-            asked += _ask(name, question, found, ranker, generator, is_gone=False)
-            if name != _NEAR and question.is_answerable:
-                others = [item for item in found if item.document_name != question.gold.article]
-                asked += _ask(name, question, others, ranker, generator, is_gone=True)
+    for question, found, is_gone in find_passages(text_set, questions, embedder):
+        # near misses are what is not answered there
+        if not (is_gone and name == _NEAR):
+            asked += _ask(name, question, found, ranker, generator, is_gone=is_gone)
     print(f"{name}: {len(questions)} questions over {len(text_set.chunks)} chunks", flush=True)
     return asked
 
@@ -157,7 +148,7 @@ def _ask(
         context.messages,
         sampling,
         cancelled=lambda: False,
-        spans_of=[as_read(item.text) for item in evidence],
+        spans_of=readable_texts(evidence),
     )
     reply = "".join(pieces)
     refusal = REFUSALS[question_language(question.text)]

@@ -24,8 +24,8 @@ from generation.generator import Cancelled as IsCancelled
 from generation.generator import Generator
 from generation.language import question_language
 from generation.prompts import DEFAULT_PROMPT, PromptTemplate, load_prompt
-from generation.quoting import as_read, choose_quotes, quotation
-from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply
+from generation.quoting import choose_quotes, quotation
+from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply, readable_texts
 from generation.reasoning import read_reasoning, split_reasoning
 from generation.refusals import refuse
 from generation.reward import BUILT_IN_REWARD, Reward
@@ -218,7 +218,7 @@ class _Writing:
                     context.messages,
                     replace(self._options.sampling, max_tokens=MAX_REPLY_TOKENS),
                     cancelled=self._cancelled,
-                    spans_of=[as_read(item.text) for item in evidence],
+                    spans_of=readable_texts(evidence),
                     on_wait=self._options.on_wait,
                 )
             )

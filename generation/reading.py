@@ -37,6 +37,11 @@ def is_refusal(text: str) -> bool:
     return fold(" ".join(text.split())).startswith(_FOLDED)
 
 
+def readable_texts(evidence: Sequence[Evidence]) -> list[str]:
+    """The sentences as they are shown: a reply is words of one of them."""
+    return [as_read(item.text) for item in evidence]
+
+
 def find_reply(reply: str, evidence: Sequence[Evidence]) -> Found | None:
     """The reply in the words of its source, above the sentence that it stands in.
 
