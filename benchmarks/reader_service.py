@@ -4,7 +4,7 @@
 
 Questions of articles that no reader learnt from go through the service's own retrieval over their
 set's library, ranking and confidence. `quote`: the answer without a reader; `read`: with it. Every
-question that has an answer is asked a second time of what retrieval finds without its article.
+question of XQuAD is asked a second time of what retrieval finds without its article.
 
 Refusals are judged on the near misses of Spanish SQuAD 2.0 at the threshold that refuses 15 % of
 what could be answered. `plain`: by the confidence that needs no reader; `doubt`: by how likely the
