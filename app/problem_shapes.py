@@ -20,6 +20,7 @@ _OPENAI_TYPES: Final[Mapping[int, str]] = {
 _RETRY_AFTER_S: Final[Mapping[str, int]] = {
     "database_busy": 5,
     "generator_busy": 5,
+    "generator_unavailable": 5,
     "shutting_down": 5,
 }
 

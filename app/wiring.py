@@ -40,8 +40,8 @@ from generation.engine_metrics import EngineCollector, FindStats
 from generation.evidence import EvidenceRanker
 from generation.generator import Generator
 from generation.local import LocalGenerator
+from generation.pool import GeneratorPool
 from generation.question_likelihood import QuestionLikelihood
-from generation.remote import RemoteGenerator
 from ingestion.attempts import Attempts
 from ingestion.collections import Collections
 from ingestion.documents import Documents
@@ -147,7 +147,7 @@ _RERANKERS: Final[Mapping[str, Callable[[Generator], Reranker]]] = {
 }
 
 
-def build_generator(settings: Settings) -> LocalGenerator | RemoteGenerator:
+def build_generator(settings: Settings) -> LocalGenerator | GeneratorPool:
     """The model that answers, here or behind HTTP. Raises as `build_models` does."""
     return _GENERATORS["remote" if settings.generation.url else "local"](settings)
 
@@ -181,13 +181,13 @@ def find_answer_model(settings: Settings, model: str | None = None) -> tuple[str
     return spec.name, ModelStore(settings.models_dir).get(spec.name) / spec.files[0].path
 
 
-def _build_remote_generator(settings: Settings) -> RemoteGenerator:
-    return RemoteGenerator.of(settings.generation, model=settings.models.answer)
+def _build_pool(settings: Settings) -> GeneratorPool:
+    return GeneratorPool.of(settings.generation, model=settings.models.answer)
 
 
-_GENERATORS: Final[Mapping[str, Callable[[Settings], LocalGenerator | RemoteGenerator]]] = {
+_GENERATORS: Final[Mapping[str, Callable[[Settings], LocalGenerator | GeneratorPool]]] = {
     "local": build_local_generator,
-    "remote": _build_remote_generator,
+    "remote": _build_pool,
 }
 
 

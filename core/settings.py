@@ -225,19 +225,37 @@ class GenerationSettings(SettingsGroup):
     )
     url: str | None = Field(
         default=None,
-        pattern=r"^https?://\S+$",
-        description="Generation worker, or another server that speaks OpenAI's protocol, that "
-        "answers instead of a model in this process; CIMIENTO_MODELS__ANSWER is its model's name.",
+        pattern=r"^https?://[^\s,]+(\s*,\s*https?://[^\s,]+)*$",
+        description="Generation workers, separated by commas, or other servers that speak OpenAI's "
+        "protocol, that answer instead of a model in this process; CIMIENTO_MODELS__ANSWER is "
+        "their model's name.",
     )
     api_key: SecretStr | None = Field(
-        default=None, description="Key that the server at CIMIENTO_GENERATION__URL asks for."
+        default=None, description="Key that the servers at CIMIENTO_GENERATION__URL ask for."
     )
     connect_timeout_s: float = Field(
-        default=5.0, gt=0, description="Limit for reaching the server at that URL."
+        default=5.0, gt=0, description="Limit for reaching one of them, and for a health check."
     )
     read_timeout_s: float = Field(
-        default=120.0, gt=0, description="Longest silence of that server before it counts as gone."
+        default=120.0, gt=0, description="Longest silence while one of them writes a text."
     )
+    lost_after_s: float = Field(
+        default=15.0,
+        gt=0,
+        description="Silence, to health checks as well, after which one of them counts as lost: "
+        "what it was asked goes to another, and what it has begun to write ends with an error.",
+    )
+    wait_s: float = Field(
+        default=15.0,
+        ge=0,
+        description="Longest that a question waits for one of them while all are full or gone.",
+    )
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Every server that `url` names, each once."""
+        named = (self.url or "").split(",")
+        return tuple(dict.fromkeys(each.strip().rstrip("/") for each in named if each.strip()))
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -33,10 +33,14 @@ class ModelUnusableError(CimientoError):
 
 
 class GeneratorBusyError(CimientoError):
-    """As many requests wait for the model as may."""
+    """As many requests wait for the model as may; `retry_after_s` is what its server says."""
 
     code = "generator_busy"
     retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class GeneratorUnavailableError(CimientoError):

@@ -4,36 +4,30 @@ A foreign server has no choices, no scores and perhaps no `/tokenize`: what cann
 by name, and only the counting of tokens is estimated.
 """
 
+import math
 import secrets
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Self
 
 import httpx2
-import structlog
 
 from core.settings import GenerationSettings
 from generation.drafts import DraftTexts
 from generation.errors import GeneratorNotSupportedError, GeneratorUnavailableError
 from generation.generator import Cancelled
-from generation.remote_stream import RemoteStream, fields_of, refusal, unavailable
+from generation.remote_stream import RemoteStream, Reply, refusal, reply_of, unavailable
 from generation.types import Draft, Message, OnWait, Pieces, Sampling, ignore_wait
-
-_log = structlog.get_logger()
 
 # of text in most languages; fewer would overfill a foreign server's window
 _CHARS_PER_TOKEN: Final = 3
 # role marks and line breaks that a template adds to each message
 _TOKENS_PER_MESSAGE: Final = 8
-_ATTEMPTS: Final = 3
 # shorter than servers do: a request must not meet a connection that was just closed
 _KEEP_ALIVE_S: Final = 3.0
-_FIRST_PAUSE_S: Final = 0.25
-_MAX_PAUSE_S: Final = 5.0
-_RETRY_STATUSES: Final = frozenset({429, 502, 503})
 
 # as generation.worker.asking reads it; that module belongs to the other process
 _TENANT_HEADER: Final = "X-Cimiento-Tenant"
@@ -63,7 +57,7 @@ class Timeouts:
 
 
 class RemoteGenerator:
-    """Asks a server for text. Thread-safe. Only what has not begun is ever tried again.
+    """Asks one server for text, once: `generation.pool` asks again and asks others. Thread-safe.
 
     `assumed_context` is the window of a foreign server that does not name its own.
     """
@@ -78,24 +72,28 @@ class RemoteGenerator:
         assumed_context: int = 4096,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
-        self._url = base_url.rstrip("/").removesuffix("/v1")
+        self.url = base_url.rstrip("/").removesuffix("/v1")
+        # on the monotonic clock: when the server last said anything at all
+        self.heard_s = -math.inf
         self._model = model
         self._assumed_context = assumed_context
         self._lock = threading.Lock()
         self._known: RemoteModel | None = None
+        self._open: set[RemoteStream] = set()
+        self._timeouts = timeouts or Timeouts()
         self._client = httpx2.Client(
-            base_url=self._url,
+            base_url=self.url,
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
-            timeout=(timeouts or Timeouts()).for_client(),
+            timeout=self._timeouts.for_client(),
             limits=httpx2.Limits(keepalive_expiry=_KEEP_ALIVE_S),
             transport=transport,
         )
 
     @classmethod
-    def of(cls, settings: GenerationSettings, *, model: str) -> Self:
-        """As the settings say, which must name a URL."""
+    def of(cls, settings: GenerationSettings, url: str, *, model: str) -> Self:
+        """The server at this URL, asked as the settings say."""
         return cls(
-            settings.url or "",
+            url,
             model,
             api_key=settings.api_key.get_secret_value() if settings.api_key else None,
             timeouts=Timeouts(settings.connect_timeout_s, settings.read_timeout_s),
@@ -122,18 +120,22 @@ class RemoteGenerator:
         """Tokens of prompt and answer together."""
         return self._get_model().max_context
 
-    def load(self) -> None:
-        """Wait until the server answers for its model, however long that takes."""
-        pause_s = _FIRST_PAUSE_S
-        while True:
-            try:
-                self._get_model()
-            except GeneratorUnavailableError as error:
-                _log.warning("generator_unavailable", detail=str(error), retry_in_s=pause_s)
-                time.sleep(pause_s)
-                pause_s = min(pause_s * 2, _MAX_PAUSE_S)
-            else:
-                return
+    def describe(self) -> RemoteModel:
+        """What the server says of its model now. Answers soon, or the server is not well.
+
+        Raises GeneratorUnavailableError, also where it serves another model.
+        """
+        known = self._fetch_model()
+        with self._lock:
+            self._known = known
+        return known
+
+    def break_off(self) -> None:
+        """End everything that is being read: the server is lost."""
+        with self._lock:
+            streams = tuple(self._open)
+        for stream in streams:
+            stream.break_off()
 
     def close(self) -> None:
         """Close the connections."""
@@ -149,13 +151,12 @@ class RemoteGenerator:
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Tokens of the rendered prompt; an estimate where the server cannot tell."""
         body: Json = {"model": self._model, "messages": _messages(messages)}
-        response = self._post("/tokenize", body)
-        if response.status_code == 200:
-            count = fields_of(response).get("count")
-            if isinstance(count, int):
-                return count
+        reply = self._post("/tokenize", body)
+        count = reply.fields.get("count")
+        if reply.status == 200 and isinstance(count, int):
+            return count
         if self._get_model().is_ours:
-            raise refusal(self._url, response.status_code, fields_of(response))
+            raise refusal(self.url, reply)
         num_chars = sum(len(message.content) for message in messages)
         return -(-num_chars // _CHARS_PER_TOKEN) + _TOKENS_PER_MESSAGE * len(messages)
 
@@ -175,10 +176,6 @@ class RemoteGenerator:
         GenerationFailedError and, for several choices or spans of a foreign
         server, GeneratorNotSupportedError.
         """
-        if len(choices) == 1:
-            # nothing is left for a model to say
-            yield choices[0]
-            return "stop"
         body = self._body(messages, sampling)
         if choices:
             self._require_ours("a choice among texts")
@@ -186,7 +183,7 @@ class RemoteGenerator:
         elif spans_of:
             self._require_ours("words of given texts")
             body["response_format"] = {"type": "span", "texts": list(spans_of)}
-        with closing(self._begin(body, cancelled)) as stream:
+        with self._begun(body, cancelled) as stream:
             return (yield from stream.pieces(cancelled, on_wait=on_wait))
 
     def sample(
@@ -205,7 +202,7 @@ class RemoteGenerator:
         texts = DraftTexts()
         # only these share the prompt, as in generation.local, and for its reasons
         tenant = {_TENANT_HEADER: secrets.token_hex(16)}
-        with closing(self._begin(body, cancelled, headers=tenant)) as stream:
+        with self._begun(body, cancelled, headers=tenant) as stream:
             for part in stream.parts(cancelled, on_wait=on_wait):
                 texts.add(part.sample, part.text, part.logprobs)
                 if part.finish_reason is not None:
@@ -214,7 +211,7 @@ class RemoteGenerator:
             return []
         if texts.num_begun < sampling.n:
             raise GeneratorNotSupportedError(
-                f"{self._url} wrote {texts.num_begun} of {sampling.n} texts; ask for one, or point "
+                f"{self.url} wrote {texts.num_begun} of {sampling.n} texts; ask for one, or point "
                 "CIMIENTO_GENERATION__URL at a 'cimiento worker generate'"
             )
         return texts.drafts()
@@ -224,7 +221,7 @@ class RemoteGenerator:
         self._require_ours("scores of continuations")
         if not continuations:
             return []
-        response = self._post(
+        reply = self._post(
             "/v1/score",
             {
                 "model": self._model,
@@ -232,13 +229,12 @@ class RemoteGenerator:
                 "continuations": list(continuations),
             },
         )
-        fields = fields_of(response)
-        if response.status_code != 200:
-            raise refusal(self._url, response.status_code, fields)
-        scores = [entry.get("score") for entry in _entries(fields)]
+        if reply.status != 200:
+            raise refusal(self.url, reply)
+        scores = [entry.get("score") for entry in _entries(reply.fields)]
         numbers = [score for score in scores if isinstance(score, float)]
         if len(numbers) != len(continuations):
-            raise GeneratorUnavailableError(f"{self._url} did not score every continuation")
+            raise GeneratorUnavailableError(f"{self.url} did not score every continuation")
         return numbers
 
     def _body(self, messages: Sequence[Message], sampling: Sampling) -> Json:
@@ -255,48 +251,65 @@ class RemoteGenerator:
             body["top_k"] = sampling.top_k
         return body
 
-    def _begin(
+    @contextmanager
+    def _begun(
         self, body: Json, cancelled: Cancelled, *, headers: Mapping[str, str] | None = None
-    ) -> RemoteStream:
-        """Have the server begin. What has begun is never sent again."""
-        pause_s = _FIRST_PAUSE_S
-        for is_last in (*[False] * (_ATTEMPTS - 1), True):
-            stream = RemoteStream(self._client, "/v1/chat/completions", body, headers)
-            try:
-                status, fields = stream.wait_for_status(cancelled)
-            except GeneratorUnavailableError:
-                if is_last:
-                    raise
-            else:
-                if status == 200:
-                    return stream
-                if is_last or status not in _RETRY_STATUSES:
-                    raise refusal(self._url, status, fields)
-            time.sleep(pause_s)
-            pause_s *= 2
-        raise AssertionError("the last attempt returns or raises")
+    ) -> Iterator[RemoteStream]:
+        """A stream that the server has begun. Raises as `refusal` says where it does not."""
+        with self._opened("/v1/chat/completions", body, headers=headers) as stream:
+            reply = stream.wait_for_reply(cancelled)
+            if reply.status != 200:
+                raise refusal(self.url, reply)
+            yield stream
+
+    @contextmanager
+    def _opened(
+        self,
+        path: str,
+        body: Json,
+        *,
+        headers: Mapping[str, str] | None = None,
+        is_whole: bool = False,
+    ) -> Iterator[RemoteStream]:
+        stream = RemoteStream(
+            self._client,
+            path,
+            body,
+            headers=headers,
+            is_whole=is_whole,
+            on_sign=self._note_sign,
+        )
+        with self._lock:
+            self._open.add(stream)
+        try:
+            yield stream
+        finally:
+            with self._lock:
+                self._open.discard(stream)
+            stream.close()
+
+    def _note_sign(self) -> None:
+        self.heard_s = time.monotonic()
 
     def _get_model(self) -> RemoteModel:
-        with self._lock:
-            if self._known is None:
-                self._known = self._fetch_model()
-            return self._known
+        return self._known or self.describe()
 
     def _fetch_model(self) -> RemoteModel:
         try:
-            response = self._client.get("/v1/models")
+            response = self._client.get("/v1/models", timeout=self._timeouts.connect_s)
         except httpx2.TransportError as error:
-            raise unavailable(self._url, error) from error
-        fields = fields_of(response)
-        if response.status_code != 200:
-            raise refusal(self._url, response.status_code, fields)
-        entries = _entries(fields)
+            raise unavailable(self.url, error) from error
+        self._note_sign()
+        reply = reply_of(response)
+        if reply.status != 200:
+            raise refusal(self.url, reply)
+        entries = _entries(reply.fields)
         for entry in entries:
             if entry.get("id") == self._model:
                 return self._describe(entry)
         names = ", ".join(str(entry.get("id")) for entry in entries) or "no model"
         raise GeneratorUnavailableError(
-            f"{self._url} serves {names}, not {self._model!r}; set CIMIENTO_MODELS__ANSWER"
+            f"{self.url} serves {names}, not {self._model!r}; set CIMIENTO_MODELS__ANSWER"
         )
 
     def _describe(self, entry: Mapping[str, object]) -> RemoteModel:
@@ -310,15 +323,14 @@ class RemoteGenerator:
     def _require_ours(self, what: str) -> None:
         if not self._get_model().is_ours:
             raise GeneratorNotSupportedError(
-                f"{self._url} cannot give {what}; point CIMIENTO_GENERATION__URL at a "
+                f"{self.url} cannot give {what}; point CIMIENTO_GENERATION__URL at a "
                 "'cimiento worker generate', or unset it to use the model in this process"
             )
 
-    def _post(self, path: str, body: Json) -> httpx2.Response:
-        try:
-            return self._client.post(path, json=body)
-        except httpx2.TransportError as error:
-            raise unavailable(self._url, error) from error
+    def _post(self, path: str, body: Json) -> Reply:
+        # read by a thread as streams are, so that a server that is lost holds nobody up
+        with self._opened(path, body, is_whole=True) as stream:
+            return stream.wait_for_reply(lambda: False)
 
 
 def _messages(messages: Sequence[Message]) -> list[Json]:

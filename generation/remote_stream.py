@@ -16,6 +16,7 @@ from typing import Final
 
 import httpx2
 
+from core.errors import CimientoError
 from generation.errors import (
     GenerationFailedError,
     GeneratorBusyError,
@@ -35,11 +36,15 @@ Json = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class _Status:
-    """The server has answered; `fields` is what it said where it did not begin a stream."""
+class Reply:
+    """What a server answered; `fields` is what it said where it did not begin a stream.
 
-    code: int
+    `retry_after_s`: for how long it wants not to be asked.
+    """
+
+    status: int
     fields: Json
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,36 +65,44 @@ class Part:
 
 
 class RemoteStream:
-    """Posts at once. `wait_for_status`, then read `pieces` or `parts`; `close` it in every case."""
+    """Posts at once. `wait_for_reply`, then read `pieces` or `parts`; `close` it in every case.
+
+    `is_whole`: the reply is one object and not a stream. `on_sign` is told of every sign of life.
+    """
 
     def __init__(
         self,
         client: httpx2.Client,
         path: str,
         body: Json,
+        *,
         headers: Mapping[str, str] | None = None,
+        is_whole: bool = False,
+        on_sign: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
         self._path = path
         self._body = body
         self._headers = headers
-        self._arrived: queue.SimpleQueue[_Status | str | _End] = queue.SimpleQueue()
+        self._is_whole = is_whole
+        self._on_sign = on_sign
+        self._arrived: queue.SimpleQueue[Reply | str | _End] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._response: httpx2.Response | None = None
         self._is_closed = False
         threading.Thread(target=self._read, name="remote-stream", daemon=True).start()
 
-    def wait_for_status(self, cancelled: Callable[[], bool]) -> tuple[int, Json]:
-        """The status, and the fields of an error. 200 and nothing where `cancelled` holds first.
+    def wait_for_reply(self, cancelled: Callable[[], bool]) -> Reply:
+        """What the server answers. An empty 200 where `cancelled` holds first.
 
         Raises GeneratorUnavailableError where the server cannot be reached.
         """
         item = self._next(cancelled)
-        if isinstance(item, _Status):
-            return item.code, item.fields
+        if isinstance(item, Reply):
+            return item
         if isinstance(item, _End):
             raise unavailable(self._client.base_url, item.error)
-        return 200, {}
+        return Reply(200, {})
 
     def pieces(self, cancelled: Callable[[], bool], *, on_wait: OnWait = ignore_wait) -> Pieces:
         """The text of the only sample, and what ended it. Raises as `parts` does."""
@@ -126,6 +139,11 @@ class RemoteStream:
                 num_chars += len(part.text)
                 yield part
 
+    def break_off(self) -> None:
+        """End it for whoever reads: the server is lost, and may never say so itself."""
+        self._arrived.put(_End())
+        self.close()
+
     def close(self) -> None:
         """Hang up; safe at any time."""
         with self._lock:
@@ -134,7 +152,7 @@ class RemoteStream:
         if response is not None:
             _cut(response)
 
-    def _next(self, cancelled: Callable[[], bool]) -> _Status | str | _End | None:
+    def _next(self, cancelled: Callable[[], bool]) -> Reply | str | _End | None:
         while not cancelled():
             with suppress(queue.Empty):
                 return self._arrived.get(timeout=_POLL_S)
@@ -148,6 +166,7 @@ class RemoteStream:
             ) as response:
                 if self._take(response):
                     for line in response.iter_lines():
+                        self._on_sign()
                         self._arrived.put(line)
         except (httpx2.TransportError, httpx2.StreamError, OSError) as error:
             end = _End(error)
@@ -159,11 +178,12 @@ class RemoteStream:
             self._response = response
             if self._is_closed:
                 return False
-        if response.status_code == 200:
-            self._arrived.put(_Status(200, {}))
+        self._on_sign()
+        if response.status_code == 200 and not self._is_whole:
+            self._arrived.put(Reply(200, {}))
             return True
         response.read()
-        self._arrived.put(_Status(response.status_code, fields_of(response)))
+        self._arrived.put(reply_of(response))
         return False
 
     def _parts_of(self, data: str) -> list[Part]:
@@ -175,9 +195,9 @@ class RemoteStream:
             ) from error
         match chunk:
             case {"error": {"type": "service_unavailable"}}:
-                raise refusal(self._client.base_url, 503, chunk)
+                raise refusal(self._client.base_url, Reply(503, chunk))
             case {"error": _}:
-                raise refusal(self._client.base_url, 500, chunk)
+                raise refusal(self._client.base_url, Reply(500, chunk))
             case {"choices": [*choices]}:
                 return [_part(choice) for choice in choices if isinstance(choice, dict)]
         return []
@@ -203,13 +223,19 @@ def _part(choice: Json) -> Part:
     )
 
 
-def fields_of(response: httpx2.Response) -> Json:
-    """The object that a response holds; empty where it holds none."""
+def reply_of(response: httpx2.Response) -> Reply:
+    """A response that was read; its fields are empty where it holds no object."""
     try:
         fields = response.json()
     except ValueError:
-        return {}
-    return fields if isinstance(fields, dict) else {}
+        fields = {}
+    # the other form of the header is a date, which no server of this protocol sends
+    seconds = response.headers.get("Retry-After", "")
+    return Reply(
+        response.status_code,
+        fields if isinstance(fields, dict) else {},
+        float(seconds) if seconds.isdecimal() else None,
+    )
 
 
 def unavailable(url: object, error: Exception | None) -> GeneratorUnavailableError:
@@ -221,16 +247,17 @@ def unavailable(url: object, error: Exception | None) -> GeneratorUnavailableErr
     )
 
 
-def refusal(url: object, status: int, fields: Mapping[str, object]) -> Exception:
+def refusal(url: object, reply: Reply) -> CimientoError:
     """What a server's error means here."""
-    code, message = _code_and_message(fields)
+    status = reply.status
+    code, message = _code_and_message(reply.fields)
     if code == "context_length_exceeded" or "maximum context length" in message:
         return QuestionTooLongError(f"{message}; ask in fewer words")
     said = f"{url} answered {status}: {message}"
     if status in (401, 403):
         return GeneratorUnavailableError(f"{said}; set CIMIENTO_GENERATION__API_KEY to its key")
     if status == 429:
-        return GeneratorBusyError(said)
+        return GeneratorBusyError(said, retry_after_s=reply.retry_after_s)
     if status in (500, 504):
         return GenerationFailedError(said)
     if status in (400, 422):

@@ -1,16 +1,17 @@
-"""`cimiento serve`: the whole service in one process tree, for one machine."""
+"""`cimiento serve`: the whole service in one process tree, or its HTTP side alone."""
 
 import errno
 import os
 import signal
 import socket
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from app.cli.context import FAILED, errors_to_exit, load_cli_settings, open_services
+from app.cli.context import FAILED, WRONG_USAGE, errors_to_exit, load_cli_settings, open_services
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,21 +19,40 @@ if TYPE_CHECKING:
 
 _BACKLOG: Final = 256
 
+Role = Literal["all", "api"]
 
-def serve() -> None:
+
+def serve(
+    role: Annotated[
+        Role,
+        typer.Option(
+            help="all: with an ingestion worker and, unless CIMIENTO_GENERATION__URL is set, the "
+            "model. api: neither, for any number of these beside workers."
+        ),
+    ] = "all",
+) -> None:
     """Start the service and print its address with a one-time sign-in link."""
     settings = load_cli_settings(logs=True)
+    is_whole = role == "all"
+    if not is_whole and settings.generation.url is None:
+        typer.echo(
+            "error: a service without a model needs CIMIENTO_GENERATION__URL: the addresses of "
+            "one or more 'cimiento worker generate'",
+            err=True,
+        )
+        raise typer.Exit(WRONG_USAGE)
     with (
         _listen(settings) as listener,
         errors_to_exit(),
+        # of many that start at once none may change the tables under the others
         open_services(
-            settings, upgrade=True, embedding_threads=embedding_threads(settings)
+            settings, upgrade=is_whole, embedding_threads=embedding_threads(settings)
         ) as services,
     ):
-        _serve(services, listener)
+        _serve(services, listener, is_whole=is_whole)
 
 
-def _serve(services: "Services", listener: socket.socket) -> None:
+def _serve(services: "Services", listener: socket.socket, *, is_whole: bool) -> None:
     # Late: see app.cli.context.
     from app.main import create_app
     from app.readiness import Condition
@@ -41,13 +61,14 @@ def _serve(services: "Services", listener: socket.socket) -> None:
     from app.supervisor import Supervisor
 
     signal.signal(signal.SIGTERM, _exit)
-    with (
-        receiving(services),
-        Supervisor(_worker_command()) as supervisor,
-    ):
-        alive = Condition("the ingestion worker is not running", supervisor.is_alive)
-        app = create_app(services, conditions=(alive,))
-        _print_address(services)
+    supervised: AbstractContextManager[Supervisor | None]
+    supervised = Supervisor(_worker_command()) if is_whole else nullcontext()
+    with receiving(services), supervised as worker:
+        conditions = []
+        if worker is not None:
+            conditions.append(Condition("the ingestion worker is not running", worker.is_alive))
+        app = create_app(services, conditions=conditions)
+        _print_address(services, with_link=is_whole)
         serve_app(app, listener, drain_s=services.settings.server.drain_s)
 
 
@@ -73,10 +94,10 @@ def _worker_command() -> list[str]:
     ]
 
 
-def _print_address(services: "Services") -> None:
+def _print_address(services: "Services", *, with_link: bool) -> None:
     base_url = services.settings.base_url
     typer.echo(f"\n  Cimiento is at {base_url}")
-    if services.doors.people.has_owner_with_password():
+    if not with_link or services.doors.people.has_owner_with_password():
         # a link in a log that many can read would sign any of them in as the owner
         typer.echo("  Sign in there; 'cimiento sign-in' prints a link where a password is lost.\n")
         return

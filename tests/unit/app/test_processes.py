@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from app.cli import main
 from app.cli.serve import embedding_threads
 from app.readiness import Condition, Readiness
 from app.receiving import receiving
@@ -106,3 +108,12 @@ def test_questions_are_embedded_beside_a_model_without_more_threads_than_cores(
     environment: dict[str, Any], num_threads: int | None
 ) -> None:
     assert embedding_threads(Settings(**environment)) == num_threads
+
+
+def test_a_service_without_a_model_wants_to_know_who_has_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CIMIENTO_GENERATION__URL", raising=False)
+    ended = CliRunner().invoke(main, ["serve", "--role", "api"])
+    assert ended.exit_code == 2
+    assert "CIMIENTO_GENERATION__URL" in ended.stderr

@@ -23,6 +23,7 @@ from generation.errors import (
     QuestionTooLongError,
 )
 from generation.local import LocalGenerator
+from generation.pool import GeneratorPool
 from generation.remote import RemoteGenerator
 from generation.types import Draft, Message, Sampling
 from tests.unit.generation.engine.tiny import tiny_config, tiny_tensors, write_gguf
@@ -270,13 +271,13 @@ def test_here_and_behind_http_the_same_is_written(generator: LocalGenerator) -> 
         assert here == there
 
 
-def test_a_url_in_the_settings_means_a_remote_generator(tmp_path: Path, path: Path) -> None:
-    settings = Settings(
-        data_dir=tmp_path, generation=GenerationSettings(url="http://worker:8421/v1")
-    )
+def test_urls_in_the_settings_mean_workers(tmp_path: Path, path: Path) -> None:
+    urls = "http://a:8421/v1, http://b:8421,http://b:8421/"
+    settings = Settings(data_dir=tmp_path, generation=GenerationSettings(url=urls))
     with closing(build_generator(settings)) as generator:
-        assert isinstance(generator, RemoteGenerator)
+        assert isinstance(generator, GeneratorPool)
         assert generator.model == settings.models.answer
+        assert [each.url for each in generator.roster.members] == ["http://a:8421", "http://b:8421"]
     # a worker needs its model beside it, whatever the URL says
     assert build_local_generator(settings, str(path)).model == "tiny"
     with pytest.raises(CimientoError, match="models pull"):

@@ -1,0 +1,209 @@
+"""The servers behind a pool: who is well, who has how much to do, who is asked first. No torch.
+
+A question goes to the server that rendezvous hashing gives its prefix, so that prompts that begin
+alike find their keys and values where they were computed; and no server has more than its share of
+what is under way (consistent hashing with bounded loads), so that no prefix makes a queue while
+others idle. A server that fails gets no new work until it answers a check again. One that has been
+silent for long, to checks as well, is lost: what is read from it is ended, since nobody else will.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Final
+
+import structlog
+
+from core.errors import CimientoError
+from generation.errors import GeneratorUnavailableError
+from generation.remote import RemoteGenerator, RemoteModel
+from generation.types import Message
+
+_log = structlog.get_logger()
+
+# A server's share of what is under way, before its questions go to the next: 1 is strictly even.
+_SPREAD: Final = 1.25
+# Of the last message, which ends in the question: about the first passage.
+_PREFIX_CHARS: Final = 512
+_MAX_FULL_S: Final = 5.0
+
+
+@dataclass(eq=False, slots=True)
+class Member:
+    """One server. `serves` is None while it gets no work; `reason` says why."""
+
+    generator: RemoteGenerator
+    serves: RemoteModel | None = None
+    reason: str = "has not answered yet"
+    num_under_way: int = 0
+    full_until_s: float = -math.inf
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self.generator.url
+
+
+class Roster:
+    """Keeps watch over servers, a thread each. Thread-safe; `close` it."""
+
+    def __init__(
+        self,
+        generators: Sequence[RemoteGenerator],
+        *,
+        lost_after_s: float,
+        check_every_s: float,
+    ) -> None:
+        self.members = tuple(Member(generator) for generator in generators)
+        self._lost_after_s = lost_after_s
+        self._check_every_s = check_every_s
+        self._changed = threading.Condition()
+        self._look_now = {member: threading.Event() for member in self.members}
+        self._is_started = False
+        self._closed = threading.Event()
+        # of those that serve, or the last that did
+        self._model: RemoteModel | None = None
+
+    def start(self) -> None:
+        """Begin to watch, once."""
+        with self._changed:
+            if self._is_started or self.is_closed:
+                return
+            self._is_started = True
+        for member in self.members:
+            threading.Thread(
+                target=self._watch, args=(member,), name="generation-worker", daemon=True
+            ).start()
+
+    def close(self) -> None:
+        """Watch no more; whoever waits is told."""
+        self._closed.set()
+        with self._changed:
+            self._changed.notify_all()
+        for event in self._look_now.values():
+            event.set()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody will serve any more."""
+        return self._closed.is_set()
+
+    @property
+    def model(self) -> RemoteModel | None:
+        """What all that serve have in common; None until one of them has answered."""
+        return self._model
+
+    def choose(self, key: bytes) -> Member | None:
+        """Whom to ask, counted until `release`. None where all are full or out."""
+        with self._changed:
+            moment = time.monotonic()
+            able = [
+                member
+                for member in self.members
+                if member.serves is not None and member.full_until_s <= moment
+            ]
+            if not able:
+                return None
+            num_under_way = sum(member.num_under_way for member in able)
+            share = math.ceil(_SPREAD * (num_under_way + 1) / len(able))
+            able.sort(key=lambda member: _weight(key, member.url), reverse=True)
+            # not all can have their share and more
+            chosen = next(member for member in able if member.num_under_way < share)
+            chosen.num_under_way += 1
+            return chosen
+
+    def release(self, member: Member) -> None:
+        """It has answered, or failed to."""
+        with self._changed:
+            member.num_under_way -= 1
+            self._changed.notify_all()
+
+    def suspend(self, member: Member, error: CimientoError) -> None:
+        """Give it nothing until it answers a check, which comes now. What it does goes on."""
+        with self._changed:
+            if member.serves is not None:
+                _log.warning("generation_worker_out", url=member.url, reason=str(error))
+            member.serves, member.reason = None, str(error)
+        self._look_now[member].set()
+
+    def pass_over(self, member: Member, *, for_s: float) -> None:
+        """Give it nothing for a while: it says that it is full."""
+        with self._changed:
+            member.full_until_s = time.monotonic() + min(for_s, _MAX_FULL_S)
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until somebody may have become free or well, so long at most."""
+        with self._changed:
+            if not self.is_closed:
+                self._changed.wait(timeout_s)
+
+    def nobody(self) -> GeneratorUnavailableError:
+        """Why there is nobody to ask."""
+        with self._changed:
+            told = "; ".join(
+                f"{member.url}: {'full' if member.serves else member.reason}"
+                for member in self.members
+            )
+        return GeneratorUnavailableError(f"no generation worker takes questions ({told})")
+
+    def _watch(self, member: Member) -> None:
+        look_now = self._look_now[member]
+        while not self.is_closed:
+            look_now.clear()
+            self._check(member)
+            # a server that answers checks and fails at its work is not asked without a pause
+            self._closed.wait(self._check_every_s / 4)
+            look_now.wait(self._check_every_s)
+
+    def _check(self, member: Member) -> None:
+        silent_s = time.monotonic() - member.generator.heard_s
+        if member.serves is not None and silent_s < self._check_every_s:
+            return  # it speaks: that is a check
+        try:
+            model = member.generator.describe()
+        except CimientoError as error:
+            self.suspend(member, error)
+            if time.monotonic() - member.generator.heard_s >= self._lost_after_s:
+                member.generator.break_off()
+        else:
+            self._take_in(member, model)
+
+    def _take_in(self, member: Member, model: RemoteModel) -> None:
+        with self._changed:
+            others = [each for each in self.members if each is not member and each.serves]
+            for other in others:
+                if other.serves and other.serves.sha256 != model.sha256:
+                    member.serves = None
+                    member.reason = f"has other weights than {other.url}"
+                    return
+            if member.serves is None:
+                _log.info("generation_worker_in", url=member.url)
+            member.serves, member.reason = model, ""
+            self._model = _in_common([each.serves for each in self.members if each.serves])
+            self._changed.notify_all()
+
+
+def prefix_of(messages: Sequence[Message]) -> bytes:
+    """What prompts that begin alike have in common: 16 bytes."""
+    digest = blake2b(digest_size=16)
+    for message in messages[:-1]:
+        digest.update(f"{message.role}\0{message.content}\0".encode())
+    for message in messages[-1:]:
+        digest.update(f"{message.role}\0{message.content[:_PREFIX_CHARS]}".encode())
+    return digest.digest()
+
+
+def _weight(key: bytes, url: str) -> bytes:
+    # rendezvous hashing: a server that comes or goes moves no key between the others
+    return blake2b(url.encode(), key=key, digest_size=8).digest()
+
+
+def _in_common(models: Sequence[RemoteModel]) -> RemoteModel:
+    return replace(
+        models[0],
+        max_context=min(model.max_context for model in models),
+        is_ours=all(model.is_ours for model in models),
+    )
