@@ -31,9 +31,10 @@ from benchmarks.report import build_manifest, report
 from core.settings import Settings, load_settings
 from generation.calibrating import Booleans
 from generation.completion import TokenIds
+from generation.engine.adapters import load_adapter
 from generation.evidence import Evidence, EvidenceRanker
 from generation.local import LocalGenerator
-from generation.prompts import load_prompt
+from generation.prompts import DEFAULT_PROMPT, PromptTemplate, load_prompt
 from generation.quoting import choose_quotes, quotation
 from generation.reading import (
     MAX_REPLY_TOKENS,
@@ -76,6 +77,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the text sets")
     parser.add_argument("--adapter", type=Path, help="what was learnt; without it, no reader")
     parser.add_argument("--model", help="a trained model folder, in place of an adapter")
+    parser.add_argument("--prompt", help="its template, where the adapter does not say")
     parser.add_argument("--peer", help="another model, shown three examples")
     parser.add_argument("--limit", type=int, help="questions of each set")
     parser.add_argument("--no-untrained", action="store_true", help="leave the untrained model out")
@@ -90,10 +92,12 @@ def main() -> None:
     ranker = EvidenceRanker(build_embedder(settings))
     if options.adapter or options.model:
         with opened(settings, options.adapter, options.model) as generator:
-            figures |= judge_reader(suite, generator, ranker)
+            reader = Reader(generator, prompt_of(options.adapter, options.prompt))
+            figures |= judge_reader(suite, reader, ranker)
     if not options.no_untrained:
         with opened(settings, None, None) as generator:
-            figures |= _prefixed("untrained_", judge_reader(suite, generator, ranker))
+            reader = Reader(generator, load_prompt(DEFAULT_PROMPT))
+            figures |= _prefixed("untrained_", judge_reader(suite, reader, ranker))
     if options.peer:
         with opened(settings, None, options.peer) as generator:
             figures |= _prefixed("peer_", judge_gold(suite.gold, shown(generator)))
@@ -116,6 +120,31 @@ def load_suite(data: Path, limit: int | None) -> Suite:
     return Suite(gold, noisy, misses, [text[int(at) : int(at) + _PLAIN_CHARS] for at in starts])
 
 
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A model, and the template whose questions it learnt."""
+
+    generator: LocalGenerator
+    template: PromptTemplate
+
+    def ask(self, asked: Asked) -> list[Message]:
+        return self.template.render(asked.question, asked.passages, asked.language)
+
+    def write(self, asked: Asked, spans_of: Sequence[str] = ()) -> str:
+        """The likeliest reply; of words of `spans_of`, where there are any."""
+        return _write(self.generator, self.ask(asked), spans_of)
+
+    def doubt(self, asked: Asked) -> float:
+        """Log-likelihood of a refusal."""
+        return self.generator.score(self.ask(asked), [REFUSALS[asked.language]])[0]
+
+
+def prompt_of(adapter: Path | None, named: str | None) -> PromptTemplate:
+    """The template that is named, else the adapter's own, else the service's."""
+    learnt = None if adapter is None else load_adapter(adapter).prompt
+    return load_prompt(named or learnt or DEFAULT_PROMPT)
+
+
 @contextmanager
 def opened(settings: Settings, adapter: Path | None, model: str | None) -> Iterator[LocalGenerator]:
     """A model, with an adapter where one is given."""
@@ -125,11 +154,11 @@ def opened(settings: Settings, adapter: Path | None, model: str | None) -> Itera
         yield generator
 
 
-def judge_reader(suite: Suite, generator: LocalGenerator, ranker: EvidenceRanker) -> Figures:
+def judge_reader(suite: Suite, reader: Reader, ranker: EvidenceRanker) -> Figures:
     """Everything that is said of a model that reads."""
-    answering = remembering(reading(generator, ranker))
+    answering = remembering(reading(reader, ranker))
     figures = judge_gold(suite.gold, answering)
-    freely = remembering(writing_freely(generator))
+    freely = remembering(reader.write)
     figures |= _prefixed("free_", judge_gold(suite.gold, freely))
     noisy = judge_gold(suite.noisy, answering)
     for prefix, asked in (("shown_", suite.gold), ("noisy_shown_", suite.noisy)):
@@ -141,8 +170,8 @@ def judge_reader(suite: Suite, generator: LocalGenerator, ranker: EvidenceRanker
     return (
         figures
         | judge_refusals(suite.near_misses, freely)
-        | judge_doubt(suite.near_misses, generator)
-        | {"perplexity": perplexity(suite.plain, generator)}
+        | judge_doubt(suite.near_misses, reader)
+        | {"perplexity": perplexity(suite.plain, reader.generator)}
     )
 
 
@@ -182,13 +211,9 @@ def judge_shown(gold: dict[str, list[Asked]], answering: Answering) -> Figures:
     return figures
 
 
-def judge_doubt(asked: Sequence[Asked], generator: LocalGenerator) -> Figures:
+def judge_doubt(asked: Sequence[Asked], reader: Reader) -> Figures:
     """F1 of refusing near misses by the likelihood of the refusal."""
-
-    def doubt(item: Asked) -> float:
-        return generator.score(_prompt(item), [REFUSALS[item.language]])[0]
-
-    doubts = np.array(ask_all(asked, doubt))
+    doubts = np.array(ask_all(asked, reader.doubt))
     is_answerable = np.array([bool(item.golds) for item in asked])
     folds = np.array([item.fold for item in asked])
     refused = np.zeros_like(is_answerable)
@@ -232,19 +257,14 @@ def perplexity(texts: Sequence[str], generator: LocalGenerator) -> float:
     return math.exp(-total / num_tokens)
 
 
-def reading(generator: LocalGenerator, ranker: EvidenceRanker) -> Answering:
+def reading(reader: Reader, ranker: EvidenceRanker) -> Answering:
     """As the service asks: whole words of a sentence of the passages, and nothing else."""
 
     def read(asked: Asked) -> str:
         evidence = ranker.rank(asked.question, asked.passages)
-        return _write(generator, _prompt(asked), readable_texts(evidence))
+        return reader.write(asked, readable_texts(evidence))
 
     return read
-
-
-def writing_freely(generator: LocalGenerator) -> Answering:
-    """With nothing to hold the model to the passages."""
-    return lambda asked: _write(generator, _prompt(asked))
 
 
 def remembering(answering: Answering) -> Answering:
@@ -299,10 +319,6 @@ def ask_all(asked: Sequence[Asked], asking: Callable[[Asked], T]) -> list[T]:
     """What is said to each, in order; several are asked at once."""
     with ThreadPoolExecutor(_NUM_AT_ONCE) as pool:
         return list(pool.map(asking, asked))
-
-
-def _prompt(asked: Asked) -> list[Message]:
-    return load_prompt("direct").render(asked.question, asked.passages, asked.language)
 
 
 def _write(

@@ -4,7 +4,7 @@ XQuAD and both Spanish SQuADs ask about the same English articles: what is held 
 out of all of them, in both languages. Articles are joined by the questions and titles they share.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -12,16 +12,22 @@ from typing import Final, Literal
 import numpy as np
 
 from benchmarks.text_sets import read_rows
+from generation.language import Language
 
 SEED: Final = 20_261_127
 NUM_FOLDS: Final = 3
+# the paragraphs and which question asks about which, by language
+XQUAD: Final[Mapping[Language, tuple[str, str]]] = {
+    "en": ("squad_en/corpus.jsonl", "xquad/qrels.en_over_squad_en.tsv"),
+    "es": ("xquad/corpus.es.jsonl", "xquad/qrels.es_over_xquad_es.tsv"),
+}
 _NUM_DEVELOPMENT: Final = 1  # article, of those to learn from: Spanish is thin
 # question sets, the paragraphs they ask about, and which about which
 _SETS: Final = (
     ("squad_es/v1.1.queries.jsonl", "squad_es/v1.1.corpus.jsonl", None),
     ("squad_es/v2.0.queries.jsonl", "squad_es/v2.0.corpus.jsonl", None),
-    ("xquad/queries.es.jsonl", "xquad/corpus.es.jsonl", "xquad/qrels.es_over_xquad_es.tsv"),
-    ("xquad/queries.en.jsonl", "squad_en/corpus.jsonl", "xquad/qrels.en_over_squad_en.tsv"),
+    ("xquad/queries.es.jsonl", *XQUAD["es"]),
+    ("xquad/queries.en.jsonl", *XQUAD["en"]),
 )
 
 Side = Literal["learn", "develop"] | int  # a number: the fold it is reported with

@@ -1,9 +1,10 @@
 """Write the examples that the default reader learns from, as `cimiento train reader` reads them.
 
-    python -m benchmarks.reader_data --data DATA --out examples.jsonl [--dense]
+    python -m benchmarks.reader_data --data DATA --out examples.jsonl [--brief]
 
-`--dense` is for a run of an hour or two on two cores: a fifth of the passages, those that most is
-asked of, hold a third of the questions, and a passage costs as much as ten of its questions.
+`--brief` is for a run of some hours on a core or two: of English mostly the passages that much is
+asked of, for questions of one passage are learnt together; and passages that little or nothing is
+asked of are cut to some sentences, as long as the service's own.
 
 Passages come with their questions, with questions that they nearly answer, and often among other
 passages that the question also finds. Articles that are reported on are not read at all.
@@ -20,10 +21,11 @@ from typing import Any, Final
 from benchmarks.reader_articles import SEED, split_articles
 from benchmarks.reader_mining import Finder, Paragraph, open_finder, twist
 from benchmarks.reader_sources import Ground, gather, read_english
+from generation.sentences import split_sentences
 from generation.spans import find_span
 
 _TOP_K: Final = 6
-_MAX_ASKED: Final = 5  # of one passage
+_MAX_ASKED: Final = {"en": 5, "es": 8}  # of one passage: Spanish is thin
 _MAX_GIVEN: Final = 2
 _MAX_DISTRACTOR_CHARS: Final = 900
 # how many other passages stand beside the right one, and how often
@@ -34,8 +36,12 @@ _MINED: Final = 0.35  # of passages that other passages' questions find
 _ONLY_MISSED: Final = 0.2  # of English passages that answer none of their questions
 _WITHOUT_GOLD: Final = 0.04
 _NUM_DEV: Final = 60  # passages to judge by, of each language
-# English passages that `--dense` keeps, by how many questions are asked of them; four or more: all
-_KEPT: Final = (0.0, 0.03, 0.03, 0.33)
+# of `--brief`: English passages that are kept, by how many questions are asked; four or more: all
+_KEPT: Final = (0.0, 0.1, 0.15, 0.6)
+_WHOLE: Final = 0.25  # of passages that are not cut
+_FEW: Final = 3  # questions: a passage that more are asked of is not cut
+_MAX_SENTENCES: Final = 4  # that are left of a passage, but for those that answer
+_BRIEF_SHARES: Final = (0.45, 0.2, 0.15, 0.1, 0.1)  # as `_SHARES`: other passages are short
 
 Row = dict[str, Any]
 
@@ -45,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the text sets")
     parser.add_argument("--out", type=Path, required=True, help="file to write")
-    parser.add_argument("--dense", action="store_true", help="what a short run can read")
+    parser.add_argument("--brief", action="store_true", help="what a short run can read")
     options = parser.parse_args()
     articles = split_articles(options.data)
     grounds = choose_development(list(gather(options.data, articles, seed=SEED)))
@@ -53,8 +59,9 @@ def main() -> None:
     pool |= {ground.paragraph.text: ground.paragraph for ground in grounds}
     counts = Counter[str]()
     with open_finder(list(pool.values())) as finder, options.out.open("w", encoding="utf-8") as out:
-        rows = Builder(grounds, finder).rows()
-        for row in keep_dense(rows) if options.dense else rows:
+        shares = _BRIEF_SHARES if options.brief else _SHARES
+        rows = Builder(grounds, finder, shares).rows()
+        for row in make_brief(rows) if options.brief else rows:
             counts[
                 f"{row['split']} {row['language']} {'answer' if row['answer'] else 'refusal'}"
             ] += 1
@@ -78,25 +85,64 @@ def choose_development(grounds: Sequence[Ground]) -> list[Ground]:
     return [ground for ground in grounds if id(ground) not in dropped]
 
 
-def keep_dense(rows: Iterable[Row]) -> Iterator[Row]:
-    """All that is Spanish or to judge by, and of English mostly what is asked together."""
+def make_brief(rows: Iterable[Row]) -> Iterator[Row]:
+    """All that is Spanish or to judge by, and of English mostly what is asked together; cut."""
     rng = random.Random(SEED)  # noqa: S311  # an order, no secret
     by_passages: defaultdict[tuple[str, ...], list[Row]] = defaultdict(list)
     for row in rows:
         by_passages[tuple(passage["text"] for passage in row["passages"])].append(row)
-    for alike in by_passages.values():
+    for texts, alike in by_passages.items():
         first, number = alike[0], len(alike)
         always = number >= len(_KEPT) or first["language"] == "es" or first["split"] == "dev"
         if always or rng.random() < _KEPT[number]:
-            yield from alike
+            answers = [row["answer"] for row in alike if row["answer"] is not None]
+            cut = {text: cut_around(answers, text, rng) for text in texts}
+            for row in alike:
+                passages = [{**item, "text": cut[item["text"]]} for item in row["passages"]]
+                yield row | {"passages": passages}
+
+
+def cut_around(answers: Sequence[str], text: str, rng: random.Random) -> str:
+    """Some sentences of a text, those that hold an answer among them; sometimes all.
+
+    A text that many answers stand in is left whole.
+    """
+    held = [answer for answer in answers if find_span(answer, text) is not None]
+    sentences = list(split_sentences(text))
+    if len(held) > _FEW or len(sentences) < 2 or rng.random() < _WHOLE:
+        return text
+    number = rng.randint(1, _MAX_SENTENCES)
+    holding = [_sentence_of(answer, text, sentences) for answer in held]
+    if None in holding:  # it goes over the end of a sentence
+        return text
+    places = [place for place in holding if place is not None]
+    places = places or [rng.randrange(len(sentences))]
+    spare = max(0, number - (max(places) - min(places) + 1))
+    before = rng.randint(0, spare)
+    first = max(0, min(places) - before)
+    last = min(len(sentences) - 1, max(places) + spare - before)
+    return text[sentences[first][0] : sentences[last][1]]
+
+
+def _sentence_of(answer: str, text: str, sentences: Sequence[tuple[int, int]]) -> int | None:
+    """The first sentence that holds the answer."""
+    holding = (
+        place
+        for place, (start, end) in enumerate(sentences)
+        if find_span(answer, text[start:end]) is not None
+    )
+    return next(holding, None)
 
 
 class Builder:
     """Turns passages with their questions into lines."""
 
-    def __init__(self, grounds: Sequence[Ground], finder: Finder) -> None:
+    def __init__(
+        self, grounds: Sequence[Ground], finder: Finder, shares: Sequence[float] = _SHARES
+    ) -> None:
         self._grounds = grounds
         self._finder = finder
+        self._shares = shares
         self._rng = random.Random(SEED)  # noqa: S311  # an order, no secret
         self._found: dict[str, list[Paragraph]] = {}
 
@@ -121,7 +167,8 @@ class Builder:
         """Questions of other passages that find this one, which does not hold their answer."""
         mined: defaultdict[str, list[str]] = defaultdict(list)
         for ground in self._grounds:
-            ground.asked = self._rng.sample(ground.asked, min(_MAX_ASKED, len(ground.asked)))
+            most = _MAX_ASKED[ground.paragraph.language]
+            ground.asked = self._rng.sample(ground.asked, min(most, len(ground.asked)))
             for question, answer in ground.asked:
                 found = self._finder.find(question, top_k=_TOP_K)
                 self._found[question] = [
@@ -136,7 +183,7 @@ class Builder:
         return mined
 
     def _choose_number(self, *, at_least: int) -> int:
-        (number,) = self._rng.choices(_NUM_OTHERS[at_least:], _SHARES[at_least:])
+        (number,) = self._rng.choices(_NUM_OTHERS[at_least:], self._shares[at_least:])
         return number
 
     def _rows_of(self, ground: Ground, near: Sequence[str], num_others: int) -> Iterator[Row]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.reader_articles import SEED, Articles, read_qrels
+from benchmarks.reader_articles import SEED, XQUAD, Articles, read_qrels
 from benchmarks.reader_mining import Finder, Paragraph, open_finder
 from benchmarks.text_sets import build_passage, read_rows
 from core.types import Passage
@@ -29,10 +29,7 @@ class Asked:
 
 def load_xquad(data: Path, articles: Articles, language: Language) -> list[Asked]:
     """XQuAD with its gold paragraph alone."""
-    corpus, qrels = {
-        "en": ("squad_en/corpus.jsonl", "xquad/qrels.en_over_squad_en.tsv"),
-        "es": ("xquad/corpus.es.jsonl", "xquad/qrels.es_over_xquad_es.tsv"),
-    }[language]
+    corpus, qrels = XQUAD[language]
     paragraphs = {row["_id"]: row for row in read_rows(data / corpus)}
     about = dict(read_qrels(data / qrels))
     asked = [

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.reader_articles import Articles
+from benchmarks.reader_articles import XQUAD, Articles, read_qrels
 from benchmarks.reader_mining import Paragraph
 from benchmarks.reader_questions import make_questions
 from benchmarks.text_sets import read_rows
@@ -71,6 +71,7 @@ def gather(data: Path, articles: Articles, *, seed: int) -> Grounds:
         rng.shuffle(rows)
         _take_training_set(rows, cap, grounds, sentences)
     _take_spanish_squad(data, articles, grounds)
+    _take_xquad(data, articles, grounds)
     _take_made(data, articles, grounds, rng)
     return grounds
 
@@ -140,6 +141,26 @@ def _take_spanish_squad(data: Path, articles: Articles, grounds: Grounds) -> Non
                 continue
             answer = _choose_answer(row["answers"][:1], paragraph.text)
             if answer is not None:
+                ground.asked.append((row["text"].strip(), answer))
+
+
+def _take_xquad(data: Path, articles: Articles, grounds: Grounds) -> None:
+    """XQuAD's questions of articles that are not reported on: people translated these."""
+    for language, (corpus, qrels) in XQUAD.items():
+        about = dict(read_qrels(data / qrels))
+        asked_of = set(about.values())
+        paragraphs = {
+            row["_id"]: Paragraph(row["title"].replace("_", " "), row["text"].strip(), language)
+            for row in read_rows(data / corpus)
+            if row["_id"] in asked_of and articles.side_of(row["title"]) == "learn"
+        }
+        for row in read_rows(data / f"xquad/queries.{language}.jsonl"):
+            paragraph = paragraphs.get(about.get(row["_id"], ""))
+            if paragraph is None or len(paragraph.text.split()) > _MAX_WORDS:
+                continue
+            answer = _choose_answer(row["answers"][:1], paragraph.text)
+            if answer is not None:
+                ground = grounds.at(paragraph, "XQuAD", _WIKIPEDIA)
                 ground.asked.append((row["text"].strip(), answer))
 
 

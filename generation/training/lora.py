@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generation.engine.adapters import Adapter, LowRank
+from generation.engine.errors import WeightsFileError
 from generation.engine.model import Transformer
 
 _PRODUCTS: Final = ("qkv", "out", "gate_up", "up", "down")
@@ -47,6 +48,26 @@ def add_lora(model: Transformer, *, rank: int, alpha: float, seed: int, dtype: t
         base.to(dtype)
         lora = LoraLinear(base, rank=rank, scale=alpha / rank, seed=seed * 100_003 + index)
         setattr(parent, name, lora)
+
+
+def load_factors(model: Transformer, adapter: Adapter) -> None:
+    """Begin from what an adapter learnt. Raises WeightsFileError where its products are others."""
+    learning = {
+        f"{name}.weight": module
+        for name, module in model.named_modules()
+        if isinstance(module, LoraLinear)
+    }
+    if learning.keys() != adapter.factors.keys():
+        raise WeightsFileError("the adapter changes other products than this model learns")
+    for name, module in learning.items():
+        pair = adapter.factors[name]
+        if (pair.a.shape, pair.b.shape) != (module.a.shape, module.b.shape):
+            raise WeightsFileError(
+                f"the adapter is of rank {len(pair.a)}, and rank {len(module.a)} is to be learnt"
+            )
+        with torch.no_grad():
+            module.a.copy_(pair.a)
+            module.b.copy_(pair.b.float() * (adapter.scale / module.scale))
 
 
 def read_factors(model: Transformer) -> dict[str, LowRank]:

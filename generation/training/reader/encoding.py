@@ -28,6 +28,8 @@ from generation.training.reader.options import ReaderOptions
 from generation.types import Message
 
 _MAX_BRANCHES: Final = 8  # more teach little that is new, and make the step's questions alike
+# of the shortest prompt: attention computes the rectangle of a group, so branches are not free
+_WORTH_SHARING: Final = 0.3
 
 
 @dataclass(slots=True)
@@ -54,7 +56,7 @@ class Encoder:
         for alike in by_passages.values():
             turns = [turn for example in alike if (turn := self._turn(example, lengths))]
             for start in range(0, len(turns), _MAX_BRANCHES):
-                yield _join(turns[start : start + _MAX_BRANCHES])
+                yield from _join(turns[start : start + _MAX_BRANCHES])
 
     def _turn(self, example: Example, lengths: _Lengths) -> "_Turn | None":
         passages = [_as_passage(source) for source in example.passages]
@@ -97,10 +99,11 @@ def encode_reply(
     return written[: end + 1]
 
 
-def _join(turns: Sequence[_Turn]) -> Group:
+def _join(turns: Sequence[_Turn]) -> Iterator[Group]:
     """Turns over the same passages: what all prompts begin with is there once.
 
-    A prompt's last token stays with its own reply, which it is the first to foretell.
+    A prompt's last token stays with its own reply, which it is the first to foretell. Where prompts
+    share little, as those do that begin with the question, each is a group of its own.
     """
     first = min((turn.prompt for turn in turns), key=len)
     same = takewhile(
@@ -108,6 +111,10 @@ def _join(turns: Sequence[_Turn]) -> Group:
         range(len(first) - 1),
     )
     num_shared = sum(1 for _ in same)
+    if len(turns) > 1 and num_shared < _WORTH_SHARING * len(first):
+        for turn in turns:
+            yield from _join([turn])
+        return
     branches = tuple(
         Branch(
             np.array([*turn.prompt[num_shared:], *turn.reply], np.int32),
@@ -116,7 +123,7 @@ def _join(turns: Sequence[_Turn]) -> Group:
         )
         for turn in turns
     )
-    return Group(np.array(first[:num_shared], np.int32), branches)
+    yield Group(np.array(first[:num_shared], np.int32), branches)
 
 
 def _as_passage(source: Source) -> Passage:

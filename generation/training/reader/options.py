@@ -17,6 +17,7 @@ class ReaderOptions(TrainingOptions):
 
     examples: Path
     base: Path
+    adapter: Path | None = None
     method: str = "lora"
     rank: int = 32
     alpha: float = 64.0
@@ -40,6 +41,8 @@ class ReaderOptions(TrainingOptions):
             raise OptionError(f"--window must be at least 64, got {self.window}")
         if self.rank > 1024:
             raise OptionError(f"--rank must be at most 1024, got {self.rank}")
+        if self.adapter is not None and self.method != "lora":
+            raise OptionError("--adapter: only --method lora goes on from one")
         if self.encode_only and self.resume:
             raise OptionError("--encode-only: there is nothing to --resume before a first step")
 
@@ -48,6 +51,7 @@ HELP: Final = {
     "out": "folder for what is learnt; the run's state is kept in its folder 'training'",
     "examples": "file of JSON lines: question, passages, answer",
     "base": "GGUF file or checkpoint folder of the model that learns to read",
+    "adapter": "what an earlier run learnt, to begin from; of the same --rank",
     "method": "lora: low-rank factors, an adapter; full: all weights, a model folder",
     "rank": "numbers between the two factors of every product",
     "alpha": "the factors' product is scaled by alpha / rank",

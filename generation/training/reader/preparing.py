@@ -3,20 +3,22 @@
 import hashlib
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import torch
 from torch.utils.checkpoint import checkpoint
 
+from generation.engine.adapters import load_adapter
 from generation.engine.config import ModelConfig
-from generation.engine.errors import EngineError
+from generation.engine.errors import EngineError, WeightsFileError
 from generation.engine.model import Transformer
 from generation.local_model import LoadedModel, load_model
 from generation.tokenizer import Tokenizer
 from generation.training.errors import DataError, OptionError
 from generation.training.hardware import choose_device, choose_dtype
 from generation.training.loop import Plan
-from generation.training.lora import add_lora
+from generation.training.lora import add_lora, load_factors
 from generation.training.messages import Report
 from generation.training.reader.branches import BranchedBatch, GroupStream, pack_in_passes
 from generation.training.reader.groups import Encoded, has_encoded, load_encoded, save_encoded
@@ -56,6 +58,8 @@ def prepare(options: ReaderOptions, folder: Folder, report: Report) -> FineTunin
     encoded = find_or_encode(options, folder, loaded.tokenizer, report)
     model = loaded.model.to(device)
     _choose_what_learns(model, options, dtype)
+    if options.adapter is not None:
+        _begin_from(model, options.adapter, base_sha256=loaded.sha256)
     pass_tokens = options.pass_tokens or _fit_pass(loaded.config, options, device)
     num_tokens = sum(group.num_tokens for group in encoded.learnt)
     num_learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -158,6 +162,17 @@ def _choose_what_learns(model: Transformer, options: ReaderOptions, dtype: torch
     if options.recompute:
         for block in model.blocks:
             block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+
+
+def _begin_from(model: Transformer, path: Path, *, base_sha256: str) -> None:
+    """Raises OptionError for an adapter that does not fit what learns."""
+    try:
+        adapter = load_adapter(path)
+        load_factors(model, adapter)
+    except WeightsFileError as error:
+        raise OptionError(f"--adapter: {error}") from error
+    if adapter.base_sha256 != base_sha256:
+        raise OptionError(f"--adapter: {path} was trained on other weights than --base names")
 
 
 def _fit_pass(config: ModelConfig, options: ReaderOptions, device: torch.device) -> int:

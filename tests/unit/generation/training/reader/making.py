@@ -18,13 +18,13 @@ _COLOURS = ("red", "blue", "green", "grey")
 _THINGS = ("roses", "doors", "boats", "coats", "walls", "birds")
 
 
-def write_base(folder: Path, *, width: int = 32) -> Path:
+def write_base(folder: Path, *, width: int = 32, seed: int = 0) -> Path:
     """A chat model that has learnt nothing, with its tokenizer."""
     tokenizer = write_tokenizer(folder / "tokenizer", write_corpus(folder / "data"))
     options = tiny_options(folder, width=width, context=1024, batch_tokens=1024, pass_tokens=1024)
     vocab_size = len(json.loads((tokenizer / "tokenizer.json").read_text())["model"]["vocab"])
     model = Transformer(options.build_config(vocab_size))
-    model.init_weights(seed=0, std=0.3)  # far from zero, so that few factors change much
+    model.init_weights(seed=seed, std=0.3)  # far from zero, so that few factors change much
     base = folder / "base"
     base.mkdir()
     export_model(model, tokenizer, base, dtype=torch.float32)

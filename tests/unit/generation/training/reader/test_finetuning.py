@@ -94,6 +94,40 @@ def test_an_adapter_changes_the_model_that_it_was_trained_on_and_no_other(folder
         load_model(other, adapter=adapter)
 
 
+def test_a_run_begins_from_what_another_learnt(folder: Path) -> None:
+    first = teach(reader_options(folder, steps=20, lr=2e-2), report=silent)
+    assert first is not None
+    adapter = folder / "reader" / "adapter.safetensors"
+    # another scale: the factors are taken as what they do, not as they stand
+    options = reader_options(folder, out=folder / "on", adapter=adapter, alpha=4.0, steps=1)
+    on = teach(options, report=silent)
+    assert on is not None
+    assert on.before.loss == pytest.approx(first.after.loss, rel=0.02)  # kept in bfloat16
+    assert on.before.loss < 0.9 * first.before.loss
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rank": 5}, "the adapter is of rank 4, and rank 5 is to be learnt"),
+        ({"base": "other"}, "was trained on other weights than --base names"),
+        ({"adapter": "none.safetensors"}, "--adapter: there is no adapter"),
+        ({"method": "full"}, "--adapter: only --method lora goes on from one"),
+    ],
+)
+def test_an_adapter_that_does_not_fit_is_refused_before_a_step(
+    folder: Path, changes: dict[str, object], message: str
+) -> None:
+    teach(reader_options(folder, steps=1), report=silent)
+    if "base" in changes:
+        (folder / "elsewhere").mkdir()
+        changes = {"base": write_base(folder / "elsewhere", seed=1)}
+    adapter = folder / "reader" / str(changes.get("adapter", "adapter.safetensors"))
+    options = {"out": folder / "on"} | changes | {"adapter": adapter}
+    with pytest.raises(OptionError, match=message):
+        teach(reader_options(folder, **options), report=silent)
+
+
 class KilledError(Exception):
     """The process is gone: nothing after this step happens."""
 
