@@ -281,3 +281,19 @@ class WorkerRow(Base):
     beats: Mapped[int] = mapped_column(Integer, default=0)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     beat_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class DeletionRow(Base):
+    """Something that was deleted, by its id: what a restored backup must not bring back.
+
+    Never a name, never a word. Kept for good: a backup may be of any age.
+    """
+
+    __tablename__ = "deletions"
+
+    subject: Mapped[str] = mapped_column(String(40), primary_key=True)
+    # document, version, collection, key or person
+    kind: Mapped[str] = mapped_column(String(16))
+    deleted_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    # When somebody restored a backup with it, and wanted it back; None while it is to stay away.
+    restored_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from core.access import Access
+from core.deletions import note_deletion
 from core.errors import CollectionNotFoundError
 from core.events import tell_of_collection
 from core.ids import CollectionId, new_id
@@ -156,6 +157,7 @@ class Collections:
             session.execute(delete(DocumentRow).where(DocumentRow.collection_id == row.id))
             tell_of_collection(session, "collection.deleted", row.id)
             session.execute(delete(CollectionRow).where(CollectionRow.id == row.id))
+            note_deletion(session, "collection", row.id)
             next_generation(session)
         return clear_files(self._store, removed)
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased, undefer
 
 from core.access import Access
 from core.blobs import PendingBlob
+from core.deletions import note_deletion
 from core.errors import DocumentNotFoundError
 from core.events import tell_of_collection
 from core.ids import CollectionId, DocumentId, VersionId
@@ -186,6 +187,8 @@ class Documents:
             removed = remove_versions(session, scope)
             if not removed.version_ids:
                 raise _no_version(document_id, number)
+            # what was attached to it comes before it
+            note_deletion(session, "version", removed.version_ids[-1])
             if session.scalar(of_document.limit(1)) is None:
                 _delete(session, document)
             next_generation(session)
@@ -267,6 +270,7 @@ def _filter(query: Select[DocumentRow, str], where: DocumentFilter) -> Select[Do
 
 def _delete(session: Session, document: DocumentRow) -> None:
     session.execute(delete(DocumentRow).where(DocumentRow.id == document.id))
+    note_deletion(session, "document", document.id)
     tell_of_collection(session, "document.deleted", document.collection_id, document_id=document.id)
 
 

@@ -69,7 +69,7 @@ def remove_versions(session: Session, scope: Select[str]) -> Removed:
         _mark_deletion(session, next_generation(session))
     for table in (VersionTextRow.version_id, JobRow.id, VersionRow.id):
         session.execute(delete(table.class_).where(table.in_(scope)))
-    _remove_empty(session, {row.document_id for row in rows if row.parent_id is not None})
+    remove_empty(session, {row.document_id for row in rows if row.parent_id is not None})
     return Removed(
         (*below.version_ids, *(VersionId(row.id) for row in rows)),
         tuple({*below.sha256s, *(row.sha256 for row in rows)}),
@@ -83,7 +83,8 @@ def attached_to(session: Session, scope: Select[str]) -> Select[str] | None:
     return None if session.scalar(attached.limit(1)) is None else attached
 
 
-def _remove_empty(session: Session, document_ids: set[str]) -> None:
+def remove_empty(session: Session, document_ids: set[str]) -> None:
+    """Delete those of the documents that have no version left."""
     # a mail may have had very many; a statement takes only so many parameters
     has_versions = exists().where(VersionRow.document_id == DocumentRow.id)
     ids = sorted(document_ids)

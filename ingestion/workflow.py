@@ -17,6 +17,7 @@ import structlog
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
 from sqlalchemy import create_engine, make_url
 
+from core.deletions import LOG_NAME, DeletionLog
 from core.errors import AlreadyRunningError
 from core.ids import VersionId, WorkerId
 from ingestion.attempts import Attempt, Attempts, job_error
@@ -147,6 +148,7 @@ class IngestionWorker:
         self._workers = workers
         self._work_lock = work_lock
         self._compactions = Compactions(store.database, store.segments_root.parent)
+        self._deletions = DeletionLog(store.segments_root.parent / LOG_NAME)
         self._num_documents = num_documents
         # Set when the process should end and be started anew: the other workers gave it up, or a
         # step is stuck in it.
@@ -279,9 +281,12 @@ class IngestionWorker:
             log.info("ingestion_swept", segments=swept.segments, staged=swept.staged)
 
     def _sweep_deleted(self) -> None:
-        """Remove what dead workers left of deleted documents, however busy the others are."""
+        """Remove what dead workers left of deleted documents, however busy the others are; note in
+        the file that travels apart from backups what was deleted.
+        """
         if num_staged := sweep_deleted(self._store):
             log.info("deleted_work_swept", staged=num_staged)
+        self._deletions.follow(self._store.database)
 
     def _compact(self) -> None:
         with suppress(AlreadyRunningError):

@@ -17,19 +17,30 @@ def upgrade(database: Database) -> None:
 
     Raises `DatabaseBehindError` for a database that a newer Cimiento wrote.
     """
-    config = _config()
     with database.write_connection() as connection:
-        _refuse_newer(_revision(connection), config)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        upgrade_within(connection)
         connection.commit()
+
+
+def upgrade_within(connection: Connection, revision: str = "head") -> None:
+    """The same inside the caller's transaction, and as far as a revision that this code knows."""
+    config = _config()
+    for each in (_revision(connection), revision):
+        _refuse_newer(each, config)
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+def current_revision() -> str:
+    """The revision that this code needs."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
 def check(database: Database) -> None:
     """Raise `DatabaseBehindError` unless the database has exactly this code's schema."""
     with database.engine.connect() as connection:
         found = _revision(connection)
-    expected = ScriptDirectory.from_config(_config()).get_current_head()
+    expected = current_revision()
     if found != expected:
         raise DatabaseBehindError(
             f"the database is at revision {found}, this code needs {expected}; "
@@ -49,9 +60,10 @@ def _config() -> Config:
 
 
 def _refuse_newer(found: str | None, config: Config) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    scripts = ScriptDirectory.from_config(config).walk_revisions()
+    known = {"head", *(script.revision for script in scripts)}
     if found is not None and found not in known:
         raise DatabaseBehindError(
-            f"the database is at revision {found}, which this code does not know; "
-            "it was written by a newer Cimiento: start that one"
+            f"the data are of revision {found}, which this code does not know; "
+            "they were written by a newer Cimiento: start that one"
         )

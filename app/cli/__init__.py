@@ -5,6 +5,7 @@ import typer
 from app.cli.add import add
 from app.cli.ask import ask
 from app.cli.audit import audit_app
+from app.cli.backup import backup, backups, restore
 from app.cli.calibrate import calibrate
 from app.cli.db import db_app
 from app.cli.evaluate import eval_app
@@ -37,7 +38,20 @@ main = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (serve, add, search, ask, replay, generate, verify, calibrate, mcp):
+for command in (
+    serve,
+    add,
+    search,
+    ask,
+    replay,
+    generate,
+    verify,
+    backup,
+    backups,
+    restore,
+    calibrate,
+    mcp,
+):
     main.command()(command)
 main.command("sign-in")(sign_in)
 main.command("map")(draw_map)

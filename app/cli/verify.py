@@ -21,16 +21,17 @@ def verify(
     """Compare the database, the stored documents and the index; safe beside a running service."""
     settings = load_cli_settings()
     with errors_to_exit():
-        report = _verify(settings, repair=repair)
+        report = run_verify(settings, repair=repair)
     if as_json:
         print_json({**asdict(report), "ok": report.is_ok})
     else:
-        _print(report)
+        print_report(report)
     if not report.is_ok:
         raise typer.Exit(FAILED)
 
 
-def _verify(settings: Settings, *, repair: bool) -> "VerifyReport":
+def run_verify(settings: Settings, *, repair: bool) -> "VerifyReport":
+    """Compare everything with the truth, whether a service runs beside or not."""
     # Late: see app.cli.context.
     import migrations
     from app.receiving import is_receiving
@@ -58,7 +59,8 @@ def _verify(settings: Settings, *, repair: bool) -> "VerifyReport":
         return verify_premises(premises, repair=repair, checks=checks)
 
 
-def _print(report: "VerifyReport") -> None:
+def print_report(report: "VerifyReport") -> None:
+    """Say what was looked at and found, for people."""
     counts = ", ".join(f"{count} {name}" for name, count in report.checked.items())
     typer.echo(f"checked {counts}")
     for finding in report.findings:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.people.errors import LastOwnerError, PersonExistsError, PersonNotFoundError
 from core.answer_tables import AnswerRow, ConversationRow
 from core.database import Database
+from core.deletions import note_deletion
 from core.evaluation_tables import EvaluationRow
 from core.ids import PersonId, new_id
 from core.people_tables import ApiKeyRow, GroupMemberRow, GroupRow, PersonRow, WebSessionRow
@@ -125,12 +126,8 @@ class People:
         with self._database.session_scope() as session:
             row = get_person_row(session, name)
             _refuse_last_owner(session, row)
-            keys = session.scalars(select(ApiKeyRow.id).where(ApiKeyRow.person_id == row.id))
-            askers = [person_caller(row.id), *(f"key:{each}" for each in keys)]
-            for table in (AnswerRow, ConversationRow, EvaluationRow):
-                session.execute(delete(table).where(table.asker.in_(askers)))
-            session.execute(delete(ApiKeyRow).where(ApiKeyRow.person_id == row.id))
-            session.delete(row)
+            forget_person(session, row)
+            note_deletion(session, "person", row.id)
         self._database.overwrite_deleted()
 
     def password_of(self, name: str) -> tuple[PersonId, str | None] | None:
@@ -159,6 +156,16 @@ class People:
         )
         with self._database.read_scope() as session:
             return bool(session.scalar(query))
+
+
+def forget_person(session: Session, row: PersonRow) -> None:
+    """Delete a person with their keys, questions and answers."""
+    keys = session.scalars(select(ApiKeyRow.id).where(ApiKeyRow.person_id == row.id))
+    askers = [person_caller(row.id), *(f"key:{each}" for each in keys)]
+    for table in (AnswerRow, ConversationRow, EvaluationRow):
+        session.execute(delete(table).where(table.asker.in_(askers)))
+    session.execute(delete(ApiKeyRow).where(ApiKeyRow.person_id == row.id))
+    session.delete(row)
 
 
 def person_caller(person_id: str) -> str:

@@ -17,6 +17,7 @@ from app.people.sessions import digest_of, new_secret
 from app.people.sharing import roles_of
 from core.access import OF_THE_SERVICE, Caller, Role, Scope
 from core.database import Database
+from core.deletions import note_deletion
 from core.errors import CollectionNotFoundError
 from core.ids import CollectionId, PersonId, new_id
 from core.people_tables import ApiKeyCollectionRow, ApiKeyRow, PersonRow, WebSessionRow
@@ -150,6 +151,7 @@ class Credentials:
             if row is None or (person_id is not None and row.person_id != person_id):
                 raise KeyNotFoundError(f"there is no key {key_id!r}; 'cimiento keys list' has all")
             session.delete(row)
+            note_deletion(session, "key", key_id)
 
     def find_key(self, secret: str) -> KnownKey | None:
         """Whose key has this secret, and what it opens; None where no key may be used with it."""

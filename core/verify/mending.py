@@ -117,8 +117,14 @@ def _place_chunk(session: Session, _blobs: BlobStore, finding: Finding) -> bool:
     return True
 
 
+def _leave(_session: Session, _blobs: BlobStore, _finding: Finding) -> bool:
+    # whether it was wanted back is for a person to say
+    return False
+
+
 _MENDERS: Final[Mapping[str, Callable[[Session, BlobStore, Finding], bool]]] = {
     "orphan_row": _drop_row,
+    "returned": _leave,
     "empty_document": _drop_document,
     "missing_job": _add_job,
     "job_state": _settle_state,

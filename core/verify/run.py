@@ -19,7 +19,13 @@ from core.tables import CollectionRow, DocumentRow, VersionRow
 from core.verify.index import IndexCheck, check_index
 from core.verify.mending import mend_rows
 from core.verify.report import Check, Finding, VerifyReport
-from core.verify.truth import check_chunks, check_jobs, check_references, check_versions
+from core.verify.truth import (
+    check_chunks,
+    check_deletions,
+    check_jobs,
+    check_references,
+    check_versions,
+)
 
 # What is not yet in the truth may belong to work that is under way, unless it is older than this.
 GRACE_S: Final = 600.0
@@ -63,7 +69,11 @@ def verify(premises: Premises, *, repair: bool, checks: Sequence[Check] = ()) ->
 
 def _check_rows(premises: Premises, *, repair: bool) -> tuple[dict[str, int], tuple[Finding, ...]]:
     with premises.database.read_scope() as session:
-        findings = [*check_references(session), *check_jobs(session)]
+        findings = [
+            *check_references(session),
+            *check_jobs(session),
+            *check_deletions(session),
+        ]
         num_versions, of_versions = check_versions(session)
         num_chunks, of_chunks = check_chunks(session)
         findings += of_versions + of_chunks

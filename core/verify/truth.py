@@ -5,7 +5,16 @@ from collections.abc import Iterator
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, undefer
 
-from core.tables import ChunkRow, DocumentRow, JobRow, SegmentRow, VersionRow, VersionTextRow
+from core.tables import (
+    ChunkRow,
+    CollectionRow,
+    DeletionRow,
+    DocumentRow,
+    JobRow,
+    SegmentRow,
+    VersionRow,
+    VersionTextRow,
+)
 from core.verify.report import Finding
 
 _FLOAT16_BYTES = 2
@@ -37,6 +46,22 @@ def check_jobs(session: Session) -> Iterator[Finding]:
             yield Finding("missing_job", row.id, f"{row.state} version has no job")
         elif row.job != due:
             yield Finding("job_state", row.id, f"{row.state} version has a job that is {row.job}")
+
+
+def check_deletions(session: Session) -> Iterator[Finding]:
+    """Nothing is there that was deleted and is not wanted back."""
+    of_kinds = {
+        "document": DocumentRow.id,
+        "version": VersionRow.id,
+        "collection": CollectionRow.id,
+    }
+    for kind, column in of_kinds.items():
+        query = select(column, DeletionRow.deleted_at).join(
+            DeletionRow, (DeletionRow.subject == column) & DeletionRow.restored_at.is_(None)
+        )
+        for subject, moment in session.execute(query):
+            detail = f"this {kind} was deleted at {moment:%Y-%m-%d %H:%M} and is there again"
+            yield Finding("returned", subject, f"{detail}: delete it once more")
 
 
 def check_versions(session: Session) -> tuple[int, list[Finding]]:

@@ -1,0 +1,108 @@
+"""A backup goes from SQLite into PostgreSQL and back, row for row."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, make_url, select
+
+from app.active_prompts import ActivePrompts
+from app.answers import Answers
+from app.backup.folder import BackupFolder
+from app.backup.restoring import Place, read_deletions, restore
+from app.backup.taking import Source, take_backup
+from app.prompts import Prompts
+from app.wiring import build_lexical
+from core.blobs import FolderBlobStore
+from core.database import Database
+from core.deletions import LOG_NAME, DeletionLog
+from core.generation import read_generation
+from core.prompt_tables import PromptActivationRow
+from generation.prompts import builtin_source
+from ingestion.store import Store
+from tests.integration.ingestion.test_postgresql import (
+    CALLER,
+    answered,
+    evaluate,
+    pytestmark,
+    server,
+)
+from tests.unit.app.backup.conftest import check
+from tests.unit.app.backup.test_backup import rows_of
+from tests.unit.ingestion.house import EVERYTHING, House
+
+__all__ = ["pytestmark", "server"]
+
+OpenPlace = Callable[[str, str], Place]
+
+
+@pytest.fixture
+def open_place(server: Any, tmp_path: Path) -> Any:
+    """A place by its name, empty, with its rows in SQLite or PostgreSQL."""
+    databases: list[Database] = []
+
+    def open_one(name: str, kind: str) -> Place:
+        data_dir = tmp_path / name
+        url = f"sqlite:///{data_dir / 'cimiento.db'}"
+        if kind == "postgresql":
+            server.psql(f"CREATE DATABASE {name}")
+            base = make_url(server.get_uri()).set(drivername="postgresql+psycopg", database=name)
+            url = base.render_as_string(hide_password=False)
+        databases.append(Database(url))
+        blobs = FolderBlobStore(data_dir / "blobs")
+        store = Store.below(data_dir, databases[-1], blobs)
+        return Place(data_dir, store, build_lexical(data_dir, databases[-1]))
+
+    yield open_one
+    for database in databases:
+        database.close()
+
+
+def backed_up(place: Place, folder: BackupFolder) -> None:
+    log = DeletionLog(place.data_dir / LOG_NAME)
+    take_backup(Source(place.database, place.store.blobs, log, None, {}, ()), folder)
+
+
+def test_a_backup_goes_from_one_database_to_the_other_and_back(
+    tmp_path: Path, open_place: OpenPlace
+) -> None:
+    house = House(tmp_path / "first")
+    first = Place(house.data_dir, house.store, build_lexical(house.data_dir, house.database))
+    # what is not ASCII, several planes up, and null in JSON and as a value
+    accepted = house.add("a.md", "# A\nOld words of a text, ño, \U0001d518, \u2028.".encode())
+    house.documents.delete(house.add("gone.txt", b"Gone.").document_id, EVERYTHING)
+    evaluate(house, accepted)
+    Answers(house.database).keep(answered(accepted))
+    prompts = Prompts(house.database)
+    prompts.create(builtin_source("direct", 1).replace("name: direct", "name: mine"), CALLER)
+    ActivePrompts(house.database, prompts).activate(house.default(), "mine", CALLER)
+
+    places = [first, open_place("second", "postgresql"), open_place("third", "sqlite")]
+    for number, (source, target) in enumerate(pairwise(places)):
+        folder = BackupFolder(tmp_path / f"backups{number}")
+        backed_up(source, folder)
+        known = read_deletions(folder, target, [])
+        restore(folder, folder.get(None), target, deletions=known)
+        assert rows_of(target) == rows_of(source)
+        assert read_generation(target.database) == read_generation(source.database)
+        assert check(target).findings == ()
+    house.close()
+
+
+def test_postgresql_numbers_on_after_restored_rows(tmp_path: Path, open_place: OpenPlace) -> None:
+    house = House(tmp_path / "first")
+    first = Place(house.data_dir, house.store, build_lexical(house.data_dir, house.database))
+    active = ActivePrompts(house.database, Prompts(house.database))
+    for prompt in ("direct", "few_shot"):
+        active.activate(house.default(), prompt, CALLER)
+    folder = BackupFolder(tmp_path / "backups")
+    backed_up(first, folder)
+    second = open_place("numbered", "postgresql")
+    restore(folder, folder.get(None), second, deletions={})
+    moved = ActivePrompts(second.database, Prompts(second.database))
+    moved.activate(house.default(), "direct", CALLER)
+    with second.database.read_scope() as session:
+        assert session.scalar(select(func.max(PromptActivationRow.id))) == 3
+    house.close()

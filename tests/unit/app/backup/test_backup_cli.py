@@ -1,0 +1,77 @@
+"""`cimiento backup`, `backups` and `restore`: what they say, and how they end."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.backup.settings import chosen_settings
+from app.cli import main
+from core.settings import load_settings
+from tests.unit.ingestion.conftest import house, migrated
+from tests.unit.ingestion.house import EVERYTHING, House
+
+__all__ = ["house", "migrated"]
+
+
+def run(data_dir: Path, *arguments: object) -> Result:
+    environment = {"CIMIENTO_DATA_DIR": str(data_dir)}
+    return CliRunner().invoke(main, [str(each) for each in arguments], env=environment)
+
+
+def test_the_commands_take_list_check_and_restore(house: House, tmp_path: Path) -> None:
+    gone = house.add("gone.txt", b"The word is zebrawood.")
+    house.add("kept.txt", b"The river rises in the hills.")
+    folder = tmp_path / "backups"
+    taken = run(house.data_dir, "backup", folder, "--json")
+    assert taken.exit_code == 0, taken.output
+    backup_id = json.loads(taken.stdout)["id"]
+    house.documents.delete(gone.document_id, EVERYTHING)
+    assert "1 uploaded files" in run(house.data_dir, "backup", folder, "--keep", 2).stdout
+
+    listed = run(house.data_dir, "backups", folder, "--check")
+    assert listed.exit_code == 0
+    assert backup_id in listed.stdout
+    assert "objects are what they were" in listed.stdout
+
+    elsewhere = tmp_path / "elsewhere"
+    done = run(elsewhere, "restore", folder, "--backup", backup_id)
+    assert done.exit_code == 0, done.output
+    assert "deleted again what was deleted since: 1 of kind document" in done.stdout
+    assert "everything agrees" in done.stdout
+    again = run(elsewhere, "restore", folder)
+    assert again.exit_code == 1
+    assert "has tables" in again.stderr
+
+
+def test_what_was_lost_before_ends_with_1_and_is_told(house: House, tmp_path: Path) -> None:
+    lost = house.add("lost.txt", b"The word is zebrawood.")
+    house.store.blobs.delete(lost.sha256)
+    result = run(house.data_dir, "backup", tmp_path / "backups")
+    assert result.exit_code == 1
+    assert "1 uploaded files are lost" in result.stderr
+
+
+def test_a_folder_without_backups_says_so(tmp_path: Path) -> None:
+    for command in ("backups", "restore"):
+        result = run(tmp_path / "data", command, tmp_path / "nothing")
+        assert result.exit_code == 1
+        assert "there is no backup" in result.stderr
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_chosen_settings_hold_no_secret_and_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "CIMIENTO_DATA_DIR": "somewhere",
+        "CIMIENTO_DATABASE__URL": "postgresql://cimiento:hunter2@db/cimiento",
+        "CIMIENTO_GENERATION__API_KEY": "hunter2",
+        "CIMIENTO_GENERATION__URL": "http://me:hunter2@worker:8421",
+        "CIMIENTO_RETRIEVAL__TOP_K": "5",
+        "CIMIENTO_GENERATION__LIKELIHOOD": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert chosen_settings(load_settings()) == {
+        "CIMIENTO_RETRIEVAL__TOP_K": "5",
+        "CIMIENTO_GENERATION__LIKELIHOOD": "True",
+    }
