@@ -20,7 +20,6 @@ from typing import Final
 import numpy as np
 
 from app.evaluation.running import answer_case
-from app.evaluation.statistics import mean_interval
 from app.wiring import build_embedder, build_local_generator
 from benchmarks import injections
 from benchmarks.answer_checks import Checked, check
@@ -40,6 +39,7 @@ from benchmarks.vector_cache import StoredEmbedder
 from core.access import Access
 from core.embedding import Embedder
 from core.settings import load_settings
+from core.statistics import mean_interval
 from generation.answer import AnswerOptions
 from generation.context import Budget, build_context
 from generation.evidence import EvidenceRanker

@@ -19,7 +19,6 @@ from typing import Final
 
 import numpy as np
 
-from app.evaluation.statistics import Difference, Interval, Rows, bootstrap
 from app.wiring import build_embedder
 from benchmarks.answer_sets import NAMES, SEED, Question, TextSet, load_text_set
 from benchmarks.report import build_manifest, report
@@ -28,6 +27,7 @@ from benchmarks.vector_cache import StoredEmbedder
 from core.access import Access
 from core.embedding import Embedder
 from core.settings import load_settings
+from core.statistics import Difference, Interval, Rows, bootstrap
 from core.types import Passage
 from generation.calibrating import (
     Booleans,

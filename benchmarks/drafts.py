@@ -23,7 +23,6 @@ from typing import Final
 
 import numpy as np
 
-from app.evaluation.statistics import mean_interval, paired_difference
 from app.sampling import SAMPLES_TEMPERATURE
 from app.wiring import build_embedder, build_local_generator
 from benchmarks.answer_sets import SEED, Question, load_text_set
@@ -34,6 +33,7 @@ from benchmarks.vector_cache import StoredEmbedder
 from core.access import Access
 from core.embedding import Embedder
 from core.settings import load_settings
+from core.statistics import mean_interval, paired_difference
 from core.types import Passage
 from generation.answer import NUM_DRAFT_SPANS
 from generation.best_of import check_draft, choose_draft

@@ -16,7 +16,6 @@ from statistics import fmean
 
 import numpy as np
 
-from app.evaluation.statistics import mean_interval, paired_difference
 from app.wiring import build_embedder, build_local_generator
 from benchmarks.answer_sets import SEED, Question
 from benchmarks.confidence import with_interval
@@ -24,6 +23,7 @@ from benchmarks.drafts import Figures, read_questions
 from benchmarks.report import build_manifest, report
 from benchmarks.vector_cache import StoredEmbedder
 from core.settings import load_settings
+from core.statistics import mean_interval, paired_difference
 from core.types import Passage
 from generation.answer import NUM_DRAFT_SPANS
 from generation.best_of import check_draft

@@ -21,7 +21,6 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from app.evaluation.statistics import Interval, bootstrap
 from app.wiring import build_embedder, build_local_generator
 from benchmarks.confidence import MAX_FALSE_REFUSALS, refusal_f1, with_interval
 from benchmarks.reader_articles import NUM_FOLDS, SEED, split_articles
@@ -29,6 +28,7 @@ from benchmarks.reader_sets import Asked, among_others, load_near_misses, load_x
 from benchmarks.reading_scores import contains, exact_match, f1
 from benchmarks.report import build_manifest, report
 from core.settings import Settings, load_settings
+from core.statistics import Interval, bootstrap
 from generation.calibrating import Booleans
 from generation.completion import TokenIds
 from generation.engine.adapters import load_adapter

@@ -23,7 +23,6 @@ from typing import Final
 
 import numpy as np
 
-from app.evaluation.statistics import bootstrap, mean_interval
 from app.wiring import build_embedder, build_local_generator
 from benchmarks.answer_sets import SEED, Question, load_text_set
 from benchmarks.confidence import (
@@ -38,6 +37,7 @@ from benchmarks.reader_articles import split_articles
 from benchmarks.report import build_manifest, report
 from benchmarks.vector_cache import StoredEmbedder
 from core.settings import load_settings
+from core.statistics import bootstrap, mean_interval
 from core.types import Passage
 from generation.calibrating import Floats, cross_validate_reading, fit_reading, risk_coverage
 from generation.confidence import BUILT_IN, Reading

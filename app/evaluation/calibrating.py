@@ -13,11 +13,11 @@ from app.calibrations import StoredCalibration
 from app.evaluation.cases import EvalCase
 from app.evaluation.judging import holds_gold, is_right
 from app.evaluation.running import Asking, answer_case, with_examples
-from app.evaluation.statistics import Interval, bootstrap
 from app.evaluation.summary import SEED
 from app.services import Services
 from core.access import Access, Caller
 from core.errors import CimientoError
+from core.statistics import Interval, bootstrap
 from generation.calibrating import Case, Floats, cross_validate, fit_weights, risk_coverage
 from generation.confidence import BUILT_IN
 from generation.question_fit import fit_question

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.evaluation.reports import BadEvaluationReportError, StoredCase, StoredReport
-from app.evaluation.statistics import Difference, paired_difference
 from app.evaluation.summary import MEASURES, SEED
+from core.statistics import Difference, paired_difference
 
 # What a gate looks at. More measures would find a loss by chance more often.
 GATED: Final = ("right", "score", "refused_rightly")

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.evaluation.judging import Stage
 from app.evaluation.results import CaseResult
-from app.evaluation.statistics import Floats, Interval, Rows, bootstrap, mean_interval
+from core.statistics import Floats, Interval, Rows, bootstrap, mean_interval
 from generation.calibrating import Booleans, risk_coverage
 
 SEED: Final = 20_261_127

@@ -12,6 +12,7 @@ Rows = npt.NDArray[np.int64]
 
 NUM_RESAMPLES: Final = 2_000
 _TAILS: Final = (2.5, 97.5)
+_Z: Final = 1.959964  # of the normal distribution, at 97.5 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,17 @@ def mean_interval(values: Sequence[float], *, seed: int) -> Interval:
     means = array[_picks(len(array), seed)].mean(1)
     low, high = np.percentile(means, _TAILS)
     return Interval(float(array.mean()), float(low), float(high))
+
+
+def wilson_interval(num_hits: float, num: int) -> Interval:
+    """A share of independent trials, of which there must be one at least (Wilson 1927).
+
+    Unlike resampling it tells how little is known where all trials, or none, were hits.
+    """
+    share = num_hits / num
+    middle = (share + _Z**2 / (2 * num)) / (1 + _Z**2 / num)
+    reach = _Z / (1 + _Z**2 / num) * (share * (1 - share) / num + (_Z / (2 * num)) ** 2) ** 0.5
+    return Interval(share, max(0.0, middle - reach), min(1.0, middle + reach))
 
 
 def paired_difference(after: Sequence[float], before: Sequence[float], *, seed: int) -> Difference:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.evaluation.statistics import bootstrap, mean_interval, paired_difference
+from core.statistics import bootstrap, mean_interval, paired_difference, wilson_interval
 
 SEED = 7
 
@@ -69,3 +69,15 @@ def test_pairs_tell_what_means_alone_do_not() -> None:
 
     assert mean_interval(after.tolist(), seed=SEED).high > before.mean()
     assert paired_difference(after.tolist(), before.tolist(), seed=SEED).is_loss
+
+
+def test_a_share_of_all_or_none_is_not_certain() -> None:
+    every, none = wilson_interval(10, 10), wilson_interval(0, 10)
+
+    assert (every.value, none.value) == (1.0, 0.0)
+    assert every.high == pytest.approx(1.0)
+    assert none.low == pytest.approx(0.0, abs=1e-12)
+    # of Wilson's formula, by hand
+    assert every.low == pytest.approx(0.7225, abs=1e-4)
+    assert none.high == pytest.approx(1 - every.low)
+    assert wilson_interval(500, 1000).low == pytest.approx(0.4691, abs=1e-4)
