@@ -349,6 +349,7 @@ def options_for(
     options = replace(
         default_options(settings),
         sampling=choose_sampling(settings, sampling, samples=samples),
+        reward=services.reward,
         likelihood=likelihood,
     )
     if prompt is None:

@@ -1,8 +1,10 @@
 """What askers think of their answers: keep it, and hand it on to evaluation and training."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from typing import Any, Final, Literal, cast
 
 from sqlalchemy import delete, select
@@ -19,7 +21,7 @@ from core.tables import now
 from generation.language import question_language
 
 Rating = Literal["up", "down"]
-ExportFormat = Literal["evaluation", "training", "full"]
+ExportFormat = Literal["evaluation", "training", "pairs", "full"]
 Line = dict[str, Any]
 
 _AT_A_TIME: Final = 200
@@ -106,8 +108,12 @@ class Feedback:
 
         Of an answer that rested on what was deleted since, nothing goes to evaluation or training.
         """
-        for judged in self._judged(Caller.owner()):
-            line = _FORMS[form](judged)
+        judged = self._judged(Caller.owner())
+        if form == "pairs":
+            yield from _pairs(judged)
+            return
+        for each in judged:
+            line = _FORMS[form](each)
             if line is not None:
                 yield line
 
@@ -200,12 +206,61 @@ def _for_training(judged: _Judged) -> Line | None:
     }
 
 
+def _pairs(judged: Iterable[_Judged]) -> Iterator[Line]:
+    """Two replies to a question, of which people called one better.
+
+    A correction is better than what it corrects; of answers to one question, each that was called
+    good is better than each that was called bad.
+    """
+    good: defaultdict[str, list[_Judged]] = defaultdict(list)
+    bad: defaultdict[str, list[_Judged]] = defaultdict(list)
+    for each in judged:
+        if each.answer.redacted_at is not None:
+            continue
+        if each.given.opinion.correction:
+            yield _pair(each, each.given.opinion.correction, _reply(each))
+        elif each.given.opinion.rating == "up":
+            good[each.searched.casefold()].append(each)
+        if each.given.opinion.rating == "down":
+            bad[each.searched.casefold()].append(each)
+    for question, better in good.items():
+        for one, other in product(better, bad[question]):
+            if _reply(one) != _reply(other):
+                yield _pair(one, _reply(one), _reply(other))
+
+
+def _reply(judged: _Judged) -> str | None:
+    """What was answered; None for a refusal."""
+    if judged.answer.status == "refused":
+        return None
+    text: str = judged.answer.response["answer"]
+    return text
+
+
+def _pair(judged: _Judged, chosen: str | None, rejected: str | None) -> Line:
+    return {
+        "id": judged.answer.id,
+        "lang": question_language(judged.searched),
+        "question": judged.searched,
+        "passages": [
+            {
+                "name": " > ".join(filter(None, (each["document_name"], each["heading"]))),
+                "text": each["text"],
+            }
+            for each in judged.answer.response["passages"]
+        ],
+        "chosen": chosen,
+        "rejected": rejected,
+        "source": "feedback",
+    }
+
+
 def _good_citations(judged: _Judged) -> list[Response]:
     wrong = judged.given.opinion.wrong_citation
     return [each for each in judged.answer.response["citations"] if each["n"] != wrong]
 
 
-_FORMS: Final[Mapping[ExportFormat, Callable[[_Judged], Line | None]]] = {
+_FORMS: Final[Mapping[str, Callable[[_Judged], Line | None]]] = {
     "evaluation": _for_evaluation,
     "training": _for_training,
     "full": _full,

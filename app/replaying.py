@@ -126,6 +126,7 @@ def _question(
         style=receipt["style"],
         unsupported=receipt["unsupported"],
         max_passages=receipt["max_passages"],
+        reward=services.reward,
         # answers of earlier versions say nothing of it
         likelihood=receipt.get("likelihood", False),
     )

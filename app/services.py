@@ -24,6 +24,7 @@ from core.embedding import Embedder
 from core.settings import Settings
 from generation.evidence import EvidenceRanker
 from generation.generator import Generator
+from generation.reward import Reward
 from ingestion.attempts import Attempts
 from ingestion.collections import Collections
 from ingestion.documents import Documents
@@ -46,6 +47,7 @@ class Services:
     store: Store
     embedder: Embedder
     generator: Generator
+    reward: Reward
     ranker: EvidenceRanker
     retriever: Retriever
     lexical: LexicalFollower

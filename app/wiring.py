@@ -37,11 +37,14 @@ from core.settings import Settings
 from core.verify import Check, check_answers, check_evaluations, check_examples
 from core.webhook_settings import networks_of
 from generation.engine_metrics import EngineCollector, FindStats
+from generation.errors import ModelUnusableError
 from generation.evidence import EvidenceRanker
 from generation.generator import Generator
 from generation.local import LocalGenerator
 from generation.pool import GeneratorPool
 from generation.question_likelihood import QuestionLikelihood
+from generation.reward import BUILT_IN_REWARD, Reward
+from generation.trained_reward import TrainedReward
 from ingestion.attempts import Attempts
 from ingestion.collections import Collections
 from ingestion.documents import Documents
@@ -65,6 +68,7 @@ from retrieval.segments import SegmentReader
 _ANSWER_KEY: Final = "CIMIENTO_MODELS__ANSWER"
 _EMBEDDING_KEY: Final = "CIMIENTO_MODELS__EMBEDDING"
 _RERANKER_KEY: Final = "CIMIENTO_RETRIEVAL__RERANKER"
+_REWARD_KEY: Final = "CIMIENTO_GENERATION__REWARD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Models:
     reranker: Reranker = NO_RERANKER
     # the figures of an engine in this process; None where there is none
     find_stats: FindStats | None = None
+    reward: Reward = BUILT_IN_REWARD
 
 
 def build_database(settings: Settings) -> Database:
@@ -96,8 +101,11 @@ def build_models(settings: Settings, *, embedding_threads: int | None = None) ->
     warm_ups = {"the embedding model": embedder.load, "the answering model": writer.load}
     if isinstance(reranker, CrossEncoder):
         warm_ups["the reranker"] = reranker.load
+    reward = build_reward(settings, num_threads=embedding_threads)
+    if isinstance(reward, TrainedReward):
+        warm_ups["the reward"] = reward.load
     find_stats = writer.find_stats if isinstance(writer, LocalGenerator) else None
-    return Models(embedder, generator, warm_ups, reranker, find_stats)
+    return Models(embedder, generator, warm_ups, reranker, find_stats, reward)
 
 
 def build_embedder(
@@ -145,6 +153,22 @@ _RERANKERS: Final[Mapping[str, Callable[[Generator], Reranker]]] = {
     "none": lambda _generator: NO_RERANKER,
     "likelihood": QuestionLikelihood,
 }
+
+
+def build_reward(settings: Settings, *, num_threads: int | None = None) -> Reward:
+    """What picks one of several drafts: the built-in reward, or one trained on the model that
+    answers.
+
+    Loads no weights yet. Raises `SettingsError`.
+    """
+    path = settings.generation.reward
+    if path is None:
+        return BUILT_IN_REWARD
+    _name, base = find_answer_model(settings)
+    try:
+        return TrainedReward(path, base, num_threads=num_threads)
+    except ModelUnusableError as error:
+        raise SettingsError(f"{_REWARD_KEY}: {error}") from error
 
 
 def build_generator(settings: Settings) -> LocalGenerator | GeneratorPool:
@@ -213,6 +237,7 @@ def build_services(
         store=store,
         embedder=models.embedder,
         generator=models.generator,
+        reward=models.reward,
         ranker=EvidenceRanker(models.embedder),
         retriever=Retriever(
             database,

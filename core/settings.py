@@ -17,6 +17,7 @@ from core.operator_settings import LogSettings, TracingSettings
 from core.server_settings import ServerSettings
 from core.settings_group import SettingsGroup
 from core.webhook_settings import WebhookSettings
+from core.worker_settings import WorkerSettings
 
 _PREFIX = "CIMIENTO_"
 _DELIMITER = "__"
@@ -163,6 +164,10 @@ class GenerationSettings(SettingsGroup):
     max_samples: int = Field(
         default=8, ge=1, le=16, description="Most drafts that one request may ask for."
     )
+    reward: Path | None = Field(
+        default=None,
+        description="File of a trained reward that picks the draft; by default one is built in.",
+    )
     likelihood: bool = Field(
         default=False,
         description="Say of every sentence how much less likely the model finds it without its "
@@ -264,34 +269,6 @@ class GenerationSettings(SettingsGroup):
         if self.samples > min(self.max_samples, self.max_waiting):
             raise ValueError("samples must be at most max_samples, and at most max_waiting")
         return self
-
-
-class WorkerSettings(SettingsGroup):
-    """The generation worker: an HTTP server over the engine."""
-
-    host: str = Field(default="127.0.0.1", description="Address the worker listens on.")
-    port: int = Field(default=8421, ge=1, le=65535, description="Port the worker listens on.")
-    api_key: SecretStr | None = Field(
-        default=None, description="Key that callers must send; by default none is asked for."
-    )
-    max_body_bytes: int = Field(
-        default=4 * 1024**2, ge=1024, description="Largest request body that is read."
-    )
-    queue_timeout_s: float = Field(
-        default=60.0, gt=0, description="Longest wait of a request for its turn."
-    )
-    first_token_timeout_s: float = Field(
-        default=120.0, gt=0, description="Longest time from a request to its first token."
-    )
-    total_timeout_s: float = Field(
-        default=600.0, gt=0, description="Longest time from a request to its last token."
-    )
-    send_timeout_s: float = Field(
-        default=30.0, gt=0, description="How long a client may leave its reply unread."
-    )
-    drain_s: float = Field(
-        default=30.0, ge=0, description="Time that running requests get to end at SIGTERM."
-    )
 
 
 class Settings(BaseSettings):

@@ -14,7 +14,9 @@ feedback_app = typer.Typer(
 
 @feedback_app.command("export")
 def export(
-    form: Annotated[str, typer.Option("--as", help="evaluation, training or full.")] = "evaluation",
+    form: Annotated[
+        str, typer.Option("--as", help="evaluation, training, pairs or full.")
+    ] = "evaluation",
 ) -> None:
     """Print one JSON object a line for every judged answer that is of use."""
     settings = load_cli_settings()

@@ -1,11 +1,13 @@
-"""`cimiento train`: make a tokenizer and a model from a folder of text; teach a model to read.
+"""`cimiento train`: make a model from a folder of text; teach one to read, and what is better.
 
 The commands hand their arguments to the trainers' own parsers, which also run where there is no
 typer: `python -m generation.training.base`.
 """
 
+import json
 from collections.abc import Sequence
-from typing import Final
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
@@ -44,6 +46,74 @@ def reader(context: typer.Context) -> None:
 
     raise typer.Exit(
         main([*context.args, *_base_of(context.args)], program="cimiento train reader")
+    )
+
+
+@train_app.command("pairs")
+def pairs(
+    examples: Annotated[Path, typer.Option(help="JSON lines: question, passages, answer.")],
+    out: Annotated[Path, typer.Option(help="File of pairs to write.")],
+    samples: Annotated[int, typer.Option(min=2, max=16, help="Drafts for every question.")] = 6,
+    temperature: Annotated[float, typer.Option(min=0.01, help="How different drafts are.")] = 0.7,
+    seed: Annotated[int, typer.Option(min=0, help="Of the drafts.")] = 0,
+) -> None:
+    """Let the model draft, judge its drafts by the passages, and write pairs to learn from."""
+    from app.cli.context import errors_to_exit, load_cli_settings
+    from app.wiring import build_local_generator
+    from generation.prompts import DEFAULT_PROMPT, load_prompt
+    from generation.training.messages import print_line, run_command
+    from generation.training.pairs.drafting import DraftCounts, draft_pairs
+    from generation.training.reader.examples import ExampleCounts, read_examples
+    from generation.types import Sampling
+
+    settings = load_cli_settings()
+    with errors_to_exit():
+        generator = build_local_generator(settings)
+
+    def draft() -> None:
+        counts, drafted = ExampleCounts(), DraftCounts()
+        known = read_examples(examples, counts)
+        for note in counts.lines():
+            print_line(note)
+        sampling = Sampling(
+            temperature=temperature,
+            n=samples,
+            seed=seed,
+            max_tokens=settings.generation.max_tokens,
+        )
+        template = load_prompt(DEFAULT_PROMPT)
+        # a line at a time: what was drafted before an interruption stays
+        with out.open("w", encoding="utf-8") as stream:
+            for line in draft_pairs(known, generator, template, sampling, drafted):
+                stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+                stream.flush()
+        print_line(str(drafted))
+
+    try:
+        with errors_to_exit():
+            code = run_command(draft)
+    finally:
+        generator.close()
+    raise typer.Exit(code)
+
+
+@train_app.command("preference", context_settings=_PASS_ON)
+def preference(context: typer.Context) -> None:
+    """Teach a model to prefer the better of two replies; --help lists the options."""
+    from generation.training.pairs.preference import main
+
+    raise typer.Exit(
+        main([*context.args, *_base_of(context.args)], program="cimiento train preference")
+    )
+
+
+@train_app.command("reward", context_settings=_PASS_ON)
+def reward(context: typer.Context) -> None:
+    """Train a reward that tells the better of two replies; --help lists the options."""
+    from generation.training.pairs.reward import main
+
+    raise typer.Exit(
+        main([*context.args, *_base_of(context.args)], program="cimiento train reward")
     )
 
 

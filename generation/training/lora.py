@@ -6,6 +6,7 @@ the model is what it was.
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import torch
@@ -26,6 +27,7 @@ class LoraLinear(nn.Module):
         super().__init__()
         self.base = base
         self.scale = scale
+        self.is_on = True
         bound = 1 / math.sqrt(base.in_features)
         generator = torch.Generator().manual_seed(seed)  # every device gets the same weights
         first = torch.empty(rank, base.in_features).uniform_(-bound, bound, generator=generator)
@@ -33,6 +35,8 @@ class LoraLinear(nn.Module):
         self.b = nn.Parameter(torch.zeros(base.out_features, rank, device=base.weight.device))
 
     def forward(self, x: Tensor) -> Tensor:
+        if not self.is_on:
+            return self.base(x)  # type: ignore[no-any-return]  # a module's call is untyped
         # the scale goes to the narrow side: it is the smallest tensor of all
         out: Tensor = self.base(x) + F.linear(F.linear(x, self.a) * self.scale, self.b)
         return out
@@ -68,6 +72,19 @@ def load_factors(model: Transformer, adapter: Adapter) -> None:
         with torch.no_grad():
             module.a.copy_(pair.a)
             module.b.copy_(pair.b.float() * (adapter.scale / module.scale))
+
+
+@contextmanager
+def as_it_was(model: nn.Module) -> Iterator[None]:
+    """Let a model compute, for a while, what it did before anything was learnt."""
+    paths = [module for module in model.modules() if isinstance(module, LoraLinear)]
+    for path in paths:
+        path.is_on = False
+    try:
+        yield
+    finally:
+        for path in paths:
+            path.is_on = True
 
 
 def read_factors(model: Transformer) -> dict[str, LowRank]:

@@ -54,8 +54,11 @@ class Curve:
         return f'stroke="{self.colour}" stroke-width="{2 if self.has_dots else 1.5}"{dashes}'
 
 
-def draw_losses(rows: Sequence[Row], *, baseline: float | None = None) -> str:
-    """Training loss (averaged), validation loss, and the loss of guessing by frequency alone."""
+def draw_losses(rows: Sequence[Row], *, baseline: float | None = None, unit: str = "token") -> str:
+    """Training loss (averaged), validation loss, and the loss of guessing by frequency alone.
+
+    unit: what a loss is of.
+    """
     validation = [
         (row.step, row.validation_loss) for row in rows if row.validation_loss is not None
     ]
@@ -67,7 +70,7 @@ def draw_losses(rows: Sequence[Row], *, baseline: float | None = None) -> str:
     if baseline is not None:
         level = (0.0, baseline), (last, baseline)
         curves.append(Curve("token frequencies alone", level, _BASELINE, is_dashed=True))
-    return draw_curves(curves, title="loss, nats per token", max_x=last)
+    return draw_curves(curves, title=f"loss, nats per {unit}", max_x=last)
 
 
 def draw_metric(rows: Sequence[Row], *, name: str) -> str:

@@ -116,6 +116,7 @@ class Work(ABC, Generic[M, B]):
     device: torch.device
     dtype: torch.dtype
     num_validations: int
+    unit: str = "tokens"  # what a target is
     chooses_best: bool = False
     patience: int | None = None
     run: RunState = field(default_factory=RunState)
@@ -257,7 +258,7 @@ def _describe(work: Work[M, B], done: StepDone) -> str:
     bar = ("#" * round(progress * 20)).ljust(20, ".")
     return (
         f"[{bar}] {progress:4.0%}  step {run.step:,}  loss {done.result.loss:.3f}  "
-        f"lr {done.learning_rate:.1e}  {speed:,.0f} tokens/s  "
+        f"lr {done.learning_rate:.1e}  {speed:,.0f} {work.unit}/s  "
         f"{int(left_s // 60)}:{int(left_s % 60):02d} left"
     )
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.hosts import host_of, is_loopback
 from core.ids import new_id
-from core.settings import WorkerSettings
+from core.worker_settings import WorkerSettings
 from generation.worker.errors import ApiError, internal_error
 from generation.worker.metrics import Metrics
 from generation.worker.sending import ClientGoneError

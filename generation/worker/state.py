@@ -11,7 +11,7 @@ from typing import Final, Protocol
 import structlog
 
 from core.errors import CimientoError
-from core.settings import WorkerSettings
+from core.worker_settings import WorkerSettings
 from generation.completion import Completer
 from generation.engine.engine import EngineStats
 from generation.engine.errors import EngineError

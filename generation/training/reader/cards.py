@@ -1,14 +1,11 @@
 """The cards of a reader: what it is and how good, how it was made, and what it learnt from."""
 
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import torch
-
 from core.durable import replace_text
-from generation.training.card import write_command
+from generation.training.card import ENDINGS, describe_tuning
 from generation.training.checkpoint import Best, RunState
 from generation.training.reader.judging import Judged
 from generation.training.reader.preparing import FineTuning
@@ -21,11 +18,6 @@ _MEASURES: Final[dict[str, Callable[[Judged], float | None]]] = {
     "answers written to the letter": lambda judged: judged.exact_answers,
     "refusals written where there is no answer": lambda judged: judged.exact_refusals,
     "refusals begun where there is an answer": lambda judged: judged.false_refusals,
-}
-_ENDINGS: Final = {
-    Ending.WHOLE: "",
-    Ending.INTERRUPTED: "\n\n**The run was interrupted before its end.**",
-    Ending.STOPPED_EARLY: "\n\nThe run ended early: the development set gained nothing more.",
 }
 
 
@@ -45,7 +37,9 @@ def write_cards(work: FineTuning, outcome: Outcome) -> None:
     model = (
         _describe_model(work, outcome),
         _describe_quality(outcome),
-        _describe_making(work, outcome),
+        describe_tuning(
+            work, outcome.run, best=outcome.best, command="train reader", of="tokens of replies"
+        ),
     )
     replace_text(work.folder.root / "README.md", "\n\n".join(model) + "\n")
     replace_text(work.folder.root / "DATA.md", _describe_data(work) + "\n")
@@ -63,7 +57,7 @@ def _describe_model(work: FineTuning, outcome: Outcome) -> str:
 
 A reader: it answers a question from passages, in their words, and writes a fixed sentence where \
 they do not answer. It knows nothing that the passages do not say, and may copy the wrong \
-span.{_ENDINGS[outcome.ending]}
+span.{ENDINGS[outcome.ending]}
 
 | | |
 |---|---|
@@ -93,29 +87,6 @@ measured elsewhere.
 
 ![loss over the steps](loss.svg)
 ![{METRIC}](metric.svg)"""
-
-
-def _describe_making(work: FineTuning, outcome: Outcome) -> str:
-    run = outcome.run
-    return f"""## How it was made
-
-{run.step:,} steps, {run.num_tokens:,} tokens of replies, in {run.elapsed_s / 3600:.2f} hours on \
-{_hardware(work.device)}; products in {str(work.dtype).removeprefix("torch.")}, torch \
-{torch.__version__}, Python {platform.python_version()}. The weights are those after step \
-{outcome.best.step:,}.
-
-```sh
-{write_command(work.options, "cimiento train reader")}
-```
-
-`loss.csv` has every step, [DATA.md](DATA.md) what was learnt from. The folder `training` is only \
-for going on with `--resume`."""
-
-
-def _hardware(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{torch.get_num_threads()} threads of a CPU ({platform.machine()})"
 
 
 def _describe_data(work: FineTuning) -> str:

@@ -5,12 +5,11 @@ is words of the passages, or null where they do not answer. What `cimiento feedb
 training` writes is read too: `context`, `answers`, `answerable`.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypedDict, TypeVar
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from generation.language import Language, question_language
 from generation.sentences import split_sentences
 from generation.spans import find_span, without_marks
 from generation.training.errors import DataError
+from generation.training.lines import LineCounts, read_lines
 
 _DEVELOPMENT: Final = ("dev", "development", "validation")
 _UNKNOWN: Final = "unknown"
@@ -29,6 +29,15 @@ class Source:
 
     name: str
     text: str
+
+
+class LineFacts(TypedDict):
+    """What a line says beside its content."""
+
+    language: Language
+    origin: str
+    licence: str
+    is_development: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +55,40 @@ class Example:
     @property
     def ground(self) -> Source:
         """The passage that the answer stands in; the first, where there is none."""
-        held = (p for p in self.passages if self.answer and find_span(self.answer, p.text))
-        return next(held, self.passages[0])
+        return find_ground(self.passages, self.answer)
+
+
+class Judgeable(Protocol):
+    """Something that is either learnt from or judged by."""
+
+    @property
+    def ground(self) -> Source: ...
+    @property
+    def is_development(self) -> bool: ...
+
+
+E = TypeVar("E", bound=Judgeable)
+
+
+def find_ground(passages: Sequence[Source], words: str | None) -> Source:
+    """The passage that the words stand in; the first, where there is none."""
+    held = (each for each in passages if words and find_span(words, each.text))
+    return next(held, passages[0])
 
 
 @dataclass(slots=True)
-class ExampleCounts:
-    """What became of the lines of a file."""
+class ExampleCounts(LineCounts):
+    """What became of the lines of a file, and of whom those that are left are."""
 
-    num_lines: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
     origins: Counter[tuple[str, str]] = field(default_factory=Counter)  # origin and licence
     languages: Counter[str] = field(default_factory=Counter)
     num_refusals: int = 0
-    num_kept: int = 0
 
     def lines(self) -> list[str]:
         """What happened, in sentences for a person and for the data card."""
-        reasons = ", ".join(f"{why} {n:,}" for why, n in self.left_out.most_common()) or "none"
         languages = ", ".join(f"{name} {n:,}" for name, n in sorted(self.languages.items()))
         return [
-            f"{self.num_lines:,} lines were read; left out: {reasons}",
+            self.told(),
             f"{self.num_kept:,} examples are left ({languages}), "
             f"{self.num_refusals:,} of them to be refused",
         ]
@@ -83,7 +105,7 @@ def read_examples(path: Path, counts: ExampleCounts) -> list[Example]:
 
     Raises DataError where none is left, or where all are to be refused: nothing could be learnt.
     """
-    examples = list(_without_repeats(_sound(path, counts), counts))
+    examples = list(_without_repeats(read_lines(path, counts, _read), counts))
     for example in examples:
         counts.keep(example)
     if not examples:
@@ -96,28 +118,9 @@ def read_examples(path: Path, counts: ExampleCounts) -> list[Example]:
     return examples
 
 
-def _sound(path: Path, counts: ExampleCounts) -> Iterator[Example]:
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            if not line.strip():
-                continue
-            counts.num_lines += 1
-            found = _read(line)
-            if isinstance(found, str):
-                counts.left_out[found] += 1
-            else:
-                yield found
-
-
-def _read(line: str) -> Example | str:
+def _read(row: Mapping[str, Any]) -> Example | str:
     """An example, or why the line is none."""
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return "not JSON"
-    if not isinstance(row, dict):
-        return "not an object"
-    question, passages, answers = row.get("question"), _passages(row), _answers(row)
+    question, passages, answers = row.get("question"), read_passages(row), _answers(row)
     if not isinstance(question, str) or not question.strip() or not passages or answers is None:
         return "without a question, passages or an answer"
     answer = None
@@ -125,11 +128,18 @@ def _read(line: str) -> Example | str:
         answer = next(filter(None, (_in_words_of(passages, text) for text in answers)), None)
         if answer is None:
             return "answer not in its passages"
-    language = row.get("language") or row.get("lang")
     return Example(
         question=" ".join(question.split()),
         passages=passages,
         answer=answer,
+        **read_facts(row, question),
+    )
+
+
+def read_facts(row: Mapping[str, Any], question: str) -> LineFacts:
+    """What a line says beside its content."""
+    language = row.get("language") or row.get("lang")
+    return LineFacts(
         language=language if language in ("en", "es") else question_language(question),
         origin=str(row.get("source") or _UNKNOWN),
         licence=str(row.get("licence") or _UNKNOWN),
@@ -137,7 +147,8 @@ def _read(line: str) -> Example | str:
     )
 
 
-def _passages(row: Mapping[str, Any]) -> tuple[Source, ...]:
+def read_passages(row: Mapping[str, Any]) -> tuple[Source, ...]:
+    """The passages of a line; none where one of them is unsound."""
     given = row.get("passages") or row.get("context") or ()
     items = [given] if isinstance(given, str) else given
     sources = []
@@ -196,8 +207,8 @@ def _without_repeats(examples: Iterable[Example], counts: ExampleCounts) -> Iter
 
 
 def split_development(
-    examples: Sequence[Example], *, held_out_share: float, seed: int
-) -> tuple[list[Example], list[Example]]:
+    examples: Sequence[E], *, held_out_share: float, seed: int
+) -> tuple[list[E], list[E]]:
     """Examples to learn from and to judge by: those marked so, or those of a share of passages.
 
     A passage that answers on one side never answers on the other. Raises DataError where one side

@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Final
 
 import torch
@@ -23,7 +24,13 @@ from generation.training.plot import draw_losses, draw_metric
 from generation.training.reader.cards import METRIC, Outcome, write_cards
 from generation.training.reader.judging import Judged
 from generation.training.reader.options import ReaderOptions, parse_options
-from generation.training.reader.preparing import FineTuning, find_or_encode, load_base, prepare
+from generation.training.reader.preparing import (
+    FineTuning,
+    encode_examples,
+    find_or_encode,
+    load_learner,
+    prepare,
+)
 from generation.training.running import (
     Folder,
     Watch,
@@ -47,7 +54,8 @@ def teach(options: ReaderOptions, *, report: Report, watch: Watch = ignore) -> O
     folder = Folder(options.out)
     claim_folder(folder, result=_RESULTS[options.method], resume=options.resume)
     if options.encode_only:
-        find_or_encode(options, folder, load_base(options).tokenizer, report)
+        encode = partial(encode_examples, options)
+        find_or_encode(folder, load_learner(options).tokenizer, encode, report)
         report(f"encoded into {folder.tokens}; go on with --resume")
         return None
     work = prepare(options, folder, report)

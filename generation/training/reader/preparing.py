@@ -1,23 +1,19 @@
 """Everything a run needs, made from its options: nothing has been learnt yet."""
 
-import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 import torch
-from torch.utils.checkpoint import checkpoint
 
 from generation.engine.adapters import load_adapter
-from generation.engine.config import ModelConfig
-from generation.engine.errors import EngineError, WeightsFileError
+from generation.engine.errors import WeightsFileError
 from generation.engine.model import Transformer
-from generation.local_model import LoadedModel, load_model
+from generation.local_model import LoadedModel
 from generation.tokenizer import Tokenizer
 from generation.training.errors import DataError, OptionError
 from generation.training.hardware import choose_device, choose_dtype
-from generation.training.loop import Plan
 from generation.training.lora import add_lora, load_factors
 from generation.training.messages import Report
 from generation.training.reader.branches import BranchedBatch, GroupStream, pack_in_passes
@@ -26,10 +22,9 @@ from generation.training.reader.judging import Judged, judge
 from generation.training.reader.options import ReaderOptions
 from generation.training.running import Folder, Measured, Work
 from generation.training.trainer import OptimizerSettings, Trainer, next_token_loss
+from generation.training.tuning import fit_pass, hash_tokenizer, keep_less, load_base, plan_run
 
-# of what a pass keeps for its way back; the rest is for weights and whoever else is there
-_PASS_BYTES: Final = 3 << 30
-_CARD_SHARE: Final = 0.5
+Encode = Callable[[Tokenizer, str], Encoded]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,13 +49,14 @@ def prepare(options: ReaderOptions, folder: Folder, report: Report) -> FineTunin
     """Read the base model and the examples, unless an earlier run has encoded them."""
     device = choose_device(options.device)
     dtype = choose_dtype(options.dtype, device)
-    loaded = load_base(options)
-    encoded = find_or_encode(options, folder, loaded.tokenizer, report)
+    loaded = load_learner(options)
+    encode = partial(encode_examples, options)
+    encoded = find_or_encode(folder, loaded.tokenizer, encode, report)
     model = loaded.model.to(device)
     _choose_what_learns(model, options, dtype)
     if options.adapter is not None:
         _begin_from(model, options.adapter, base_sha256=loaded.sha256)
-    pass_tokens = options.pass_tokens or _fit_pass(loaded.config, options, device)
+    pass_tokens = fit_pass(loaded.config, options, device)
     num_tokens = sum(group.num_tokens for group in encoded.learnt)
     num_learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     saved = 1 - num_tokens / encoded.facts.num_alone
@@ -87,7 +83,7 @@ def prepare(options: ReaderOptions, folder: Folder, report: Report) -> FineTunin
             pass_tokens=pass_tokens,
             seed=options.seed,
         ),
-        plan=_plan(options, num_tokens=num_tokens),
+        plan=plan_run(options, num_tokens=num_tokens),
         device=device,
         dtype=dtype,
         num_validations=options.validations,
@@ -96,17 +92,9 @@ def prepare(options: ReaderOptions, folder: Folder, report: Report) -> FineTunin
     )
 
 
-def load_base(options: ReaderOptions) -> LoadedModel:
-    """The model that learns, in float32. Raises OptionError for one that cannot."""
-    try:
-        loaded = load_model(options.base, precision="float32")
-    except (FileNotFoundError, EngineError) as error:
-        raise OptionError(f"--base: {error}") from error
-    if not loaded.tokenizer.has_template:
-        raise OptionError(
-            f"--base: {options.base} has no chat template: the service could not ask it; "
-            "take a chat model"
-        )
+def load_learner(options: ReaderOptions) -> LoadedModel:
+    """The model that learns. Raises OptionError for one that cannot."""
+    loaded = load_base(options)
     if options.method == "full" and (
         not options.base.is_dir() or loaded.config.architecture != "llama"
     ):
@@ -114,17 +102,22 @@ def load_base(options: ReaderOptions) -> LoadedModel:
             "--method: full writes a checkpoint folder of the Llama family, and needs one as its "
             "--base; use --method lora for anything else"
         )
-    if options.window > loaded.config.max_positions:
-        raise OptionError(
-            f"--window: the model reads {loaded.config.max_positions} tokens, not {options.window}"
-        )
     return loaded
 
 
-def find_or_encode(
-    options: ReaderOptions, folder: Folder, tokenizer: Tokenizer, report: Report
-) -> Encoded:
-    """What an earlier run encoded, or the examples encoded now. Raises DataError."""
+def encode_examples(options: ReaderOptions, tokenizer: Tokenizer, digest: str) -> Encoded:
+    """The examples as tokens. Raises DataError and OptionError."""
+    # brings langchain-core in, which a bare machine that goes on from here need not have
+    from generation.training.reader.encoding import encode_file  # noqa: PLC0415
+
+    return encode_file(options, tokenizer, tokenizer_sha256=digest)
+
+
+def find_or_encode(folder: Folder, tokenizer: Tokenizer, encode: Encode, report: Report) -> Encoded:
+    """What an earlier run encoded, or what `encode` gives for the tokenizer and its hash.
+
+    Raises DataError, and what `encode` raises.
+    """
     digest = hash_tokenizer(tokenizer)
     if has_encoded(folder.tokens):
         encoded = load_encoded(folder.tokens)
@@ -134,24 +127,11 @@ def find_or_encode(
                 "or remove the folder"
             )
     else:
-        # brings langchain-core in, which a bare machine that goes on from here need not have
-        from generation.training.reader.encoding import encode_file  # noqa: PLC0415
-
-        encoded = encode_file(options, tokenizer, tokenizer_sha256=digest)
+        encoded = encode(tokenizer, digest)
         save_encoded(folder.tokens, encoded)
     for note in encoded.facts.notes:
         report(note)
     return encoded
-
-
-def hash_tokenizer(tokenizer: Tokenizer) -> str:
-    """Tells two vocabularies apart: ids of one mean nothing to the other."""
-    digest = hashlib.sha256()
-    for token_id in range(tokenizer.vocab_size):
-        spelt = tokenizer.token_bytes(token_id)
-        digest.update(len(spelt).to_bytes(4, "little") + spelt)
-    digest.update(repr(sorted(tokenizer.control_tokens.items())).encode())
-    return digest.hexdigest()
 
 
 def _choose_what_learns(model: Transformer, options: ReaderOptions, dtype: torch.dtype) -> None:
@@ -160,8 +140,7 @@ def _choose_what_learns(model: Transformer, options: ReaderOptions, dtype: torch
     else:
         model.requires_grad_(requires_grad=True)
     if options.recompute:
-        for block in model.blocks:
-            block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+        keep_less(model)
 
 
 def _begin_from(model: Transformer, path: Path, *, base_sha256: str) -> None:
@@ -173,27 +152,3 @@ def _begin_from(model: Transformer, path: Path, *, base_sha256: str) -> None:
         raise OptionError(f"--adapter: {error}") from error
     if adapter.base_sha256 != base_sha256:
         raise OptionError(f"--adapter: {path} was trained on other weights than --base names")
-
-
-def _fit_pass(config: ModelConfig, options: ReaderOptions, device: torch.device) -> int:
-    """Tokens of one pass: no more than memory leaves room for on the way back."""
-    room = float(_PASS_BYTES)
-    if device.type == "cuda":
-        room = torch.cuda.get_device_properties(device).total_memory * _CARD_SHARE
-    # counted on Llama's block: what each product and each gate keeps of a token, in float32
-    kept = config.num_layers * (24 * config.d_model + 8 * config.d_ff) * 4
-    if options.recompute:
-        kept = kept // config.num_layers + config.num_layers * config.d_model * 4
-    return min(options.batch_tokens, max(options.window, int(room / kept)))
-
-
-def _plan(options: ReaderOptions, *, num_tokens: int) -> Plan:
-    max_steps = options.steps
-    if max_steps is None and options.minutes is None:
-        max_steps = max(1, round(options.rounds * num_tokens / options.batch_tokens))
-    return Plan(
-        max_steps=max_steps,
-        max_s=None if options.minutes is None else options.minutes * 60,
-        peak_learning_rate=options.lr,
-        warmup_steps=options.warmup,
-    )

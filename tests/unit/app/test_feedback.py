@@ -143,3 +143,34 @@ def test_the_command_prints_one_object_a_line(
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["gold_quote"] for line in lines] == [OPENS, OPENS]
     assert RUNNER.invoke(main, ["feedback", "export", "--as", "poem"]).exit_code == 2
+
+
+def test_a_correction_is_better_than_what_it_corrects(house: House) -> None:
+    house.add("pool.txt", POOL)
+    answer = ask(house)
+    judge(house, answer["id"], rating="down", correction="at ten")
+    refused = ask(house, min_confidence=1.0)
+    judge(house, refused["id"], rating="down", correction="at nine")
+    first, second = export(house, "pairs")
+    assert (first["question"], first["source"]) == (QUESTION, "feedback")
+    assert (first["chosen"], first["rejected"]) == ("at ten", answer["answer"])
+    assert (second["chosen"], second["rejected"]) == ("at nine", None)
+    assert first["passages"][0] == {"name": "pool.txt", "text": answer["passages"][0]["text"]}
+
+
+def test_of_answers_to_one_question_a_good_one_is_better_than_a_bad_one(house: House) -> None:
+    house.add("pool.txt", POOL)
+    good, bad, same = ask(house), ask(house, min_confidence=1.0), ask(house)
+    judge(house, good["id"], rating="up")
+    judge(house, bad["id"], rating="down")
+    judge(house, same["id"], rating="down")
+    (line,) = export(house, "pairs")
+    assert (line["chosen"], line["rejected"]) == (good["answer"], None)
+    assert line["question"] == QUESTION
+
+
+def test_pairs_hold_nothing_of_what_was_deleted(house: House) -> None:
+    document_id = house.add("pool.txt", "The zebrawood pool opens at nine in the morning.")
+    judge(house, ask(house)["id"], rating="down", correction="at ten")
+    house.client.delete(f"/v1/documents/{document_id}")
+    assert export(house, "pairs") == []

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from app.cli import main
 from app.wiring import build_generator, build_local_generator
 from core.errors import CimientoError
-from core.settings import GenerationSettings, Settings, WorkerSettings
+from core.settings import GenerationSettings, Settings
+from core.worker_settings import WorkerSettings
 from generation.errors import (
     GeneratorBusyError,
     GeneratorUnavailableError,

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from core.settings import WorkerSettings
+from core.worker_settings import WorkerSettings
 from generation.worker.schemas import IGNORED, UNSUPPORTED, ChatBody, TextBody
 from generation.worker.state import Phase
 from tests.fakes_engine import FakeEngine

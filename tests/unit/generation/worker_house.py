@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import uvicorn
 
-from core.settings import WorkerSettings
+from core.worker_settings import WorkerSettings
 from generation.types import FinishReason, Pieces
 from generation.worker.app import create_app
 from generation.worker.serving import listen
