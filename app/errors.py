@@ -1,7 +1,8 @@
 """Errors as problem+json. The one place that knows which domain error is which HTTP status."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, Self, cast
 
@@ -314,12 +315,17 @@ def internal_problem(request_id: str) -> dict[str, object]:
     )
 
 
-def install_error_handlers(app: FastAPI) -> None:
-    """Answer every error of the application as a problem."""
+def install_error_handlers(
+    app: FastAPI, *, missing_page: Callable[[Request], Response | None] = lambda _request: None
+) -> None:
+    """Answer every error of the application as a problem.
+
+    missing_page: what a person sees at an address where nothing is; None for a problem there too.
+    """
     app.add_exception_handler(CimientoError, _on_domain_error)
     app.add_exception_handler(SQLAlchemyError, _on_database_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(HTTPException, partial(_on_http_error, missing_page))
 
 
 async def _on_domain_error(request: Request, error: Exception) -> Response:
@@ -372,8 +378,12 @@ _HTTP_CODES: Final = {
 }
 
 
-async def _on_http_error(request: Request, error: Exception) -> Response:
+async def _on_http_error(
+    missing_page: Callable[[Request], Response | None], request: Request, error: Exception
+) -> Response:
     known = cast(HTTPException, error)
+    if known.status_code == HTTPStatus.NOT_FOUND and (page := missing_page(request)) is not None:
+        return page
     if known.status_code == HTTPStatus.BAD_REQUEST:
         # FastAPI could not read the body, and for no reason that it has a name for: bytes that are
         # no UTF-8, or thousands of brackets

@@ -120,7 +120,7 @@ def create_app(
     app.add_middleware(
         Edge, settings=services.settings, metrics=services.metrics, draining=draining
     )
-    install_error_handlers(app)
+    install_error_handlers(app, missing_page=web.missing_page)
     for router in _ROUTERS:
         app.include_router(router)
     app.mount("/static", WebFiles(web_root), name="static")

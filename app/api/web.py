@@ -15,6 +15,9 @@ from app.rules import PAGE_PATHS
 
 WEB_ROOT: Final = Path(__file__).parent.parent / "web" / "dist"
 
+# beneath these there are no pages
+_NO_PAGES: Final = ("/v1/", "/static/", "/health/", "/mcp", "/metrics")
+
 router = APIRouter(include_in_schema=False)
 
 
@@ -28,6 +31,20 @@ def show_page(request: Request) -> FileResponse:
     if not page.is_file():
         raise WebNotBuiltError("the web application has not been built; run 'make web'")
     return FileResponse(page, headers={"Cache-Control": "no-cache"})
+
+
+def missing_page(request: Request) -> FileResponse | None:
+    """The application at an address that it has no page for: it says so, and leads on.
+
+    None for a program, and where no person types an address.
+    """
+    path = request.url.path
+    wants_page = "text/html" in request.headers.get("accept", "")
+    if request.method not in ("GET", "HEAD") or not wants_page or path.startswith(_NO_PAGES):
+        return None
+    page = show_page(request)
+    page.status_code = 404
+    return page
 
 
 for _path in PAGE_PATHS:

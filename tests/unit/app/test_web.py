@@ -1,5 +1,6 @@
 """The web application is served: its page everywhere it has one, its files small and for long."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,21 @@ def test_every_page_is_the_same_for_everybody_and_asked_for_anew(
 def test_an_address_without_a_page_is_a_problem(still_house: House) -> None:
     for path in ("/nowhere", "/chat/a/b", "/static/assets/none.js"):
         assert still_house.client.get(path).json()["code"] == "not_found", path
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/chat/a/b", "/v2"])
+def test_a_person_at_an_address_without_a_page_is_told_by_the_application(
+    still_house: House, path: str
+) -> None:
+    get = partial(still_house.stranger.get, headers={"Accept": "text/html,*/*;q=0.8"})
+    response = get(path)
+    assert response.status_code == 404
+    assert response.text == (still_house.web_root / "index.html").read_text()
+    assert "content-security-policy" in response.headers
+    for program in ("/v1/nowhere", "/static/assets/none.js", "/health/none"):
+        assert get(program).json()["code"] == "not_found", program
+    posted = still_house.client.post(path, headers={"Accept": "text/html"})
+    assert posted.json()["code"] == "not_found"
 
 
 @pytest.mark.parametrize(
