@@ -1,0 +1,1 @@
+"""Of the benchmarks: what can be right or wrong without measuring."""
