@@ -11,6 +11,9 @@ what could be answered. `plain`: by the confidence that needs no reader; `doubt`
 reader finds a refusal; `product`: by the confidence times the reader's chance to answer;
 `together`: by weights of the confidence, the doubt and the likelihood of the reply, which were
 fitted on other articles (five folds). Intervals are bootstrapped over articles.
+
+`words`: what a reader replies shares, by itself, half of its words with the gold. `shown`: where
+the chance of that, by weights fitted on other articles, is at least so high in hundredths.
 """
 
 import argparse
@@ -33,7 +36,9 @@ from benchmarks.confidence import (
     refusal_f1,
     with_interval,
 )
+from benchmarks.reader import Reader, prompt_of
 from benchmarks.reader_articles import split_articles
+from benchmarks.reading_scores import f1
 from benchmarks.report import build_manifest, report
 from benchmarks.vector_cache import StoredEmbedder
 from core.settings import load_settings
@@ -43,9 +48,7 @@ from generation.calibrating import Floats, cross_validate_reading, fit_reading, 
 from generation.confidence import BUILT_IN, Reading
 from generation.context import Budget, build_context
 from generation.evidence import EvidenceRanker
-from generation.generator import Generator
 from generation.language import question_language
-from generation.prompts import load_prompt
 from generation.quoting import choose_quotes, quotation
 from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply, readable_texts
 from generation.types import Sampling
@@ -53,6 +56,8 @@ from generation.types import Sampling
 _SETS: Final = ("squad_es", "xquad_en", "xquad_es")
 _NEAR: Final = "squad_es"
 _QUICK: Final = 12
+_HALF: Final = 0.5
+_LEAST_CHANCES: Final = (0.4, 0.5, 0.6, 0.7, 0.8)
 
 Figures = dict[str, float]
 
@@ -68,6 +73,7 @@ class Asked:
     gold_is_read: bool
     quote_is_right: bool
     read_is_right: bool
+    words_are_right: bool
     reading: Reading
 
     @property
@@ -94,8 +100,9 @@ def main() -> None:
     with closing(
         build_local_generator(settings.model_copy(update={"models": models}))
     ) as generator:
+        reader = Reader(generator, prompt_of(options.adapter, None))
         for name in _SETS:
-            asked += ask_all(options.data, name, embedder, generator, limit=limit)
+            asked += ask_all(options.data, name, embedder, reader, limit=limit)
     embedder.close()
     if options.cases:
         lines = (json.dumps(asdict(item)) for item in asked)
@@ -105,7 +112,7 @@ def main() -> None:
 
 
 def ask_all(
-    data: Path, name: str, embedder: StoredEmbedder, generator: Generator, *, limit: int | None
+    data: Path, name: str, embedder: StoredEmbedder, reader: Reader, *, limit: int | None
 ) -> list[Asked]:
     """Ask the questions of the articles that are reported on, drawn at random where limited."""
     articles = split_articles(data)
@@ -118,7 +125,7 @@ def ask_all(
     for question, found, is_gone in find_passages(text_set, questions, embedder):
         # near misses are what is not answered there
         if not (is_gone and name == _NEAR):
-            asked += _ask(name, question, found, ranker, generator, is_gone=is_gone)
+            asked += _ask(name, question, found, ranker, reader, is_gone=is_gone)
     print(f"{name}: {len(questions)} questions over {len(text_set.chunks)} chunks", flush=True)
     return asked
 
@@ -128,7 +135,7 @@ def _ask(
     question: Question,
     found: Sequence[Passage],
     ranker: EvidenceRanker,
-    generator: Generator,
+    reader: Reader,
     *,
     is_gone: bool,
 ) -> Iterator[Asked]:
@@ -140,11 +147,11 @@ def _ask(
     context = build_context(
         question.text,
         passages,
-        generator=generator,
-        template=load_prompt("direct"),
+        generator=reader.generator,
+        template=reader.template,
         budget=Budget(NUM_READ, MAX_REPLY_TOKENS),
     )
-    pieces = generator.stream(
+    pieces = reader.generator.stream(
         context.messages,
         sampling,
         cancelled=lambda: False,
@@ -152,7 +159,7 @@ def _ask(
     )
     reply = "".join(pieces)
     refusal = REFUSALS[question_language(question.text)]
-    scores = generator.score(context.messages, [refusal, reply])
+    scores = reader.generator.score(context.messages, [refusal, reply])
     can_be_right = question.is_answerable and not is_gone
     gold = question.gold
     read = find_reply(reply, evidence)
@@ -165,6 +172,7 @@ def _ask(
         gold_is_read=can_be_right and gold.is_in(passages[:NUM_READ]),
         quote_is_right=can_be_right and gold.is_held_by(quote),
         read_is_right=can_be_right and gold.is_held_by(quote if read is None else read.text),
+        words_are_right=can_be_right and f1(reply, gold.answers) >= _HALF,
         reading=Reading(BUILT_IN.confidence(question.text, passages, evidence), *scores),
     )
 
@@ -194,9 +202,32 @@ def judge(asked: Sequence[Asked]) -> Figures:
         "product": confidence * answers,
         "together": cross_validate_reading(readings, right, groups, seed=SEED),
     }
+    figures |= _judge_words(asked)
     near = np.array([item.is_near for item in asked])
     for label, chances in ways.items():
         figures |= _judge_refusals(label, [i for i in asked if i.is_near], chances[near])
+    return figures
+
+
+def _judge_words(asked: Sequence[Asked]) -> Figures:
+    """How often a reply would be shown, and is right then, by the chance that is asked for."""
+    readings = [item.reading for item in asked]
+    right = np.array([item.words_are_right for item in asked])
+    groups = [item.article for item in asked]
+    weights = fit_reading(readings, right)
+    figures: Figures = {f"words_{name}": value for name, value in asdict(weights).items()}
+    chances = cross_validate_reading(readings, right, groups, seed=SEED)
+    names = np.array([item.set_name for item in asked])
+    can_be_right = np.array([item.is_answerable for item in asked])
+    for name in _SETS:
+        of_set = (names == name) & can_be_right
+        figures[f"{name}_words_right"] = float(right[of_set].mean())
+        for least in _LEAST_CHANCES:
+            shown = (names == name) & (chances >= least)
+            label = f"{name}_words_{round(100 * least)}"
+            figures[f"{label}_shown"] = float((shown & of_set).sum() / of_set.sum())
+            if shown.any():
+                figures[f"{label}_right"] = float(right[shown].mean())
     return figures
 
 

@@ -5,12 +5,13 @@ import { locale } from "./language";
 export function sizeText(bytes: number): string {
   const [value, unit] =
     bytes < 1e6 ? [Math.max(bytes / 1e3, 0.1), "kilobyte"] : bytes < 1e9 ? [bytes / 1e6, "megabyte"] : [bytes / 1e9, "gigabyte"];
-  return new Intl.NumberFormat(locale(), {
+  const text = new Intl.NumberFormat(locale(), {
     style: "unit",
     unit,
     unitDisplay: "short",
     maximumFractionDigits: value < 10 ? 1 : 0,
   }).format(value);
+  return text.replaceAll(" ", "\u00a0"); // a number and its unit stay on one line
 }
 
 export function numberText(value: number): string {
