@@ -150,7 +150,8 @@ class CpuClock:
 
     def read_ms(self) -> float:
         metrics = self._session.send("Performance.getMetrics")["metrics"]
-        return 1e3 * next(m["value"] for m in metrics if m["name"] == "TaskDuration")
+        seconds: float = next(m["value"] for m in metrics if m["name"] == "TaskDuration")
+        return 1e3 * seconds
 
 
 def scrolled(
