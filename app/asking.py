@@ -48,6 +48,8 @@ class Question:
     options: AnswerOptions
     # names of the collections that `access` was narrowed to; None where it was not
     collections: tuple[str, ...] | None = None
+    # the one that a classifier chose, where none was named
+    routed_to: str | None = None
     # which documents: a filter as `retrieval.filters` has it
     where: object = None
     # where in a conversation the answer belongs, and what was said there before
@@ -284,6 +286,7 @@ class Asking:
             index_generation=self._index_generation,
             passages=[item.passage for item in self._placed],
             answer=finished,
+            routed_to=question.routed_to,
         )
 
     def _elapsed_ms(self) -> float:

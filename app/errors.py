@@ -254,6 +254,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "database_busy": 503,
     "lexical_index_busy": 503,
     "model_missing": 503,
+    "classifier_unusable": 503,
     "encoder_unsupported": 503,
     "reranker_unusable": 503,
 }

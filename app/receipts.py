@@ -118,6 +118,8 @@ class Receipt:
     samples: Samples | None
     examples: tuple[ReceiptExample, ...]
     examples_left_out: tuple[str, ...]
+    # the collection that a classifier chose
+    routed_to: str | None
 
 
 def build_receipt(
@@ -127,6 +129,7 @@ def build_receipt(
     index_generation: int,
     passages: Iterable[Passage],
     answer: Answer,
+    routed_to: str | None = None,
 ) -> Receipt:
     """The receipt of a finished answer."""
     return Receipt(
@@ -138,6 +141,7 @@ def build_receipt(
         samples=answer.samples,
         examples=tuple(ReceiptExample(each.id, each.sources) for each in answer.examples),
         examples_left_out=tuple(each.id for each in answer.examples_left_out),
+        routed_to=routed_to,
     )
 
 

@@ -7,6 +7,7 @@ from app.active_prompts import ActivePrompts
 from app.answers import Answers
 from app.calibrations import Calibrations
 from app.choosing_examples import ExampleChooser
+from app.classifying import Router
 from app.conversations import Conversations
 from app.examples import Examples
 from app.feedback import Feedback
@@ -27,6 +28,7 @@ from generation.generator import Generator
 from generation.reward import Reward
 from ingestion.attempts import Attempts
 from ingestion.collections import Collections
+from ingestion.document_labels import DocumentLabels
 from ingestion.documents import Documents
 from ingestion.jobs import Jobs
 from ingestion.store import Store
@@ -48,12 +50,14 @@ class Services:
     embedder: Embedder
     generator: Generator
     reward: Reward
+    router: Router
     ranker: EvidenceRanker
     retriever: Retriever
     lexical: LexicalFollower
     mapper: Mapper
     collections: Collections
     documents: Documents
+    labels: DocumentLabels
     jobs: Jobs
     attempts: Attempts
     queue: IngestionQueue

@@ -10,6 +10,7 @@ from app.active_prompts import ActivePrompts
 from app.answers import Answers
 from app.calibrations import Calibrations
 from app.choosing_examples import ExampleChooser
+from app.classifying import load_classifiers, load_router
 from app.conversations import Conversations
 from app.examples import Examples
 from app.feedback import Feedback
@@ -47,6 +48,7 @@ from generation.reward import BUILT_IN_REWARD, Reward
 from generation.trained_reward import TrainedReward
 from ingestion.attempts import Attempts
 from ingestion.collections import Collections
+from ingestion.document_labels import DocumentLabels
 from ingestion.documents import Documents
 from ingestion.jobs import Jobs
 from ingestion.leftovers import check_incoming, check_staging, check_workflows
@@ -230,6 +232,7 @@ def build_services(
     prompts = Prompts(database)
     doors = Doors.of(settings, database, passwords)
     jobs = Jobs(store)
+    collections = Collections(store)
     return Services(
         settings=settings,
         database=database,
@@ -238,6 +241,7 @@ def build_services(
         embedder=models.embedder,
         generator=models.generator,
         reward=models.reward,
+        router=load_router(settings, models.embedder, collections),
         ranker=EvidenceRanker(models.embedder),
         retriever=Retriever(
             database,
@@ -249,8 +253,9 @@ def build_services(
         ),
         lexical=lexical,
         mapper=build_mapper(database),
-        collections=Collections(store),
+        collections=collections,
         documents=Documents(store),
+        labels=DocumentLabels(store),
         jobs=jobs,
         attempts=Attempts(store),
         queue=IngestionQueue(settings.jobs_url),
@@ -320,6 +325,7 @@ def build_worker(settings: Settings, store: Store, embedder: Embedder) -> Ingest
         embedder,
         ingestion,
         other_embedder=partial(build_embedder, settings),
+        classifiers=load_classifiers(settings),
     )
     return IngestionWorker(
         settings.jobs_url,

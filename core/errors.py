@@ -76,6 +76,12 @@ class AlreadyRunningError(CimientoError):
     code = "already_running"
 
 
+class ClassifierUnusableError(CimientoError):
+    """The file is no classifier of ours, or damaged."""
+
+    code = "classifier_unusable"
+
+
 class EncoderUnsupportedError(CimientoError):
     """The folder holds an embedding model of an architecture that is not run here."""
 

@@ -90,6 +90,10 @@ class IngestionSettings(SettingsGroup):
         description="Documents that one worker has in hand: while one is embedded, others are "
         "parsed.",
     )
+    classifier: Path | None = Field(
+        default=None,
+        description="File of a classifier that labels documents as they come in.",
+    )
     parse_stall_s: float = Field(
         default=120.0,
         gt=0,
@@ -131,6 +135,11 @@ class RetrievalSettings(SettingsGroup):
     )
     rerank_depth: int = Field(
         default=20, ge=2, le=100, description="Passages that the reranker reads, at least top_k."
+    )
+    router: Path | None = Field(
+        default=None,
+        description="File of a classifier of questions, whose labels are collections: where a "
+        "question names none, the one that it is sure of is searched.",
     )
     num_threads: int = Field(
         default=0,

@@ -16,6 +16,7 @@ from core.deletions import note_deletion
 from core.errors import DocumentNotFoundError
 from core.events import tell_of_collection
 from core.ids import CollectionId, DocumentId, VersionId
+from core.label_tables import LabelRow
 from core.tables import CollectionRow, DocumentRow, VersionRow, VersionTextRow
 from core.types import Box
 from ingestion.accepting import accept
@@ -93,6 +94,8 @@ class DocumentFilter:
     collection: str | None = None
     state: str | None = None
     name_contains: str | None = None
+    # a name and a label under it
+    label: tuple[str, str] | None = None
 
 
 class Documents:
@@ -257,6 +260,11 @@ def _filter(query: Select[DocumentRow, str], where: DocumentFilter) -> Select[Do
         query = query.where(CollectionRow.name == where.collection)
     if where.name_contains:
         query = query.where(DocumentRow.name.icontains(where.name_contains, autoescape=True))
+    if where.label is not None:
+        name, label = where.label
+        query = query.join(LabelRow, LabelRow.document_id == DocumentRow.id).where(
+            LabelRow.name == name, LabelRow.label == label
+        )
     if where.state is not None:
         newer = aliased(VersionRow)
         is_newest = ~exists().where(

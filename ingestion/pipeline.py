@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ import numpy as np
 import structlog
 from sqlalchemy import select
 
+from core.classifier import Classifier
 from core.embedders import Embedders, LoadEmbedder, no_other_model
 from core.embedding import Embedder
 from core.errors import CimientoError
@@ -21,6 +22,7 @@ from core.tables import DocumentRow, VersionRow
 from ingestion.attempts import Again, Attempt, Attempts, NoLongerWantedError, Stage, job_error
 from ingestion.chunking import ChunkSize, chunk, embedding_text
 from ingestion.errors import NoTextFoundError, StageStalledError, WorkerGivenUpError
+from ingestion.labels import classify_document
 from ingestion.language import detect_language, detect_passage_language
 from ingestion.parsing.attachments import list_attachments
 from ingestion.parsing.document import ParsedDocument
@@ -113,7 +115,9 @@ class Stages:
         settings: IngestionSettings,
         *,
         other_embedder: LoadEmbedder = no_other_model,
+        classifiers: Sequence[Classifier] = (),
     ) -> None:
+        self._classifiers = classifiers
         self._store = store
         self._attempts = Attempts(store)
         self._sandbox = sandbox
@@ -204,7 +208,8 @@ class Stages:
             parsed = self._parsed(attempt, staged)
             self._progress[attempt.version_id].report("publishing", 0, len(vectors), "chunks")
             attachments = tuple(list_attachments(staged.folder))
-            ready = Publication(attempt, parsed, plan, vectors, embedder.model, attachments)
+            said = classify_document(self._classifiers, vectors, embedding_model=embedder.model)
+            ready = Publication(attempt, parsed, plan, vectors, embedder.model, attachments, said)
             try:
                 with self._try(attempt, staged, "publishing"):
                     publish(self._store, ready)

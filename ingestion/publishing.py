@@ -22,6 +22,7 @@ from core.tables import (
 )
 from ingestion.attaching import Incoming, attach, receive
 from ingestion.attempts import OPEN_STATES, Attempt, finish
+from ingestion.labels import Judged, keep_verdicts
 from ingestion.parsing.attachments import AttachedFile
 from ingestion.parsing.document import ParsedDocument
 from ingestion.purge import (
@@ -48,6 +49,8 @@ class Publication:
     vectors: HalfVectors
     embedding_model: str
     attachments: tuple[AttachedFile, ...] = ()
+    # what classifiers say that it is
+    said: tuple[Judged, ...] = ()
 
 
 class ModelChangedError(Exception):
@@ -131,6 +134,7 @@ def _insert(
         )
     )
     session.execute(insert(ChunkRow), _chunk_rows(publication, document, first_id))
+    keep_verdicts(session, document.id, publication.said)
     session.add(
         SegmentRow(
             id=segment_id,

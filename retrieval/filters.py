@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from operator import eq, ge, gt, le, lt
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, case, false, not_, or_
+from sqlalchemy import ColumnElement, and_, case, exists, false, not_, or_
 
 from core.errors import CimientoError
+from core.label_tables import LabelRow
 from core.tables import ChunkRow, CollectionRow, DocumentRow, VersionRow
 from retrieval.metadata_sql import IS_BOOLEAN, IS_NUMBER, IS_TEXT, metadata_has, metadata_kind
 
@@ -23,6 +24,7 @@ _MAX_CONDITIONS: Final = 64
 _MAX_VALUES: Final = 200
 _MOMENTS: Final = "2026-01-31 or 2026-01-31T12:00:00Z"
 _METADATA: Final = "metadata."
+_LABEL: Final = "label."
 _MAX_KEY_CHARS: Final = 64
 _MAX_NUMBER: Final = 1e300
 _MAX_ID_CHARS: Final = 18
@@ -110,9 +112,11 @@ def _compare(name: object, operator: object, value: object, place: str) -> Condi
     if name == "tags" or name.startswith(_METADATA):
         key = "tags" if name == "tags" else name.removeprefix(_METADATA)
         return _compare_metadata(key, str(operator), values, place)
+    if name.startswith(_LABEL):
+        return _compare_label(name.removeprefix(_LABEL), str(operator), values, place)
     field = _FIELDS.get(name)
     if field is None:
-        known = ", ".join((*_FIELDS, "tags", "metadata.KEY"))
+        known = ", ".join((*_FIELDS, "tags", "metadata.KEY", "label.NAME"))
         raise BadFilterError(f"{place}.field", f"is not a field; there are {known}")
     try:
         read = [field.read(item) for item in values]
@@ -133,6 +137,19 @@ def _values(operator: object, value: object, place: str) -> list[object]:
     if not isinstance(value, list) or not 1 <= len(value) <= _MAX_VALUES:
         raise BadFilterError(place, f"must be a list of 1 to {_MAX_VALUES} values")
     return value
+
+
+def _compare_label(name: str, operator: str, values: list[object], place: str) -> Condition:
+    """Whether the document is labelled so, by a classifier or by a person."""
+    if operator in _ORDERINGS:
+        raise BadFilterError(f"{place}.op", "labels have no order; use eq or in")
+    try:
+        labels = [_text(value) for value in values]
+    except ValueError as error:
+        raise BadFilterError(f"{place}.value", str(error)) from error
+    return exists().where(
+        LabelRow.document_id == DocumentRow.id, LabelRow.name == name, LabelRow.label.in_(labels)
+    )
 
 
 def _compare_metadata(key: str, operator: str, values: list[object], place: str) -> Condition:

@@ -71,7 +71,13 @@ async def answer_question(
 def question_of(services: Services, body: AnswerRequest, caller: Caller) -> Question:
     """What is asked, inside what the caller may see. Raises what is wrong with it."""
     settings = services.settings
-    access = narrow(services.collections, caller.access, body.collections)
+    place, past = _go_on(services, body, caller)
+    # a follow-up is about what was asked before, which its own words need not say
+    routed_to = None
+    if body.collections is None and not past:
+        routed_to = services.router.route(body.question, caller.access)
+    collections = body.collections if routed_to is None else [routed_to]
+    access = narrow(services.collections, caller.access, collections)
     options = options_for(
         services,
         access,
@@ -81,12 +87,12 @@ def question_of(services: Services, body: AnswerRequest, caller: Caller) -> Ques
         likelihood=body.likelihood,
     )
     given = body.model_dump(include={"min_confidence"}, exclude_none=True)
-    place, past = _go_on(services, body, caller)
     return Question(
         text=body.question,
         asker=caller.name,
         access=access,
-        collections=None if body.collections is None else tuple(body.collections),
+        collections=None if collections is None else tuple(collections),
+        routed_to=routed_to,
         top_k=body.top_k or settings.retrieval.top_k,
         options=replace(options, **given),
         where=body.filter,

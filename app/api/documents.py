@@ -129,6 +129,12 @@ class DocumentQuery(BaseModel):
 
     collection: CollectionName | None = None
     state: State | None = Field(default=None, description="State of the newest version.")
+    label: str | None = Field(
+        default=None,
+        pattern=r"^[a-z][a-z0-9_]{0,31}:.{1,64}$",
+        description="A name and a label under it.",
+        examples=["topic:invoices"],
+    )
     q: str | None = Field(default=None, max_length=255, description="Part of the name.")
     cursor: str | None = Field(default=None, max_length=64, description="Of the last page.")
 
@@ -143,11 +149,21 @@ def list_documents(
     found = partial(
         services.documents.list,
         access,
-        where=DocumentFilter(collection=where.collection, state=where.state, name_contains=where.q),
+        where=DocumentFilter(
+            collection=where.collection,
+            state=where.state,
+            name_contains=where.q,
+            label=None if where.label is None else _split_label(where.label),
+        ),
         cursor=where.cursor,
     )
     page, cursor = find_page(found)
     return DocumentPage(items=[DocumentOut.of(item) for item in page], next_cursor=cursor)
+
+
+def _split_label(given: str) -> tuple[str, str]:
+    name, _, label = given.partition(":")
+    return name, label
 
 
 @router.get("/v1/documents/{document_id}", summary="Show a document", responses=problems(404))

@@ -132,6 +132,10 @@ class ReceiptOut(Reply):
         default=[], description="Answered questions that the model was shown."
     )
     examples_left_out: list[str] = Field(default=[], description="Those that did not fit.")
+    routed_to: str | None = Field(
+        default=None,
+        description="The collection that a classifier chose, where the question named none.",
+    )
     history: list[str] = Field(description="Answers from which the question was understood.")
     history_left_out: int = Field(description="Older ones that did not fit.")
 
@@ -158,6 +162,7 @@ class ReceiptOut(Reply):
             left_out=[str(chunk_id) for chunk_id in receipt.left_out],
             examples=[ReceiptExampleOut.of(each) for each in receipt.examples],
             examples_left_out=list(receipt.examples_left_out),
+            routed_to=receipt.routed_to,
             history=list(understood.history),
             history_left_out=understood.num_left_out,
         )

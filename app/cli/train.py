@@ -117,6 +117,22 @@ def reward(context: typer.Context) -> None:
     )
 
 
+@train_app.command("classifier", context_settings=_PASS_ON)
+def classifier(context: typer.Context) -> None:
+    """Train a classifier of documents or questions; --help lists the options."""
+    from app.cli.context import errors_to_exit, load_cli_settings
+    from app.wiring import build_embedder
+    from generation.training.classifier.learning import main
+
+    with errors_to_exit():
+        code = main(
+            context.args,
+            lambda: build_embedder(load_cli_settings()),
+            program="cimiento train classifier",
+        )
+    raise typer.Exit(code)
+
+
 def _base_of(arguments: Sequence[str]) -> list[str]:
     """The model that the settings name, where none is named."""
     is_named = any(item == "--base" or item.startswith("--base=") for item in arguments)

@@ -18,12 +18,10 @@ _FREE_ON_RESUME: Final = frozenset({"resume", "steps", "minutes", "device", "che
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingOptions:
-    """What every kind of training can be told. OptionError names the option at fault."""
+class StepOptions:
+    """What every run of steps can be told. OptionError names the option at fault."""
 
     out: Path
-    batch_tokens: int = 8192
-    pass_tokens: int | None = None  # None: as many as memory surely holds
     steps: int | None = None  # None, and no minutes either: once through the data
     minutes: float | None = None
     lr: float = 1e-3
@@ -32,18 +30,13 @@ class TrainingOptions:
     held_out: float = 0.05
     checkpoint_minutes: float = 10.0
     seed: int = 0
-    dtype: str = "auto"
-    device: str = "auto"
     resume: bool = False
 
     def __post_init__(self) -> None:
-        self.require_positive("batch_tokens", "pass_tokens", "steps", "minutes", "lr")
-        self.require_positive("checkpoint_minutes")
+        self.require_positive("steps", "minutes", "lr", "checkpoint_minutes")
         self.require_natural("seed", "weight_decay", "warmup")
         if not 0 < self.held_out <= 0.5:
             raise OptionError(f"--held-out must be above 0 and at most 0.5, got {self.held_out}")
-        self.require_choice("dtype", DTYPES)
-        self.require_choice("device", DEVICES)
 
     def require_positive(self, *names: str) -> None:
         for name in names:
@@ -78,6 +71,22 @@ class TrainingOptions:
                 f"{flag(name)} is {value} and was {saved.get(name)} when this run began; "
                 "resume with the same options"
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOptions(StepOptions):
+    """What every training of a transformer can be told besides."""
+
+    batch_tokens: int = 8192
+    pass_tokens: int | None = None  # None: as many as memory surely holds
+    dtype: str = "auto"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        StepOptions.__post_init__(self)  # a class with slots is made anew: super() misses it
+        self.require_positive("batch_tokens", "pass_tokens")
+        self.require_choice("dtype", DTYPES)
+        self.require_choice("device", DEVICES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +180,7 @@ def parse_options(arguments: Sequence[str] | None, *, program: str | None = None
 
 
 def build_parser(
-    kind: type[TrainingOptions], help_texts: Mapping[str, str], program: str | None, purpose: str
+    kind: type[StepOptions], help_texts: Mapping[str, str], program: str | None, purpose: str
 ) -> argparse.ArgumentParser:
     """A parser with an option for every field of `kind`."""
     parser = argparse.ArgumentParser(prog=program, description=purpose, allow_abbrev=False)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 import core.answer_tables
 import core.calibration_tables
 import core.evaluation_tables
+import core.label_tables
 import core.people_tables
 import core.prompt_tables
 import core.webhook_tables
@@ -27,6 +28,7 @@ TABLES = (
     core.evaluation_tables,
     core.people_tables,
     core.prompt_tables,
+    core.label_tables,
     core.webhook_tables,
 )
 LAST_WITHOUT_PEOPLE = "0017"

@@ -1,6 +1,7 @@
 """The commands teach a tiny model from pairs which of two replies is better."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -8,8 +9,11 @@ from typer.testing import CliRunner
 from app.cli import main as command_line
 from core.settings import GenerationSettings
 from generation.local import LocalGenerator
+from generation.reading import REFUSALS
 from generation.training.journal import Row, read_rows
+from generation.training.pairs.examples import PairCounts, read_pairs
 from generation.types import Message
+from tests.integration.generation.conftest import ModelFiles
 from tests.unit.generation.training.pairs.making import make_pair_rows
 from tests.unit.generation.training.reader.making import write_base, write_rows
 
@@ -61,3 +65,24 @@ def test_a_preference_makes_the_model_find_the_better_reply_likelier(folder: Pat
             generator.close()
         gains.append(red - blue)
     assert gains[1] > gains[0] + 1.0
+
+
+@pytest.mark.weights
+def test_the_models_own_drafts_become_pairs_to_learn_from(
+    tmp_path: Path, model_files: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CIMIENTO_GENERATION__MAX_TOKENS", "16")
+    passages = [{"name": "pool.txt", "text": "The pool opens at nine. Dogs are not allowed."}]
+    rows: list[dict[str, Any]] = [
+        {"question": "When does the pool open?", "passages": passages, "answer": "nine"},
+        {"question": "Who built the pool?", "passages": passages, "answer": None},
+    ]
+    examples = write_rows(tmp_path / "examples.jsonl", rows)
+    out = tmp_path / "pairs.jsonl"
+    arguments = ["train", "pairs", "--examples", str(examples), "--out", str(out)]
+    result = CliRunner().invoke(command_line, [*arguments, "--samples", "3"])
+    assert result.exit_code == 0, result.output
+    assert "2 questions gave" in result.output
+    # to a question without an answer an untrained model says something, and should not have
+    (pair,) = [pair for pair in read_pairs(out, PairCounts()) if pair.question.startswith("Who")]
+    assert pair.chosen == REFUSALS["en"]

@@ -17,6 +17,7 @@ from app.people.passwords import Passwords
 from app.readiness import Condition
 from app.services import Services
 from app.wiring import Models, build_database, build_services
+from core.classifier import Classifier
 from core.errors import CimientoError
 from core.server_settings import ServerSettings
 from core.settings import GenerationSettings, Settings
@@ -71,6 +72,7 @@ class House:
         models = Models(FakeEmbedder(), generating, {}, reranker)
         self.services: Services = build_services(settings, models, Passwords(CHEAP))
         migrations.upgrade(self.services.database)
+        self.classifiers: tuple[Classifier, ...] = ()
         self.is_worker_alive = True
         alive = Condition("the ingestion worker is not running", lambda: self.is_worker_alive)
         self.web_root = build_web(data_dir)
@@ -104,7 +106,11 @@ class House:
         """Work off whatever is queued, here and now."""
         services = self.services
         stages = Stages(
-            services.store, DirectSandbox(LIMITS), services.embedder, services.settings.ingestion
+            services.store,
+            DirectSandbox(LIMITS),
+            services.embedder,
+            services.settings.ingestion,
+            classifiers=self.classifiers,
         )
         for attempt in services.attempts.list_open():
             try:
@@ -128,6 +134,13 @@ class House:
         settings = self.services.settings
         changed = settings.model_copy(update={"server": settings.server.model_copy(update=server)})
         return create_app(replace(self.services, settings=changed), web_root=self.web_root)
+
+    def behind(self, services: Services) -> "House":
+        """The same house with other rooms."""
+        self.services = services
+        self.app = create_app(services, web_root=self.web_root)
+        self.client = self.new_client(headers={"Authorization": f"Bearer {self.key}"})
+        return self
 
     def close(self) -> None:
         """Close every connection."""

@@ -83,6 +83,9 @@ READS: Final[Mapping[tuple[str, str], Ask]] = {
     ("GET", "/v1/documents/{document_id}/versions"): lambda c, d: c.get(
         f"/v1/documents/{d.document()}/versions"
     ),
+    ("GET", "/v1/documents/{document_id}/labels"): lambda c, d: c.get(
+        f"/v1/documents/{d.document()}/labels"
+    ),
     ("GET", "/v1/jobs"): _listing("/v1/jobs", "collection", "document_id", "cursor"),
     ("GET", "/v1/jobs/{job_id}"): lambda c, d: c.get(f"/v1/jobs/{d.job()}"),
     ("GET", "/v1/jobs/{job_id}/events"): lambda c, d: c.get(f"/v1/jobs/{d.job()}/events"),
@@ -196,6 +199,12 @@ CHANGES: Final[Mapping[tuple[str, str], Ask]] = {
         f"/v1/collections/{d.collection()}"
     ),
     ("POST", "/v1/collections/{name}/documents"): _upload,
+    ("PUT", "/v1/documents/{document_id}/labels/{name}"): lambda c, d: c.put(
+        f"/v1/documents/{d.document()}/labels/topic", json={"label": "mine"}
+    ),
+    ("DELETE", "/v1/documents/{document_id}/labels/{name}"): lambda c, d: c.delete(
+        f"/v1/documents/{d.document()}/labels/topic"
+    ),
     ("DELETE", "/v1/documents/{document_id}"): lambda c, d: c.delete(
         f"/v1/documents/{d.document()}"
     ),

@@ -82,6 +82,14 @@ OF_COLLECTIONS: Final[Mapping[Place, Row]] = {
     ("DELETE", "/v1/documents/{document_id}/versions/{number}"): delete(
         DOCUMENT + "/versions/1", WRITE, role=EDITOR, allowed=200, destroys=True
     ),
+    ("GET", "/v1/documents/{document_id}/labels"): get(DOCUMENT + "/labels", READ, role=READER),
+    ("PUT", "/v1/documents/{document_id}/labels/{name}"): Row(
+        lambda c, t: c.put(fill(DOCUMENT + "/labels/topic", t), json={"label": "invoices"}),
+        *(WRITE, EDITOR),
+    ),
+    ("DELETE", "/v1/documents/{document_id}/labels/{name}"): delete(
+        DOCUMENT + "/labels/topic", WRITE, role=EDITOR, allowed=200
+    ),
     ("GET", "/v1/jobs"): get("/v1/jobs?collection={t.collection}", READ, role=READER),
     ("GET", "/v1/jobs/{job_id}"): get("/v1/jobs/{t.job}", READ, role=READER),
     # it has come to its end: what follows it ends at once, what cancels it comes too late
