@@ -18,7 +18,7 @@ WITH_NODE := PATH="$(abspath $(BIN)):$$PATH"
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help serve setup web web-types check check-types check-python check-web test test-unit test-e2e pictures lock clean
+.PHONY: help serve setup web web-types check check-types check-python check-web test test-postgres test-unit test-e2e pictures lock clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -97,11 +97,24 @@ check-web: web web-types
 # stay together, for what they share is slow to start.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
+# What differs most between the databases: the schema, locks, deletions, the index.
+SOME_ON_POSTGRESQL := tests/unit/test_migrations.py tests/unit/core/test_verify.py tests/unit/core/test_generation.py \
+	tests/unit/ingestion/test_deletion.py tests/unit/ingestion/test_versions.py
+
 test: $(VENV)/.installed-dev web ## Every test but the house rules; pulls the model files that some need
 	@$(BIN)/cimiento models pull
 	cd $(WEB) && $(WITH_NODE) npm run --silent test
 	$(PYTEST) tests/unit
 	$(PYTEST) tests/integration tests/e2e tests/gpu
+	TEST_DATABASE=postgresql $(PYTEST) $(SOME_ON_POSTGRESQL)
+
+# Whatever touches the truth; on one machine with two free cores some minutes.
+POSTGRESQL_TESTS := tests/unit/test_migrations.py tests/unit/app tests/unit/core tests/unit/ingestion tests/unit/retrieval \
+	tests/integration/app tests/integration/ingestion
+
+test-postgres: $(VENV)/.installed-dev web ## The tests that touch the database, on PostgreSQL; a server comes with the tests
+	@$(BIN)/cimiento models pull
+	TEST_DATABASE=postgresql $(PYTEST) $(POSTGRESQL_TESTS)
 
 test-unit: $(VENV)/.installed-dev web ## The fast tests: no weights, no network
 	cd $(WEB) && $(WITH_NODE) npm run --silent test

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,9 @@ _BUSY_TIMEOUT_MS: Final = 30_000
 _OVERWRITE_TIMEOUT_MS: Final = 200
 # PostgreSQL: could not serialize, deadlock, a lock that was not to be had
 _BUSY_STATES: Final = frozenset({"40001", "40P01", "55P03"})
+_FULL_STATE: Final = "53100"
+# PostgreSQL: connections, too many of them, and what its operator does
+_GONE_CLASSES: Final = frozenset({"08", "53", "57"})
 _BEGIN_OPTION: Final = "sqlite_begin"
 
 
@@ -115,16 +118,22 @@ class Database:
 
 
 def find_busy(error: BaseException) -> DatabaseBusyError | None:
-    """The error of a database that others keep busy; None where something else is wrong."""
+    """The error of a database that is busy, full or gone for now; None for what else is wrong."""
     if isinstance(error, PoolTimeoutError):
         return DatabaseBusyError("too many wait for the database; ask again in some seconds")
-    if not isinstance(error, OperationalError):
+    if not isinstance(error, OperationalError | InterfaceError):
         return None
     # the low byte says busy, the others of what
     code = getattr(error.orig, "sqlite_errorcode", None)
-    is_busy = code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-    if is_busy or getattr(error.orig, "sqlstate", None) in _BUSY_STATES:
+    kind = None if code is None else code & 0xFF
+    state = getattr(error.orig, "sqlstate", None)
+    if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or state in _BUSY_STATES:
         return DatabaseBusyError("others write to the database; ask again in some seconds")
+    if kind == sqlite3.SQLITE_FULL or state == _FULL_STATE:
+        return DatabaseBusyError("there is no room left on the disk of the database")
+    # a server that ends or starts, or one that no connection came to
+    if kind is None and (state is None or state[:2] in _GONE_CLASSES):
+        return DatabaseBusyError("the database cannot be reached; ask again in some seconds")
     return None
 
 

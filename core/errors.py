@@ -28,7 +28,7 @@ class DatabaseBehindError(CimientoError):
 
 
 class DatabaseBusyError(CimientoError):
-    """Others write for longer than one waits, or the disk has no room; later it may go well."""
+    """Others write for longer than one waits, the disk is full, or the server is gone for now."""
 
     code = "database_busy"
     retryable = True

@@ -1,5 +1,6 @@
 """Fixtures that more than one kind of test needs."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +10,33 @@ from hypothesis import settings
 from core.errors import CimientoError
 from core.models import ModelStore
 from core.settings import load_settings, tame_idle_threads
+from tests.databases import drop_below, is_postgresql
 
 tame_idle_threads()
 # Machines are noisy: a slow example is not a wrong one.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+
+_ABOUT_SQLITE = pytest.mark.skip(reason="it is about SQLite, and the truth is in PostgreSQL")
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Leave out what is about SQLite where the tests run on PostgreSQL."""
+    for item in items if is_postgresql() else ():
+        if item.get_closest_marker("sqlite"):
+            item.add_marker(_ABOUT_SQLITE)
+
+
+@pytest.fixture(autouse=True)
+def databases_are_dropped(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test's databases on PostgreSQL go with it: ten megabytes each would fill the disk."""
+    # asked for first: it is there until after this
+    wanted = "tmp_path" in request.fixturenames
+    folder: Path | None = request.getfixturevalue("tmp_path") if wanted else None
+    yield
+    if folder is not None:
+        drop_below(folder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from app.cli.audit import audit_app
 from app.cli.backup import backup, backups, restore
 from app.cli.calibrate import calibrate
 from app.cli.db import db_app
+from app.cli.doctor import doctor
 from app.cli.evaluate import eval_app
 from app.cli.examples import examples_app
 from app.cli.feedback import feedback_app
@@ -46,6 +47,7 @@ for command in (
     replay,
     generate,
     verify,
+    doctor,
     backup,
     backups,
     restore,

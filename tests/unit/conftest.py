@@ -9,24 +9,27 @@ import pytest
 import migrations
 from core.blobs import FolderBlobStore
 from core.database import Database
+from tests.databases import is_postgresql, url_of
 from tests.fakes import FakeEmbedder
 from tests.library import Library
 
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database that was migrated once, to be copied: migrating takes longer than most tests."""
-    path = tmp_path_factory.mktemp("empty") / "test.db"
-    database = Database(f"sqlite:///{path}")
+    """A folder that was migrated once, to be copied: migrating takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("empty") / "data"
+    database = Database(url_of(folder))
     migrations.upgrade(database)
     database.close()
-    return path
+    return folder
 
 
 @pytest.fixture
 def library(tmp_path: Path, empty_database: Path) -> Iterator[Library]:
     """An empty library over a migrated database."""
-    database = Database(f"sqlite:///{shutil.copy(empty_database, tmp_path)}")
+    if not is_postgresql():
+        shutil.copytree(empty_database, tmp_path, dirs_exist_ok=True)
+    database = Database(url_of(tmp_path))
     blobs = FolderBlobStore(tmp_path / "blobs")
     yield Library(database, tmp_path / "segments", FakeEmbedder(), blobs)
     database.close()

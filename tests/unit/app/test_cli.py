@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import main
+from tests.databases import environment_of
 
 RUNNER = CliRunner()
 
@@ -17,7 +18,8 @@ RUNNER = CliRunner()
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A data folder of its own, without models."""
-    monkeypatch.setenv("CIMIENTO_DATA_DIR", str(tmp_path / "data"))
+    for name, value in environment_of(tmp_path / "data").items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("CIMIENTO_MODELS__DIR", str(tmp_path / "models"))
     monkeypatch.setenv("CIMIENTO_LOG__LEVEL", "error")
 

@@ -11,6 +11,7 @@ from core.settings import GenerationSettings
 from generation.local import LocalGenerator
 from generation.types import Message, Sampling
 from ingestion.uploads import OnConflict
+from tests.databases import url_of
 from tests.fakes_generation import FakeGenerator
 from tests.unit.app.house import POOL
 from tests.unit.app.house import House as Service
@@ -69,7 +70,7 @@ def engine(weights: Path, elsewhere: House) -> Iterator[Engine]:
     settings = GenerationSettings(weights="float32", num_threads=1)
     engine = Engine(
         LocalGenerator(weights, settings, model="tiny"),
-        Database(f"sqlite:///{elsewhere.data_dir / 'cimiento.db'}"),
+        Database(url_of(elsewhere.data_dir)),
     )
     yield engine
     engine.close()
@@ -102,7 +103,7 @@ def test_what_is_added_costs_nobody_a_prefix(engine: Engine, elsewhere: House) -
 def test_what_is_deleted_while_it_is_read_is_not_reused(elsewhere: House) -> None:
     accepted = elsewhere.add("gate.txt", SECRET)
     inner = FakeGenerator(reply="one two three")
-    generator = ForgettingGenerator(inner, Database(str(elsewhere.database.engine.url)))
+    generator = ForgettingGenerator(inner, Database(url_of(elsewhere.data_dir)))
     words = generator.stream(PROMPT, SHORT, cancelled=lambda: False)
     next(words)
     before = inner.num_forgotten

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli import main
 from ingestion.attempts import Attempt, JobError
+from tests.databases import environment_of
 from tests.unit.app.house import House
 
 Run = Callable[..., Result]
@@ -19,7 +20,8 @@ Run = Callable[..., Result]
 def run(house: House, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command line over the house's data folder."""
     data_dir: Path = house.services.settings.data_dir
-    monkeypatch.setenv("CIMIENTO_DATA_DIR", str(data_dir))
+    for name, value in environment_of(data_dir).items():
+        monkeypatch.setenv(name, value)
     return lambda *arguments: CliRunner().invoke(main, ["jobs", *arguments])
 
 

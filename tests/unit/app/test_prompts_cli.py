@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
+from tests.databases import environment_of
 from tests.unit.app.house import POOL, House
 from tests.unit.app.test_cli import RUNNER, run
 from tests.unit.app.test_examples import OPENS, ask, judge
@@ -16,7 +17,8 @@ from tests.unit.app.test_prompts import OTHER, SOURCE
 def file(house: House, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A template in a file; commands work on the data of the service."""
     data_dir = house.services.settings.data_dir
-    monkeypatch.setenv("CIMIENTO_DATA_DIR", str(data_dir))
+    for name, value in environment_of(data_dir).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("CIMIENTO_LOG__LEVEL", "error")
     path = data_dir.parent / "mine.yaml"
     path.write_text(SOURCE)

@@ -12,6 +12,8 @@ from sqlalchemy import text
 from core.database import Database
 from core.errors import DatabaseBusyError
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

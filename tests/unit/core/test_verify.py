@@ -158,6 +158,7 @@ def test_rows_that_disagree_are_found_and_mended(
     assert run(library).findings == ()
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("statement", "kind"),
     [
@@ -171,7 +172,7 @@ def test_rows_without_what_they_belong_to_are_removed(
 ) -> None:
     publish_two(library)
     # as a damaged file or a careless hand would do it: this connection checks no references
-    with closing(sqlite3.connect(tmp_path / "test.db")) as careless, careless:
+    with closing(sqlite3.connect(tmp_path / "cimiento.db")) as careless, careless:
         careless.execute(statement)
 
     assert kind in kinds(run(library))

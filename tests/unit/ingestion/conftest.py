@@ -11,17 +11,15 @@ from tests.unit.ingestion.house import House
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database that was migrated once, to be copied: migrating takes longer than most tests."""
-    folder = tmp_path_factory.mktemp("migrated")
+    """A folder that was migrated once, to be copied: migrating takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("migrated") / "data"
     House(folder).close()
-    return folder / "cimiento.db"
+    return folder
 
 
 @pytest.fixture
 def house(tmp_path: Path, migrated: Path) -> Iterator[House]:
     """An empty data folder with everything that works on it."""
-    (tmp_path / "data").mkdir()
-    shutil.copy(migrated, tmp_path / "data" / "cimiento.db")
-    house = House(tmp_path / "data")
+    house = House(shutil.copytree(migrated, tmp_path / "data"))
     yield house
     house.close()

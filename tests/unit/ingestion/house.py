@@ -32,6 +32,7 @@ from ingestion.uploads import Accepted, OnConflict, Upload
 from ingestion.work_lock import WorkLock
 from ingestion.workers import Workers
 from ingestion.workflow import IngestionWorker
+from tests.databases import jobs_url_of, url_of
 from tests.fakes import FakeEmbedder
 
 EVERYTHING = Access.to_everything()
@@ -86,7 +87,7 @@ class House:
     def __init__(self, data_dir: Path, *, url: str | None = None) -> None:
         self.data_dir = data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
-        self.database = Database(url or f"sqlite:///{data_dir / 'cimiento.db'}")
+        self.database = Database(url or url_of(data_dir))
         migrations.upgrade(self.database)
         self.store = Store.below(data_dir, self.database, FolderBlobStore(data_dir / "blobs"))
         self.documents = Documents(self.store)
@@ -95,7 +96,7 @@ class House:
         self.attempts = Attempts(self.store)
         self.embedder = HookedEmbedder()
         self.settings = IngestionSettings(embed_batch=4)
-        self.jobs_url = url or f"sqlite:///{data_dir / 'jobs.db'}"
+        self.jobs_url = url or jobs_url_of(data_dir)
 
     def stages(self, sandbox: Sandbox | None = None) -> Stages:
         """The steps, with parsing in this process unless a sandbox is given."""

@@ -10,6 +10,8 @@ from core.locks import file_lock
 from ingestion.compaction import Compactions
 from tests.unit.ingestion.house import EVERYTHING, House
 
+pytestmark = pytest.mark.sqlite
+
 
 def _compactions(house: House, *, max_bytes: int = 1 << 30) -> Compactions:
     return Compactions(house.database, house.data_dir, every_s=3600.0, max_bytes=max_bytes)

@@ -68,6 +68,7 @@ def test_no_byte_of_deleted_history_is_left(house: House) -> None:
     assert_gone(house)
 
 
+@pytest.mark.sqlite
 def test_a_reader_does_not_hold_up_a_deletion_and_its_text_goes_when_it_ends(
     house: House,
 ) -> None:

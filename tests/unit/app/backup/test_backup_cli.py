@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 from app.backup.settings import chosen_settings
 from app.cli import main
 from core.settings import load_settings
+from tests.databases import environment_of
 from tests.unit.ingestion.conftest import house, migrated
 from tests.unit.ingestion.house import EVERYTHING, House
 
@@ -16,8 +17,8 @@ __all__ = ["house", "migrated"]
 
 
 def run(data_dir: Path, *arguments: object) -> Result:
-    environment = {"CIMIENTO_DATA_DIR": str(data_dir)}
-    return CliRunner().invoke(main, [str(each) for each in arguments], env=environment)
+    words = [str(each) for each in arguments]
+    return CliRunner().invoke(main, words, env=environment_of(data_dir))
 
 
 def test_the_commands_take_list_check_and_restore(house: House, tmp_path: Path) -> None:

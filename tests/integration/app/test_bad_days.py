@@ -1,0 +1,92 @@
+"""Bad days of the database: its server is gone, its disk is full. Nothing is lost, all is told."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from core.database import Database, find_busy
+from core.verify import Premises, verify
+from tests.databases import server_stopped
+from tests.unit.app.house import POOL
+from tests.unit.app.house import House as Service
+from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House
+
+QUESTION = {"question": "When does the swimming pool open?", "min_confidence": 0}
+
+
+@contextmanager
+def full_disk(database: Database) -> Iterator[None]:
+    """The disk has no room for another page of SQLite's file inside the block."""
+
+    def hold(connection: Any, *_: object) -> None:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    def let_go(connection: Any, *_: object) -> None:
+        connection.execute("PRAGMA max_page_count = 1073741823")
+
+    event.listen(database.engine, "checkout", hold)
+    try:
+        yield
+    finally:
+        event.remove(database.engine, "checkout", hold)
+        event.listen(database.engine, "checkout", let_go)
+
+
+def test_while_the_database_is_gone_the_service_says_so_and_goes_on_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_DATABASE", "postgresql")
+    house = Service(tmp_path / "data")
+    house.add("pool.txt", POOL)
+    with server_stopped():
+        for method, path, body in (
+            ("POST", "/v1/search", {"query": "pool"}),
+            ("POST", "/v1/answer", QUESTION),
+            ("POST", "/v1/collections", {"name": "north"}),
+            ("GET", "/v1/documents", None),
+        ):
+            response = house.client.request(method, path, json=body)
+            assert (response.status_code, response.json()["code"]) == (503, "database_busy"), path
+        assert house.stranger.get("/health/live").status_code == 200
+        assert house.stranger.get("/health/ready").status_code == 503
+    assert house.client.post("/v1/answer", json=QUESTION).json()["status"] == "answered"
+    house.close()
+
+
+@pytest.mark.sqlite
+def test_a_full_disk_refuses_for_now_and_answers_what_needs_no_room(tmp_path: Path) -> None:
+    house = Service(tmp_path / "data")
+    house.add("pool.txt", POOL)
+    with full_disk(house.services.database):
+        codes = set()
+        for number in range(200):
+            body = {"name": f"n{number}", "description": "n" * 900}
+            codes.add(house.client.post("/v1/collections", json=body).status_code)
+        assert codes <= {201, 503}
+        assert 503 in codes
+        assert house.client.post("/v1/search", json={"query": "pool"}).json()["passages"]
+    assert house.client.post("/v1/collections", json={"name": "south"}).status_code == 201
+    house.close()
+
+
+@pytest.mark.sqlite
+def test_a_disk_that_fills_while_publishing_loses_nothing(tmp_path: Path) -> None:
+    house = House(tmp_path / "data")
+    text = "".join(f"# Part {number}\nThe river rises in the hills.\n" for number in range(400))
+    accepted = house.upload("long.md", text.encode())
+    stages = house.stages()
+    with full_disk(house.database), pytest.raises(Exception, match="full") as told:
+        house.ingest(accepted, stages)
+    assert find_busy(told.value) is not None
+    assert house.searchable_text() == ""
+    house.ingest(accepted, stages)
+    assert house.jobs.get(accepted.job_id, EVERYTHING).state == "searchable"
+    assert house.orphans() == NO_ORPHANS
+    premises = Premises(house.database, house.store.blobs, house.store.segments_root, alone=True)
+    assert verify(premises, repair=False).findings == ()
+    house.close()
