@@ -1,6 +1,8 @@
 """A backup holds everything once, and what is restored from it is what was there."""
 
+import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,10 @@ from app.backup.errors import (
     NotEmptyError,
 )
 from app.backup.folder import BackupFolder
-from app.backup.manifest import Column
+from app.backup.manifest import Column, Manifest, Part, Table
 from app.backup.restoring import Place, read_deletions
 from app.backup.rows import LEFT_OUT, tables_in_order, write_parts
+from core.database import Database
 from core.deletions import LOG_NAME, DeletionLog
 from core.errors import AlreadyRunningError
 from core.generation import read_generation
@@ -25,6 +28,7 @@ from ingestion.uploads import OnConflict
 from tests.unit.app.backup.conftest import Drill, check
 from tests.unit.ingestion.conftest import house, migrated
 from tests.unit.ingestion.house import EVERYTHING
+from tests.unit.test_migrations import move
 
 __all__ = ["house", "migrated"]
 
@@ -280,24 +284,48 @@ def test_two_backups_into_one_folder_do_not_meet(drill: Drill) -> None:
         drill.take()
 
 
+OLD_REVISION = "0022"
+
+
+def as_of(revision: str, drill: Drill, manifest: Manifest) -> Manifest:
+    """The backup as the code of an older schema would have written it."""
+    old = Database(f"sqlite:///{drill.root / 'old.db'}")
+    move(old, revision)
+    there = inspect(old.engine)
+    columns = {
+        table: {each["name"] for each in there.get_columns(table)}
+        for table in there.get_table_names()
+    }
+    old.close()
+    tables = tuple(
+        without_columns(drill.folder, each, columns[each.name])
+        for each in manifest.tables
+        if each.name in columns
+    )
+    return replace(manifest, id="bak_zzz", revision=revision, tables=tables)
+
+
+def without_columns(folder: BackupFolder, table: Table, kept: set[str]) -> Table:
+    """A table without the columns that came later."""
+    places = [place for place, each in enumerate(table.columns) if each.name in kept]
+    lines = [json.loads(line) for part in table.parts for line in folder.read_lines(part)]
+    body = b"".join(json.dumps([row[place] for place in places]).encode() + b"\n" for row in lines)
+    parts = (Part(folder.put_rows(body, known=set()), len(lines)),) if lines else ()
+    return Table(table.name, tuple(table.columns[place] for place in places), parts)
+
+
 def test_an_older_backup_goes_through_the_migrations_since(drill: Drill) -> None:
     drill.house.add("a.txt", b"Words.")
     taken = drill.take().manifest
-    # as the code before the last migration wrote it: without the table of deletions
-    older = type(taken)(
-        **{
-            **{name: getattr(taken, name) for name in taken.__slots__},
-            "id": "bak_zzz",
-            "revision": "0022",
-            "tables": tuple(each for each in taken.tables if each.name != "deletions"),
-        }
-    )
+    older = as_of(OLD_REVISION, drill, taken)
+    assert {table.name for table in taken.tables} - {table.name for table in older.tables}
     drill.folder.keep(older)
     place = drill.open_place("elsewhere")
     drill.restore(place, "bak_zzz")
     with place.database.read_scope() as session:
         revision = session.scalar(text("SELECT version_num FROM alembic_version"))
     assert revision == taken.revision
+    assert names_in(place) == ["a.txt"]
     assert check(place).findings == ()
 
 
