@@ -12,13 +12,21 @@ from sqlalchemy.orm import Session
 
 from app.errors import AnswerNotFoundError, ConversationNotFoundError
 from core.access import Caller
-from core.answer_tables import AnswerRow, AnswerSourceRow, ConversationRow
+from core.answer_tables import AnswerRow, AnswerSourceRow, ConversationRow, RunningAnswerRow
 from core.database import Database
-from core.ids import AnswerId, CollectionId, ConversationId, VersionId
+from core.errors import CimientoError
+from core.ids import AnswerId, CollectionId, ConversationId, VersionId, WorkerId
 from core.redaction import Response, Source, redact, sources_of
 from core.tables import DocumentRow, VersionRow, now
 
 _MAX_TITLE_CHARS: Final = 80
+
+
+class AnswerInterruptedError(CimientoError):
+    """The process that wrote the answer died, or stood still until others gave it up."""
+
+    code = "answer_interrupted"
+    retryable = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,38 +76,40 @@ class Answers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def keep(self, ended: EndedAnswer) -> StoredAnswer:
+    def begin(self, would_be: EndedAnswer, writer_id: WorkerId) -> None:
+        """Enter an answer that a process writes; `would_be` is its end where the process dies."""
+        place = would_be.place
+        row = RunningAnswerRow(
+            id=would_be.id,
+            writer_id=writer_id,
+            asker=would_be.asker,
+            question=would_be.question,
+            conversation_id=place and place.conversation_id,
+            parent_id=place and place.parent_id,
+            collections=None if would_be.collections is None else list(would_be.collections),
+            response=would_be.response,
+            num_events=would_be.num_events,
+            created_at=would_be.created_at,
+        )
+        with self._database.session_scope() as session:
+            session.add(row)
+
+    def keep(self, ended: EndedAnswer, *, was_begun: bool = False) -> StoredAnswer:
         """Store an answer, in one transaction, without the words of what was deleted meanwhile.
 
         What comes back is what was stored: a caller is shown that, and nothing else. Raises
-        `ConversationNotFoundError` where its conversation was deleted meanwhile.
+        `ConversationNotFoundError` where its conversation was deleted meanwhile, and
+        `AnswerInterruptedError` where others have ended what was begun.
         """
+        entered = delete(RunningAnswerRow).where(RunningAnswerRow.id == ended.id)
         with self._database.session_scope() as session:
-            if ended.place is not None:
-                _go_on(session, ended.place.conversation_id, ended.question)
-            held = sources_of(ended.response)
-            live = lock_live(session, held)
-            response = redact(ended.response, held - live.keys())
-            row = AnswerRow(
-                id=ended.id,
-                asker=ended.asker,
-                question=ended.question,
-                conversation_id=ended.place and ended.place.conversation_id,
-                parent_id=ended.place and ended.place.parent_id,
-                collections=None if ended.collections is None else list(ended.collections),
-                status=ended.status,
-                response=response,
-                num_events=ended.num_events,
-                created_at=ended.created_at,
-                finished_at=now(),
-                redacted_at=None if response is ended.response else now(),
-            )
-            session.add(row)
-            session.flush()
-            session.add_all(
-                AnswerSourceRow(answer_id=ended.id, version_id=each) for each in live.values()
-            )
-        return stored_of(row)
+            taken = session.scalar(entered.returning(RunningAnswerRow.id)) if was_begun else None
+            if was_begun and taken is None:
+                raise AnswerInterruptedError(
+                    "the process that wrote this answer stood still for so long that it was given "
+                    "up; ask again"
+                )
+            return stored_of(keep_in(session, ended))
 
     def get(self, answer_id: AnswerId, caller: Caller, *, or_shared: bool = False) -> StoredAnswer:
         """One answer of the caller's; with `or_shared` one of somebody else who shares it, too.
@@ -141,6 +151,33 @@ class Answers:
         with self._database.read_scope() as session:
             found = session.scalars(select(VersionRow.id).where(VersionRow.id.in_(version_ids)))
             return len(found.all()) == len(version_ids)
+
+
+def keep_in(session: Session, ended: EndedAnswer) -> AnswerRow:
+    """Store an answer in the caller's transaction. Raises `ConversationNotFoundError`."""
+    if ended.place is not None:
+        _go_on(session, ended.place.conversation_id, ended.question)
+    held = sources_of(ended.response)
+    live = lock_live(session, held)
+    response = redact(ended.response, held - live.keys())
+    row = AnswerRow(
+        id=ended.id,
+        asker=ended.asker,
+        question=ended.question,
+        conversation_id=ended.place and ended.place.conversation_id,
+        parent_id=ended.place and ended.place.parent_id,
+        collections=None if ended.collections is None else list(ended.collections),
+        status=ended.status,
+        response=response,
+        num_events=ended.num_events,
+        created_at=ended.created_at,
+        finished_at=now(),
+        redacted_at=None if response is ended.response else now(),
+    )
+    session.add(row)
+    session.flush()
+    session.add_all(AnswerSourceRow(answer_id=ended.id, version_id=each) for each in live.values())
+    return row
 
 
 def get_row(

@@ -187,6 +187,30 @@ class Asking:
         )
         return self._full(unchecked, status)
 
+    def begun(self) -> FullAnswer:
+        """What is kept of it where the process dies: that it was asked; no document's words."""
+        options = self.question.options
+        nothing = Answer(
+            status="refused",
+            text="",
+            sentences=(),
+            citations=(),
+            confidence=0.0,
+            prompt=options.prompt.reference,
+            sampling=options.sampling,
+        )
+        return FullAnswer(
+            id=self.question.id,
+            status="failed",
+            answer=nothing,
+            citations=(),
+            passages=(),
+            place=self.question.place,
+            understood=Understood(),
+            receipt=self._receipt(nothing, ()),
+            timings=Timings(self._retrieve_ms, None, self._elapsed_ms()),
+        )
+
     def count(self, full: FullAnswer) -> None:
         """Let operators know what came of it; once, by whoever knows that this is the end."""
         outcome = _outcome_of(full, self._services.generator.model)
@@ -250,7 +274,7 @@ class Asking:
             passages=self._placed,
             place=self.question.place,
             understood=self._understood,
-            receipt=self._receipt(live),
+            receipt=self._receipt(live, self._placed),
             timings=Timings(self._retrieve_ms, self._first_token_ms, self._elapsed_ms()),
         )
 
@@ -278,13 +302,13 @@ class Asking:
         self._placed = tuple(item for item in self._placed if item.passage.id in live)
         return len(self._placed) == num_before
 
-    def _receipt(self, finished: Answer) -> Receipt:
+    def _receipt(self, finished: Answer, placed: Sequence[PlacedPassage]) -> Receipt:
         question = self.question
         return build_receipt(
             Made.of(self._services, question.options.prompt),
             HowAsked.of(question.options, top_k=question.top_k, where=question.where),
             index_generation=self._index_generation,
-            passages=[item.passage for item in self._placed],
+            passages=[item.passage for item in placed],
             answer=finished,
             routed_to=question.routed_to,
         )

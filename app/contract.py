@@ -18,6 +18,8 @@ def build_contract() -> dict[str, Any]:
     services = SimpleNamespace(
         settings=settings,
         database=None,
+        servers=None,
+        running=None,
         warm_ups={},
         jobs=SimpleNamespace(find_all=None),
         metrics=Metrics(),

@@ -104,12 +104,6 @@ class AnswerFinishedError(CimientoError):
     code = "answer_finished"
 
 
-class AnswerNotReplayableError(CimientoError):
-    """The answer was cancelled or failed: it never became whole."""
-
-    code = "answer_not_replayable"
-
-
 class PromptNameTakenError(CimientoError):
     """The name of a template belongs to a built-in one."""
 
@@ -234,6 +228,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "answer_running": 409,
     "answer_finished": 409,
     "answer_not_replayable": 409,
+    "answer_interrupted": 503,
     "evaluation_running": 409,
     "evaluation_finished": 409,
     "bad_evaluation_file": 422,

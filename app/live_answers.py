@@ -18,12 +18,14 @@ from typing import Final
 from anyio.streams.memory import MemoryObjectSendStream
 
 from app.streams import ServerEvent
-from core.ids import AnswerId, VersionId
+from core.ids import AnswerId, VersionId, WorkerId
 from core.types import Passage
+from generation.errors import GeneratorBusyError
 from generation.types import Example
 
 # Threads of work that waits its turn for a model; apart from those that serve short requests.
 _MAX_WORKING: Final = 64
+_MAX_RUNNING: Final = 256
 # Answers that have ended and are kept for those who come back: the oldest go first.
 _MAX_ENDED: Final = 256
 
@@ -169,8 +171,17 @@ class LiveAnswer:
 class LiveAnswers:
     """The answers that this process writes, and those that it has just written. Thread-safe."""
 
-    def __init__(self, *, resume_s: float, max_working: int = _MAX_WORKING) -> None:
+    def __init__(
+        self,
+        *,
+        resume_s: float,
+        max_working: int = _MAX_WORKING,
+        max_running: int = _MAX_RUNNING,
+    ) -> None:
+        # under which the process is entered among those that answer; None while it is not
+        self.writer_id: WorkerId | None = None
         self._resume_s = resume_s
+        self._max_running = max_running
         self._max_working = max_working
         self._lock = threading.Lock()
         self._answers: dict[AnswerId, LiveAnswer] = {}
@@ -192,6 +203,14 @@ class LiveAnswers:
         with self._lock:
             self._note_places()
         return live
+
+    def refuse_more(self) -> None:
+        """Raise `GeneratorBusyError` where as many answers are being written or wait as may."""
+        if (num_running := self.num_running) >= self._max_running:
+            raise GeneratorBusyError(
+                f"{num_running} questions are being answered or wait (CIMIENTO_SERVER__MAX_ANSWERS)"
+                "; ask again in some seconds"
+            )
 
     def find(self, answer_id: AnswerId) -> LiveAnswer | None:
         """The answer, while it is written and for a while after."""

@@ -48,6 +48,7 @@ from app.job_watch import JobWatch
 from app.live_answers import LiveAnswers
 from app.openai import routes as openai
 from app.openai.schemas import OpenAIProblem
+from app.presence import Presence
 from app.problem_shapes import speaks_openai
 from app.readiness import Condition, Readiness
 from app.rules import PUBLIC_PATHS
@@ -111,7 +112,10 @@ def create_app(
     app.state.draining = draining
     app.state.services = services
     app.state.web_root = web_root
-    app.state.live = LiveAnswers(resume_s=services.settings.server.resume_s)
+    server = services.settings.server
+    live = LiveAnswers(resume_s=server.resume_s, max_running=server.max_answers)
+    app.state.live = live
+    app.state.presence = Presence(services.servers, services.running, live)
     app.state.watch = JobWatch(services.jobs.find_all, is_ending=lambda: draining.is_on)
     app.state.evaluations = EvaluationRunner(services)
     app.state.mcp = mcp.build_mounted_server(app, services.settings.base_url)
@@ -134,6 +138,8 @@ def create_app(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.readiness.start()
     services: Services = app.state.services
+    presence: Presence = app.state.presence
+    await anyio.to_thread.run_sync(presence.start)
     services.lexical.start()
     runner: EvaluationRunner = app.state.evaluations
     runner.start()
@@ -143,6 +149,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await anyio.to_thread.run_sync(runner.stop)
     live: LiveAnswers = app.state.live
     await anyio.to_thread.run_sync(live.stop)
+    # after the answers: until they have ended they are this process's
+    await anyio.to_thread.run_sync(presence.stop)
     await anyio.to_thread.run_sync(services.lexical.stop)
 
 

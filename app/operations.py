@@ -85,7 +85,8 @@ def _workers(session: Session) -> tuple[WorkerSeen, ...]:
         .group_by(JobRow.worker_id)
     )
     busy = dict(session.execute(running).all())
-    rows = session.scalars(select(WorkerRow).order_by(WorkerRow.started_at))
+    ingesting = select(WorkerRow).where(WorkerRow.role == "ingest")
+    rows = session.scalars(ingesting.order_by(WorkerRow.started_at))
     return tuple(
         WorkerSeen(row.id, row.machine, row.pid, row.started_at, row.beat_at, busy.get(row.id, 0))
         for row in rows

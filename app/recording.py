@@ -5,11 +5,12 @@ from datetime import datetime
 
 import structlog
 
-from app.answers import Answers, EndedAnswer, StoredAnswer
+from app.answers import AnswerInterruptedError, Answers, EndedAnswer, StoredAnswer
 from app.asking import AskEvent, Asking, FullAnswer, PassagesFound, PlacedCitation
 from app.errors import internal_problem, problem_of
 from app.people.usage import TokenUsage
 from core.errors import CimientoError
+from core.ids import WorkerId
 from core.redaction import Response
 from core.tables import now
 from generation.types import Delta, OnWait, Reasoning, ignore_wait
@@ -22,13 +23,26 @@ Recorded = PassagesFound | Reasoning | Delta | PlacedCitation | StoredAnswer
 
 
 class Recorder:
-    """Stores the answer to one question, however it ends."""
+    """Stores the answer to one question, however it ends.
 
-    def __init__(self, asking: Asking, answers: Answers, usage: TokenUsage, encode: Encode) -> None:
+    `writer_id`: the process that answers, where others can end what it leaves behind.
+    """
+
+    def __init__(
+        self,
+        asking: Asking,
+        answers: Answers,
+        usage: TokenUsage,
+        encode: Encode,
+        *,
+        writer_id: WorkerId | None = None,
+    ) -> None:
         self._asking = asking
         self._answers = answers
         self._usage = usage
         self._encode = encode
+        self._writer_id = writer_id
+        self._is_begun = False
         self._began_at: datetime = now()
         self._num_events = 0
 
@@ -51,11 +65,20 @@ class Recorder:
 
     def _take(self, event: AskEvent) -> Recorded:
         self._num_events += 1
+        if isinstance(event, PassagesFound):
+            self._begin()
         if not isinstance(event, FullAnswer):
             return event
         stored = self._keep(event, None)
         self._asking.count(event)
         return stored
+
+    def _begin(self) -> None:
+        """Before anybody is told of the answer: whoever was told is owed an end."""
+        if self._writer_id is not None:
+            problem = problem_of(AnswerInterruptedError("the answer was interrupted; ask again"))
+            self._answers.begin(self._ended(self._asking.begun(), problem), self._writer_id)
+            self._is_begun = True
 
     def _keep_failed(self, problem: Problem) -> None:
         if self._num_events:
@@ -65,20 +88,21 @@ class Recorder:
             self._keep(failed, problem)
 
     def _keep(self, full: FullAnswer, problem: Problem | None) -> StoredAnswer:
+        self._usage.add(self._asking.question.asker, full.answer.usage.total)
+        return self._answers.keep(self._ended(full, problem), was_begun=self._is_begun)
+
+    def _ended(self, full: FullAnswer, problem: Problem | None) -> EndedAnswer:
         question = self._asking.question
-        self._usage.add(question.asker, full.answer.usage.total)
-        return self._answers.keep(
-            EndedAnswer(
-                id=question.id,
-                asker=question.asker,
-                question=question.text,
-                collections=question.collections,
-                place=question.place,
-                status=full.status,
-                response=self._encode(full, problem),
-                num_events=self._num_events,
-                created_at=self._began_at,
-            )
+        return EndedAnswer(
+            id=question.id,
+            asker=question.asker,
+            question=question.text,
+            collections=question.collections,
+            place=question.place,
+            status=full.status,
+            response=self._encode(full, problem),
+            num_events=self._num_events,
+            created_at=self._began_at,
         )
 
 

@@ -9,10 +9,9 @@ from typing import Any, Final, Literal
 
 from app.answers import StoredAnswer
 from app.asking import Asking, FullAnswer, Question
-from app.errors import AnswerNotReplayableError
 from app.services import Services
 from core.access import Access, Caller
-from core.errors import CollectionNotFoundError
+from core.errors import CimientoError, CollectionNotFoundError
 from core.redaction import Response
 from generation.answer import AnswerOptions
 from generation.language import question_language
@@ -53,6 +52,12 @@ _MADE: Final[dict[str, tuple[CauseKind, str]]] = {
     "calibration": ("calibration", "the calibration of the confidence"),
     "build": ("build", "the version of the service"),
 }
+
+
+class AnswerNotReplayableError(CimientoError):
+    """The answer was cancelled or failed: it never became whole."""
+
+    code = "answer_not_replayable"
 
 
 @dataclass(frozen=True, slots=True)

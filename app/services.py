@@ -16,6 +16,7 @@ from app.people.credentials import Credentials
 from app.people.doors import Doors
 from app.people.provider_sign_in import ProviderSignIn
 from app.prompts import Prompts
+from app.running_answers import RunningAnswers
 from app.tracing import Tracing
 from app.webhooks.delivering import Deliverer
 from app.webhooks.store import Webhooks
@@ -62,8 +63,11 @@ class Services:
     attempts: Attempts
     queue: IngestionQueue
     workers: Workers
+    # the processes that answer, of which this is one
+    servers: Workers
     doors: Doors
     answers: Answers
+    running: RunningAnswers
     conversations: Conversations
     feedback: Feedback
     calibrations: Calibrations

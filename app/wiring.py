@@ -22,6 +22,7 @@ from app.people.passwords import Passwords
 from app.people.provider import Provider
 from app.people.provider_sign_in import ProviderSignIn
 from app.prompts import Prompts, check_prompts
+from app.running_answers import RunningAnswers
 from app.services import Services
 from app.tracing import build_tracing
 from app.webhooks.addresses import AddressCheck
@@ -57,7 +58,7 @@ from ingestion.parsing.sandbox import Sandbox
 from ingestion.pipeline import Stages
 from ingestion.store import Store
 from ingestion.work_lock import WorkLock
-from ingestion.workers import Workers
+from ingestion.workers import Role, Workers
 from ingestion.workflow import IngestionQueue, IngestionWorker
 from retrieval.cross_encoder import CrossEncoder
 from retrieval.lexical.follower import LexicalFollower
@@ -227,7 +228,6 @@ def build_services(
     database = build_database(settings)
     blobs = FolderBlobStore(settings.data_dir / "blobs")
     store = Store.below(settings.data_dir, database, blobs)
-    segments = SegmentReader(database, store.segments_root, embedding_model=models.embedder.model)
     lexical = build_lexical(settings.data_dir, database)
     prompts = Prompts(database)
     doors = Doors.of(settings, database, passwords)
@@ -243,14 +243,7 @@ def build_services(
         reward=models.reward,
         router=load_router(settings, models.embedder, collections),
         ranker=EvidenceRanker(models.embedder),
-        retriever=Retriever(
-            database,
-            models.embedder,
-            segments,
-            lexical,
-            other_embedder=partial(build_embedder, settings),
-            reranking=Reranking(models.reranker, settings.retrieval.rerank_depth),
-        ),
+        retriever=build_retriever(settings, models, store, lexical),
         lexical=lexical,
         mapper=build_mapper(database),
         collections=collections,
@@ -260,9 +253,11 @@ def build_services(
         attempts=Attempts(store),
         queue=IngestionQueue(settings.jobs_url),
         workers=build_workers(settings, database),
+        servers=build_workers(settings, database, role="serve"),
         doors=doors,
         provider=build_provider(settings, database, doors),
         answers=Answers(database),
+        running=RunningAnswers(database),
         conversations=Conversations(database),
         feedback=Feedback(database),
         calibrations=Calibrations(database, models.embedder.model),
@@ -275,6 +270,21 @@ def build_services(
         webhooks=Webhooks(database),
         deliverer=build_deliverer(settings, database),
         warm_ups=models.warm_ups,
+    )
+
+
+def build_retriever(
+    settings: Settings, models: Models, store: Store, lexical: LexicalFollower
+) -> Retriever:
+    """What finds passages."""
+    embedder = models.embedder
+    return Retriever(
+        store.database,
+        embedder,
+        SegmentReader(store.database, store.segments_root, embedding_model=embedder.model),
+        lexical,
+        other_embedder=partial(build_embedder, settings),
+        reranking=Reranking(models.reranker, settings.retrieval.rerank_depth),
     )
 
 
@@ -337,10 +347,13 @@ def build_worker(settings: Settings, store: Store, embedder: Embedder) -> Ingest
     )
 
 
-def build_workers(settings: Settings, database: Database) -> Workers:
-    """Who works on documents."""
+def build_workers(settings: Settings, database: Database, *, role: Role = "ingest") -> Workers:
+    """Who works on documents, or who answers."""
     return Workers(
-        database, settings.data_dir / "workers", timeout_s=settings.ingestion.worker_timeout_s
+        database,
+        settings.data_dir / "workers",
+        timeout_s=settings.ingestion.worker_timeout_s,
+        role=role,
     )
 
 

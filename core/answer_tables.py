@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Integer, String, Text
+from sqlalchemy import JSON, Boolean, ForeignKey, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.tables import Base, UtcDateTime
@@ -48,6 +48,27 @@ class AnswerRow(Base):
     redacted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # Since when everybody may read it who may see all that it quotes from; None where nobody else.
     shared_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class RunningAnswerRow(Base):
+    """An answer that a process has begun and that has not ended. Holds no document's words."""
+
+    __tablename__ = "running_answers"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    # The process, by its row in `workers`; the answer outlives that row until somebody ends it.
+    writer_id: Mapped[str] = mapped_column(String(40), index=True)
+    asker: Mapped[str] = mapped_column(String(80))
+    question: Mapped[str] = mapped_column(Text)
+    conversation_id: Mapped[str | None] = mapped_column(String(40))
+    parent_id: Mapped[str | None] = mapped_column(String(40))
+    collections: Mapped[list[str] | None] = mapped_column(JSON)
+    # What is kept of it where its process dies.
+    response: Mapped[dict[str, Any]] = mapped_column(JSON)
+    num_events: Mapped[int] = mapped_column(Integer)
+    # Somebody asked another process to cancel it; its own looks here.
+    is_cancelled: Mapped[bool] = mapped_column(Boolean, default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class AnswerSourceRow(Base):

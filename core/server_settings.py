@@ -23,6 +23,11 @@ class ServerSettings(SettingsGroup):
         description="How long an answer is written on after its last listener was lost, and its "
         "events are kept after its end.",
     )
+    max_answers: int = Field(
+        default=256,
+        ge=1,
+        description="Questions that one process answers or lets wait at a time; more are refused.",
+    )
     drain_s: float = Field(
         default=20.0,
         ge=0,

@@ -267,7 +267,7 @@ class JobRow(Base):
 
 
 class WorkerRow(Base):
-    """An ingestion worker: a process that renews its row for as long as it lives.
+    """A process that renews its row for as long as it lives: it ingests, or it serves.
 
     Observers count how long `beats` stands still; no clock of one is compared with another's.
     """
@@ -275,6 +275,8 @@ class WorkerRow(Base):
     __tablename__ = "workers"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    # "ingest" or "serve".
+    role: Mapped[str] = mapped_column(String(16), server_default="ingest")
     # The running kernel: on the same one, a lock file tells at once whether the process lives.
     machine: Mapped[str] = mapped_column(String(64))
     pid: Mapped[int] = mapped_column(Integer)

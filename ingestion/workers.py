@@ -1,4 +1,4 @@
-"""Which worker processes live: a row each, renewed by its process. Knows no queue, no document.
+"""Which processes of one role live: a row each, renewed by its process. Knows no queue.
 
 No clock is compared with another. A worker is dead when the kernel let go of its lock file, or,
 from another machine, when its row stood still for `timeout_s` of the observer's own monotonic time.
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 from sqlalchemy import delete, select, update
@@ -29,8 +29,11 @@ _BEATS_IN_TIMEOUT: Final = 6
 _MAX_BEAT_EVERY_S: Final = 5.0
 
 
+Role = Literal["ingest", "serve"]
+
+
 class Workers:
-    """The workers of one database. A process holds one of these for each worker that it runs."""
+    """The processes of one role over one database. Each holds one of these."""
 
     def __init__(
         self,
@@ -38,11 +41,13 @@ class Workers:
         folder: Path,
         *,
         timeout_s: float,
+        role: Role = "ingest",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._folder = folder
         self._timeout_s = timeout_s
+        self._role = role
         self._clock = clock
         self._machine = _machine()
         # What was last seen of each row, and when it was seen to change.
@@ -63,7 +68,9 @@ class Workers:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._held[worker_id] = handle
         with self._database.session_scope() as session:
-            session.add(WorkerRow(id=worker_id, machine=self._machine, pid=os.getpid()))
+            session.add(
+                WorkerRow(id=worker_id, role=self._role, machine=self._machine, pid=os.getpid())
+            )
         return worker_id
 
     def renew(self, worker_id: WorkerId) -> None:
@@ -89,7 +96,7 @@ class Workers:
     def find_living(self) -> set[WorkerId]:
         """Every worker that lives, as far as can be told. The dead ones are taken out."""
         with self._database.read_scope() as session:
-            rows = session.scalars(select(WorkerRow)).all()
+            rows = session.scalars(select(WorkerRow).where(WorkerRow.role == self._role)).all()
         dead = {WorkerId(row.id) for row in rows if not self._lives(row)}
         for worker_id in dead:
             log.warning("worker_given_up", worker=worker_id)
@@ -99,7 +106,8 @@ class Workers:
     def are_all_here(self) -> bool:
         """Whether every worker runs on this machine, so that its locks speak for all of them."""
         with self._database.read_scope() as session:
-            machines = set(session.scalars(select(WorkerRow.machine)))
+            of_role = select(WorkerRow.machine).where(WorkerRow.role == self._role)
+            machines = set(session.scalars(of_role))
         return machines <= {self._machine}
 
     def _lives(self, row: WorkerRow) -> bool:

@@ -63,6 +63,7 @@ async def answer_question(
     question = await anyio.to_thread.run_sync(question_of, services, body, caller)
     note(request, target=question.id, collections=body.collections)
     begin = partial(begin_answer, live, services, question)
+    live.refuse_more()
     if body.stream:
         return EventStreamResponse(lambda: run_task(partial(begin().follow, with_place=True)))
     return await respond_at_once(request, begin())
@@ -119,7 +120,11 @@ def _go_on(
 def begin_answer(live: LiveAnswers, services: Services, question: Question) -> LiveAnswer:
     """Let the answer be written and stored in a thread of its own."""
     recorder = Recorder(
-        Asking(services, question), services.answers, services.doors.usage, encode_answer
+        Asking(services, question),
+        services.answers,
+        services.doors.usage,
+        encode_answer,
+        writer_id=live.writer_id,
     )
     work = partial(tell_problems, partial(_write, recorder))
     return live.begin(question.id, question.asker, work)

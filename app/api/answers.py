@@ -1,7 +1,8 @@
 """Routes of answers that were asked for: show, follow again, cancel, delete."""
 
+import json
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 import anyio.to_thread
 from anyio.streams.memory import MemoryObjectSendStream
@@ -19,16 +20,20 @@ from app.api.answer_schemas import (
 )
 from app.api.common import TheLive, TheServices, problems
 from app.api.working import respond_at_once, tell_problems
-from app.errors import AnswerFinishedError, AnswerRunningError
+from app.errors import AnswerFinishedError, AnswerRunningError, problem_of
 from app.feedback import Opinion
 from app.live_answers import LiveAnswer, LiveAnswers
 from app.replaying import replay
 from app.services import Services
 from app.streams import EventStreamResponse, ServerEvent, run_task
 from core.access import Caller
+from core.errors import CimientoError
 from core.ids import AnswerId, new_id
 
 router = APIRouter(tags=["answers"])
+
+# Of an answer that another process writes: whether it has ended.
+_LOOK_EVERY_S: Final = 0.5
 
 LastEventId = Annotated[
     int, Header(alias="Last-Event-ID", ge=0, lt=2**31, description="Id of the last event seen.")
@@ -44,7 +49,7 @@ def get_answer(
     Only the key or person that asked for it may read it, unless it is shared, and only while it may
     see every collection that the answer quotes from.
     """
-    _refuse_running(live, AnswerId(answer_id), caller)
+    _refuse_running(live, services, AnswerId(answer_id), caller)
     stored = services.answers.get(AnswerId(answer_id), caller, or_shared=True)
     # what the asker thinks of it is not shared
     own = stored.asker == caller.name or caller.is_owner
@@ -85,7 +90,7 @@ def delete_answer(
     answer_id: str, services: TheServices, live: TheLive, caller: TheCaller
 ) -> Response:
     """Forget an answer, with its question. One that is being written must be cancelled first."""
-    _refuse_running(live, AnswerId(answer_id), caller)
+    _refuse_running(live, services, AnswerId(answer_id), caller)
     services.answers.delete(AnswerId(answer_id), caller)
     return Response(status_code=204)
 
@@ -99,8 +104,12 @@ def delete_answer(
 def cancel_answer(
     answer_id: str, services: TheServices, live: TheLive, caller: TheCaller
 ) -> Response:
-    """Stop writing, at once. What was written until then is kept, as `cancelled`."""
+    """Stop writing: at once, or within seconds where another process writes it. What was written
+    until then is kept, as `cancelled`.
+    """
     found = _find_live(live, AnswerId(answer_id), caller)
+    if found is None and services.running.cancel(AnswerId(answer_id), caller):
+        return Response(status_code=204)
     if found is None or not found.is_running:
         services.answers.get(AnswerId(answer_id), caller)
         raise AnswerFinishedError(f"answer {answer_id!r} has come to its end")
@@ -128,9 +137,13 @@ def follow_answer(
     """The events after `Last-Event-ID`, or all of them, to the last one.
 
     They are kept while the answer is written and for a moment after; from then on, and where a
-    document was deleted whose words they hold, the last event alone is left.
+    document was deleted whose words they hold, the last event alone is left. It is also what other
+    processes know than the one that was asked.
     """
     found = _find_live(live, AnswerId(answer_id), caller)
+    if found is None and services.running.is_running(AnswerId(answer_id), caller):
+        elsewhere = partial(_send_end_elsewhere, services, AnswerId(answer_id), caller)
+        return EventStreamResponse(lambda: run_task(elsewhere))
     if found is None:
         stored = services.answers.get(AnswerId(answer_id), caller)
         return EventStreamResponse(lambda: run_task(partial(_send_last, stored)))
@@ -148,7 +161,7 @@ def judge_answer(
     answer_id: str, body: FeedbackIn, services: TheServices, live: TheLive, caller: TheCaller
 ) -> FeedbackOut:
     """Say whether it is good, and what would be. What is said later takes the place of it."""
-    _refuse_running(live, AnswerId(answer_id), caller)
+    _refuse_running(live, services, AnswerId(answer_id), caller)
     opinion = Opinion(**body.model_dump())
     return FeedbackOut.of(services.feedback.give(AnswerId(answer_id), caller, opinion))
 
@@ -201,6 +214,24 @@ async def _send_end(
     await _send_last(stored, send)
 
 
+async def _send_end_elsewhere(
+    services: Services,
+    answer_id: AnswerId,
+    caller: Caller,
+    send: MemoryObjectSendStream[ServerEvent],
+) -> None:
+    """Wait for the end of an answer that another process writes, and tell of that."""
+    in_thread = anyio.to_thread.run_sync
+    try:
+        # another process's end is no event here
+        while await in_thread(services.running.is_running, answer_id, caller):  # noqa: ASYNC110
+            await anyio.sleep(_LOOK_EVERY_S)
+        await _send_last(await in_thread(services.answers.get, answer_id, caller), send)
+    except CimientoError as error:
+        # gone with its conversation
+        await send.send(ServerEvent("error", json.dumps(problem_of(error))))
+
+
 def _find_live(live: LiveAnswers, answer_id: AnswerId, caller: Caller) -> LiveAnswer | None:
     """The answer while its events are kept. Raises `AnswerNotFoundError` where it is not theirs."""
     found = live.find(answer_id)
@@ -209,11 +240,15 @@ def _find_live(live: LiveAnswers, answer_id: AnswerId, caller: Caller) -> LiveAn
     return found
 
 
-def _refuse_running(live: LiveAnswers, answer_id: AnswerId, caller: Caller) -> None:
+def _refuse_running(
+    live: LiveAnswers, services: Services, answer_id: AnswerId, caller: Caller
+) -> None:
     """Whose it is once it has ended, and who else may read it, is for what is stored to say."""
     found = live.find(answer_id)
-    if found is not None and found.is_running:
+    is_here = found is not None and found.is_running
+    if found is not None and is_here:
         _refuse_stranger(found, answer_id, caller)
+    if is_here or (found is None and services.running.is_running(answer_id, caller)):
         raise AnswerRunningError(
             f"answer {answer_id!r} is being written; follow its events, or cancel it"
         )

@@ -41,10 +41,12 @@ TABLE_MODULES: Final = (
     prompt_tables,
     webhook_tables,
 )
-# Which processes live is no matter of a backup, and whoever was signed in signs in again.
+# Which processes live, and what they write just now, is no matter of a backup; whoever was signed
+# in signs in again.
 LEFT_OUT: Final = frozenset(
     {
         WorkerRow.__tablename__,
+        answer_tables.RunningAnswerRow.__tablename__,
         people_tables.WebSessionRow.__tablename__,
         people_tables.SignInLinkRow.__tablename__,
     }

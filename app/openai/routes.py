@@ -141,6 +141,7 @@ async def _answer(
 ) -> Response:
     note(request, target=question.id, collections=question.collections)
     send = send_stream if as_stream else send_whole
+    live.refuse_more()
     begun = begin_answer(live, services, question)
     return await send(request, begun, reply, services.settings.base_url)
 

@@ -1,0 +1,231 @@
+"""Two processes answer over one truth: each hears of the other's answers, and ends what it left."""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from app.live_answers import LiveAnswers
+from app.main import create_app
+from app.presence import Presence
+from app.wiring import Models, build_services
+from core.answer_tables import AnswerRow, RunningAnswerRow
+from core.ids import AnswerId
+from core.server_settings import ServerSettings
+from tests.fakes import FakeEmbedder
+from tests.fakes_generation import FakeGenerator
+from tests.unit.app.house import POOL, House
+from tests.unit.app.sse import Event, read_events
+from tests.unit.app.test_processes import eventually
+
+QUESTION = {"question": "When does the swimming pool open?", "min_confidence": 0, "stream": True}
+
+
+@dataclass
+class Pair:
+    """Two processes, one of which has a model that writes as long as it is held."""
+
+    house: House
+    here: TestClient
+    there: TestClient
+
+    @property
+    def presence(self) -> Presence:
+        """That of the process that writes."""
+        presence: Presence = self.house.app.state.presence
+        return presence
+
+    @property
+    def live(self) -> LiveAnswers:
+        """The answers of the process that writes."""
+        live: LiveAnswers = self.house.app.state.live
+        return live
+
+    def running(self) -> list[RunningAnswerRow]:
+        """Every answer that is entered as running."""
+        with self.house.services.database.read_scope() as session:
+            return list(session.scalars(select(RunningAnswerRow)))
+
+    def kept(self) -> list[AnswerRow]:
+        """Every answer that has ended."""
+        with self.house.services.database.read_scope() as session:
+            return list(session.scalars(select(AnswerRow)))
+
+    def die(self) -> None:
+        """What the kernel does when the process that writes is killed; its threads live on."""
+        writer_id = self.live.writer_id
+        assert writer_id is not None
+        self.presence._stopping.set()
+        self.presence._thread.join()
+        os.close(self.presence._servers._held.pop(writer_id))
+        self.live.writer_id = None
+
+
+class HeldGenerator(FakeGenerator):
+    """Writes a word, then waits until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+        self.may_go_on = self.let_go.is_set
+
+
+@pytest.fixture
+def generator() -> HeldGenerator:
+    return HeldGenerator()
+
+
+@pytest.fixture
+def pair(tmp_path: Path, generator: HeldGenerator) -> Iterator[Pair]:
+    server = ServerSettings(resume_s=60, max_answers=2)
+    house = House(tmp_path / "data", generator=generator, server=server)
+    house.add("pool.txt", POOL)
+    services = build_services(
+        house.services.settings, Models(FakeEmbedder(), FakeGenerator(), {}), None
+    )
+    other = create_app(services, web_root=house.web_root)
+    base_url = services.settings.base_url
+    headers = {"Authorization": f"Bearer {house.key}"}
+    with (
+        TestClient(house.app, base_url=base_url, headers=headers) as here,
+        TestClient(other, base_url=base_url, headers=headers) as there,
+    ):
+        yield Pair(house, here, there)
+        generator.let_go.set()
+        house.app.state.live.stop()
+    services.queue.close()
+    services.database.close()
+    house.close()
+
+
+def ask(pair: Pair, **fields: object) -> tuple[threading.Thread, list[list[Event]]]:
+    """Ask the process that writes, and wait until it has begun."""
+    ended: list[list[Event]] = []
+
+    def read() -> None:
+        response = pair.here.post("/v1/answer", json={**QUESTION, **fields})
+        ended.append(read_events(response.text))
+
+    num_before = len(pair.running())
+    thread = threading.Thread(target=read)
+    thread.start()
+    assert eventually(lambda: len(pair.running()) > num_before, within_s=60)
+    return thread, ended
+
+
+def last_of(events: list[Event]) -> Event:
+    """The one that ended the stream; there is no other of its kind."""
+    assert [event.name in ("done", "error", "cancelled") for event in events].count(True) == 1
+    return events[-1]
+
+
+def test_an_answer_is_followed_to_its_end_from_another_process(
+    pair: Pair, generator: HeldGenerator
+) -> None:
+    thread, ended = ask(pair)
+    answer_id = pair.running()[0].id
+    assert pair.there.get(f"/v1/answers/{answer_id}").json()["code"] == "answer_running"
+    assert pair.there.delete(f"/v1/answers/{answer_id}").status_code == 409
+    threading.Timer(0.1, generator.let_go.set).start()
+    followed = read_events(pair.there.get(f"/v1/answers/{answer_id}/events").text)
+    thread.join(60)
+    assert [event.name for event in followed] == ["done"]
+    assert followed[0].data == last_of(ended[0]).data
+    assert followed[0].id == ended[0][-1].id
+    assert pair.running() == []
+
+
+def test_an_answer_is_cancelled_from_another_process(pair: Pair) -> None:
+    thread, ended = ask(pair)
+    answer_id = pair.running()[0].id
+    assert pair.there.post(f"/v1/answers/{answer_id}/cancel").status_code == 204
+    thread.join(60)
+    assert last_of(ended[0]).name == "cancelled"
+    assert [row.status for row in pair.kept()] == ["cancelled"]
+
+
+def test_what_a_dead_process_was_writing_ends_once_and_says_so(
+    pair: Pair, generator: HeldGenerator
+) -> None:
+    thread, ended = ask(pair)
+    answer_id = pair.running()[0].id
+    pair.die()
+    followed = read_events(pair.there.get(f"/v1/answers/{answer_id}/events").text)
+    assert [event.name for event in followed] == ["error"]
+    assert followed[0].data["code"] == "answer_interrupted"
+    stored = pair.there.get(f"/v1/answers/{answer_id}").json()
+    assert (stored["status"], stored["answer"], stored["passages"]) == ("failed", "", [])
+    assert "swimming" not in json.dumps(stored["receipt"])
+    # the process was not dead, as one that was stopped and goes on is not: it is too late
+    generator.let_go.set()
+    thread.join(60)
+    assert last_of(ended[0]).data["code"] == "answer_interrupted"
+    assert [row.status for row in pair.kept()] == ["failed"]
+    assert pair.running() == []
+
+
+def test_a_process_that_was_given_up_enters_itself_anew(pair: Pair) -> None:
+    before = pair.live.writer_id
+    assert before is not None
+    servers = pair.presence._servers
+    servers._remove({before})
+    pair.presence._renewed_s = 0.0
+    assert eventually(lambda: pair.live.writer_id != before, within_s=60)
+    thread, _ = ask(pair)
+    assert pair.running()[0].writer_id == pair.live.writer_id
+    pair.live.stop()
+    thread.join(60)
+
+
+def test_of_an_answer_whose_conversation_is_deleted_nothing_stays(
+    pair: Pair, generator: HeldGenerator
+) -> None:
+    conversation = pair.here.post("/v1/conversations", json={}).json()["id"]
+    thread, ended = ask(pair, conversation_id=conversation)
+    assert pair.there.delete(f"/v1/conversations/{conversation}").status_code in (200, 204)
+    generator.let_go.set()
+    thread.join(60)
+    assert last_of(ended[0]).name == "error"
+    assert eventually(lambda: pair.running() == [], within_s=60)
+    assert pair.kept() == []
+
+
+def test_a_question_too_many_is_refused_before_it_is_accepted(pair: Pair) -> None:
+    asked = [ask(pair), ask(pair)]
+    for path, body in (
+        ("/v1/answer", QUESTION),
+        (
+            "/v1/chat/completions",
+            {"model": "cimiento", "messages": [{"role": "user", "content": "Why?"}]},
+        ),
+    ):
+        response = pair.here.post(path, json=body)
+        assert response.status_code == 503
+        assert response.headers["Retry-After"] == "5"
+        assert "generator_busy" in response.text
+    assert len(pair.running()) == 2
+    for row in pair.running():
+        found = pair.live.find(AnswerId(row.id))
+        assert found is not None
+        found.cancel()
+    for thread, ended in asked:
+        thread.join(60)
+        assert last_of(ended[0]).name == "cancelled"
+
+
+def test_strangers_hear_nothing_of_an_answer_elsewhere(pair: Pair) -> None:
+    thread, _ = ask(pair)
+    answer_id = pair.running()[0].id
+    _, key = pair.house.services.credentials.create_key("another")
+    headers = {"Authorization": f"Bearer {key}"}
+    for method, path in (("GET", ""), ("GET", "/events"), ("POST", "/cancel"), ("DELETE", "")):
+        response = pair.there.request(method, f"/v1/answers/{answer_id}{path}", headers=headers)
+        assert response.status_code == 404, path
+    pair.live.stop()
+    thread.join(60)
