@@ -41,7 +41,8 @@ def redact_answers(session: Session, scope: Select[str]) -> int:
     gone = {(row.document_id, row.number) for row in session.execute(versions.with_for_update())}
     of_scope = AnswerSourceRow.version_id.in_(scope)
     ids = session.scalars(select(AnswerSourceRow.answer_id).where(of_scope).distinct()).all()
-    for batch in _batches(ids):
+    # in order, as others do who lock several
+    for batch in _batches(sorted(ids)):
         redact_stored(session, batch, gone)
     session.execute(delete(AnswerSourceRow).where(of_scope))
     return len(ids)
@@ -58,9 +59,13 @@ def forget_examples(session: Session, scope: Select[str]) -> int:
 
 def redact_stored(session: Session, ids: Sequence[str], gone: AbstractSet[Source]) -> None:
     """Take what is gone out of these answers."""
-    # plain rows: the caller's session is full of things that a deletion is about to change
+    # Locked: of two deletions at once the later one would write back what the first took out.
+    # Plain rows: the caller's session is full of things that a deletion is about to change.
     rows = session.execute(
-        select(AnswerRow.id, AnswerRow.response).where(AnswerRow.id.in_(ids))
+        select(AnswerRow.id, AnswerRow.response)
+        .where(AnswerRow.id.in_(ids))
+        .order_by(AnswerRow.id)
+        .with_for_update()
     ).all()
     moment = now()
     redacted = [
