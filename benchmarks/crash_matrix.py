@@ -8,7 +8,6 @@ the whole. At the end the work is done, and compared with the same work done und
 """
 
 import argparse
-import hashlib
 import math
 import os
 import random
@@ -29,8 +28,9 @@ import migrations
 from app.people.doors import Doors
 from app.wiring import build_checks, build_database, build_store
 from benchmarks.crash_documents import Original, find_originals
-from benchmarks.crash_ledger import Attempted, Ledger, Promise, new_marker
+from benchmarks.crash_ledger import Ledger, Promise
 from benchmarks.crash_processes import KilledProcess, prepare, serve, wait_until_listening, work
+from benchmarks.crash_uploads import Uploader
 from benchmarks.report import build_manifest, report
 from core.access import Access
 from core.database import Database
@@ -57,7 +57,6 @@ class Matrix:
         self.data_dir = self.settings.data_dir
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.rng = random.Random(seed)  # noqa: S311 - the same run again, no secret
-        self.seed = seed
         self.ledger = Ledger({each.name: Promise(each) for each in originals})
         self.counts: Counter[str] = Counter()
         self.database: Database = build_database(self.settings)
@@ -73,6 +72,7 @@ class Matrix:
             headers={"Authorization": f"Bearer {key}"},
             timeout=120,
         )
+        self.uploader = Uploader(self.client.request, self.ledger, self._find_id, seed=seed)
         log = self.data_dir / "processes.log"
         self.service = KilledProcess(serve, port, log=log)
         self.workers = [KilledProcess(work, log=log) for _ in range(workers)]
@@ -86,10 +86,10 @@ class Matrix:
     def fill(self) -> None:
         """Add every document undisturbed, and leave out what cannot be read at all."""
         for name, promise in self.ledger.promises.items():
-            self._upload(name, promise)
+            self.uploader.upload(name, promise)
         self._wait()
         for job in self._failed():
-            self._delete(job.document_name)
+            self.uploader.delete(job.document_name)
             del self.ledger.promises[job.document_name]
             self.counts["unreadable"] += 1
 
@@ -111,46 +111,19 @@ class Matrix:
         self.look()
 
     def act(self) -> None:
-        """Upload, replace, repeat or delete one document, as a client does."""
+        """Change one document, as a client does."""
         if len(self.attempts.list_open()) > _MAX_OPEN:
             time.sleep(0.02)
             return
-        name, promise = self.rng.choice(list(self.ledger.promises.items()))
         try:
-            if promise.sha256 is not None and self.rng.random() < 0.3:
-                self._delete(name)
-            else:
-                self._upload(name, promise)
+            self.uploader.act()
         except httpx2.TransportError:
             self.counts["cut_off"] += 1
         time.sleep(self.rng.uniform(0.0, 0.1))
 
-    def _upload(self, name: str, promise: Promise) -> None:
-        self.counts["uploads"] += 1
-        marker = new_marker(name, self.counts["uploads"], self.seed)
-        if promise.marker is not None and self.rng.random() < 0.2:
-            marker = promise.marker  # the same bytes again
-        data = promise.original.version(marker)
-        sha256 = hashlib.sha256(data).hexdigest()
-        self.ledger.attempted = Attempted(name, sha256, marker)
-        response = self.client.post(
-            "/v1/collections/default/documents", files={"file": (name, data)}
-        )
-        response.raise_for_status()
-        self.counts["deduplicated"] += response.json()["deduplicated"]
-        self.ledger.acknowledge(name, sha256, marker)
-
-    def _delete(self, name: str) -> None:
-        self.counts["deletions"] += 1
-        document_id = self._ids()[name]
-        self.ledger.attempted = Attempted(name, None, None)
-        self.client.delete(f"/v1/documents/{document_id}").raise_for_status()
-        self.ledger.acknowledge(name, None, None)
-
-    def _ids(self) -> dict[str, str]:
+    def _find_id(self, name: str) -> str:
         with self.database.read_scope() as session:
-            rows = session.execute(select(DocumentRow.name, DocumentRow.id)).all()
-        return {row.name: row.id for row in rows}
+            return session.scalars(select(DocumentRow.id).where(DocumentRow.name == name)).one()
 
     def look(self) -> None:
         """After a start: what was promised is there, what was deleted is not, nothing is left."""
@@ -319,7 +292,7 @@ def main() -> None:
 
 def _figures(matrix: Matrix) -> dict[str, float]:
     always = ("orphans", "deleted_rows", "deleted_answered", "files_with_deleted_text")
-    counts = dict.fromkeys(always, 0) | matrix.counts
+    counts = dict.fromkeys(always, 0) | matrix.counts | matrix.uploader.counts
     return {
         "kills": float(sum(matrix.counts[f"killed_{target}"] for target in set(_TARGETS))),
         "documents": float(len(matrix.ledger.promises)),

@@ -19,7 +19,7 @@ import faiss  # noqa: F401 - loaded once, for the processes forked from this one
 import httpx2
 import uvicorn
 
-from app.cli.worker import ingest
+from app.cli.worker import generate, ingest
 from app.main import create_app
 from app.receiving import receiving
 from app.wiring import build_models, build_services
@@ -49,6 +49,11 @@ class KilledProcess:
         arguments = (self._target, str(self._log), *self._arguments)
         self._process = _CONTEXT.Process(target=_run, args=arguments)
         self._process.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs: a worker that was given up ends by itself."""
+        return self._process is not None and self._process.is_alive()
 
     def kill(self) -> None:
         """kill -9: nothing of the process runs any more when this returns."""
@@ -84,6 +89,11 @@ def serve(port: int) -> None:
         listener.listen()
         config = uvicorn.Config(create_app(services), log_config=None, access_log=False)
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def write(port: int) -> None:
+    """`cimiento worker generate` at this port."""
+    generate(port=port)
 
 
 def wait_until_listening(client: httpx2.Client) -> None:

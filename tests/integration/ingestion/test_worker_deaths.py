@@ -4,9 +4,11 @@ and nothing is left.
 
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 from sqlalchemy import delete, select
@@ -158,6 +160,47 @@ def test_two_workers_on_one_document_publish_it_once(house: House, queue: Ingest
             assert mute.poll() is None
     assert states(house) == {"searchable": 1}
     _assert_whole(house, [accepted])
+
+
+def test_a_worker_that_was_frozen_with_a_lease_wakes_to_find_it_gone(
+    house: House, queue: IngestionQueue
+) -> None:
+    (accepted,) = _upload_some(house, 1, num_sentences=200)
+    queue.enqueue(attempt_of(accepted))
+    with worker_process(house, batch_s=0.2, timeout_s=1.0) as frozen:
+        until(lambda: house.jobs.get(accepted.job_id, EVERYTHING).stage == "embedding")
+        _freeze(house, frozen)
+        with worker_process(house, batch_s=0.0, timeout_s=1.0):
+            until(lambda: all_ended(house))
+            frozen.send_signal(signal.SIGCONT)
+            # it is refused at its next write, says so, and is started anew by whoever keeps it
+            assert frozen.wait(60) == 1
+    assert states(house) == {"searchable": 1}
+    assert _lease_of(house, accepted) == 2
+    _assert_whole(house, [accepted])
+
+
+def _freeze(house: House, process: "subprocess.Popen[bytes]") -> None:
+    """Stop a process that holds no lock of SQLite: with one, everybody would wait for it."""
+    until(lambda: _is_frozen_outside_a_transaction(house, process))
+
+
+def _is_frozen_outside_a_transaction(house: House, process: "subprocess.Popen[bytes]") -> bool:
+    process.send_signal(signal.SIGSTOP)
+    try:
+        for name in ("cimiento.db", "jobs.db"):
+            with closing(sqlite3.connect(house.data_dir / name, timeout=0.1)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.rollback()
+    except sqlite3.OperationalError:
+        process.send_signal(signal.SIGCONT)
+        return False
+    return True
+
+
+def _lease_of(house: House, accepted: Accepted) -> int:
+    with house.database.read_scope() as session:
+        return session.scalars(select(JobRow.lease).where(JobRow.id == accepted.job_id)).one()
 
 
 def test_a_worker_that_was_given_up_ends_to_be_started_anew(house: House) -> None:
