@@ -360,3 +360,13 @@ def test_no_file_names_a_registry_or_a_machine() -> None:
         paths = [match.group() for match in MACHINE_PATHS.finditer(text)]
         faults += [f"{file}: {found}" for found in hosts + paths]
     fail_with(faults, "say 'the package index' or use a relative path: machines differ")
+
+
+def test_migrations_stand_in_one_line() -> None:
+    """Two that were written side by side both follow the same one, and nothing can be upgraded."""
+    said = [
+        re.findall(r'^(?:down_)?revision: str(?: \| None)? = (?:"(\d+)"|None)', text, re.MULTILINE)
+        for path in sorted((ROOT / "migrations" / "versions").glob("[0-9]*.py"))
+        for text in [path.read_text(encoding="utf-8")]
+    ]
+    assert [before for _, before in said] == ["", *(revision for revision, _ in said[:-1])]
