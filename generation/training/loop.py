@@ -42,6 +42,30 @@ class Plan:
         return max(by_steps, by_time)
 
 
+class Paced(Protocol):
+    """Options that say how long a run is and how its learning rate goes."""
+
+    @property
+    def steps(self) -> int | None: ...
+    @property
+    def minutes(self) -> float | None: ...
+    @property
+    def lr(self) -> float: ...
+    @property
+    def warmup(self) -> int: ...
+
+
+def plan_steps(options: Paced, *, usual_steps: int) -> Plan:
+    """The plan that options ask for; `usual_steps` where they limit neither steps nor time."""
+    is_open = options.steps is None and options.minutes is None
+    return Plan(
+        max_steps=max(1, usual_steps) if is_open else options.steps,
+        max_s=None if options.minutes is None else options.minutes * 60,
+        peak_learning_rate=options.lr,
+        warmup_steps=options.warmup,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class StepDone:
     run: RunState

@@ -9,7 +9,7 @@ from generation.engine.model import Transformer
 from generation.training.corpus import CorpusCounts, iterate_texts
 from generation.training.hardware import choose_device, choose_dtype, choose_pass_tokens
 from generation.training.held_out import Validation, split_documents
-from generation.training.loop import Plan
+from generation.training.loop import plan_steps
 from generation.training.messages import Report
 from generation.training.options import BaseOptions
 from generation.training.packing import PackedBatch, Windows, WindowStream, cut_windows
@@ -92,7 +92,7 @@ def prepare(options: BaseOptions, folder: Folder, report: Report) -> Pretraining
             pass_tokens=pass_tokens,
             seed=options.seed,
         ),
-        plan=_plan(options, num_targets=windows.num_targets),
+        plan=plan_steps(options, usual_steps=-(-windows.num_targets // options.batch_tokens)),
         device=device,
         dtype=dtype,
         num_validations=NUM_VALIDATIONS,
@@ -107,15 +107,3 @@ def _find_or_make_tokens(options: BaseOptions, folder: Folder, tokenizer: Tokeni
     write_tokens(texts, tokenizer, folder.tokens)
     finish_tokens(folder.tokens, tokenizer, counts.lines())
     return load_tokens(folder.tokens, tokenizer)
-
-
-def _plan(options: BaseOptions, *, num_targets: int) -> Plan:
-    max_steps = options.steps
-    if max_steps is None and options.minutes is None:
-        max_steps = -(-num_targets // options.batch_tokens)
-    return Plan(
-        max_steps=max_steps,
-        max_s=None if options.minutes is None else options.minutes * 60,
-        peak_learning_rate=options.lr,
-        warmup_steps=options.warmup,
-    )

@@ -15,7 +15,7 @@ from generation.engine.model import Transformer
 from generation.local_model import LoadedModel, load_model
 from generation.tokenizer import Tokenizer
 from generation.training.errors import OptionError
-from generation.training.loop import Plan
+from generation.training.loop import Plan, plan_steps
 from generation.training.options import TrainingOptions
 
 # of what a pass keeps for its way back; the rest is for weights and whoever else is there
@@ -128,12 +128,5 @@ def fit_pass(config: ModelConfig, options: TuningOptions, device: torch.device) 
 
 def plan_run(options: TuningOptions, *, num_tokens: int) -> Plan:
     """How long the run is; `num_tokens` are those of one round."""
-    max_steps = options.steps
-    if max_steps is None and options.minutes is None:
-        max_steps = max(1, round(options.rounds * num_tokens / options.batch_tokens))
-    return Plan(
-        max_steps=max_steps,
-        max_s=None if options.minutes is None else options.minutes * 60,
-        peak_learning_rate=options.lr,
-        warmup_steps=options.warmup,
-    )
+    rounds = options.rounds * num_tokens / options.batch_tokens
+    return plan_steps(options, usual_steps=round(rounds))

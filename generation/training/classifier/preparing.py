@@ -15,7 +15,7 @@ from generation.training.classifier.head import (
 )
 from generation.training.classifier.judging import Judged, Numbers, Scores, judge_scores
 from generation.training.classifier.options import ClassifierOptions
-from generation.training.loop import Plan
+from generation.training.loop import plan_steps
 from generation.training.messages import Report
 from generation.training.running import Folder, Measured, Work
 from generation.training.trainer import OptimizerSettings, Trainer
@@ -53,7 +53,7 @@ def prepare(
     """Read and embed the texts, unless an earlier run has; draw the first weights."""
     data = find_or_embed(options, embedder, folder.tokens, report)
     vectors, targets = data.vectors[~data.is_judged], data.targets[~data.is_judged]
-    num_labels = len(data.facts.labels)
+    num_labels, size = len(data.facts.labels), min(options.batch_texts, len(targets))
     head = Head(vectors, num_labels, hidden=options.hidden, seed=options.seed)
     report(f"{sum(p.numel() for p in head.parameters()):,} numbers learn, for {num_labels} labels")
     return ClassifierTraining(
@@ -66,24 +66,11 @@ def prepare(
             settings=OptimizerSettings(weight_decay=options.weight_decay, beta2=0.999),
         ),
         stream=VectorStream(vectors, targets, batch_texts=options.batch_texts, seed=options.seed),
-        plan=_plan(options, num_texts=len(targets)),
+        plan=plan_steps(options, usual_steps=round(options.rounds * len(targets) / size)),
         device=torch.device("cpu"),
         dtype=torch.float32,
         num_validations=options.validations,
         unit="texts",
         chooses_best=True,
         patience=options.patience,
-    )
-
-
-def _plan(options: ClassifierOptions, *, num_texts: int) -> Plan:
-    max_steps = options.steps
-    if max_steps is None and options.minutes is None:
-        step = min(options.batch_texts, num_texts)
-        max_steps = max(1, round(options.rounds * num_texts / step))
-    return Plan(
-        max_steps=max_steps,
-        max_s=None if options.minutes is None else options.minutes * 60,
-        peak_learning_rate=options.lr,
-        warmup_steps=options.warmup,
     )
