@@ -14,6 +14,7 @@ from app.classifying import load_classifiers, load_router
 from app.conversations import Conversations
 from app.examples import Examples
 from app.feedback import Feedback
+from app.finding_models import find_embedding_model, get_spec_for
 from app.forgetting import ForgettingGenerator
 from app.metrics import BacklogCollector, Metrics
 from app.people.doors import Doors
@@ -31,10 +32,10 @@ from app.webhooks.sending import Sender
 from app.webhooks.store import Webhooks
 from core.blobs import FolderBlobStore
 from core.database import Database
-from core.embedding import Embedder, EmbedderSpec
+from core.embedding import Embedder
 from core.errors import SettingsError
 from core.local_embedder import LocalEmbedder
-from core.models import CATALOGUE, ModelKind, ModelSpec, ModelStore, get_spec
+from core.models import CATALOGUE, ModelKind, ModelStore
 from core.settings import Settings
 from core.verify import Check, check_answers, check_evaluations, check_examples
 from core.webhook_settings import networks_of
@@ -69,7 +70,6 @@ from retrieval.retriever import Retriever
 from retrieval.segments import SegmentReader
 
 _ANSWER_KEY: Final = "CIMIENTO_MODELS__ANSWER"
-_EMBEDDING_KEY: Final = "CIMIENTO_MODELS__EMBEDDING"
 _RERANKER_KEY: Final = "CIMIENTO_RETRIEVAL__RERANKER"
 _REWARD_KEY: Final = "CIMIENTO_GENERATION__REWARD"
 
@@ -117,20 +117,8 @@ def build_embedder(
     """The embedding model, by default the one that the settings name; on so many threads or on all
     cores. Raises as `build_models` does.
     """
-    spec = _spec(model or settings.models.embedding, ModelKind.EMBEDDINGS, _EMBEDDING_KEY)
-    traits = spec.embedding
-    if traits is None:
-        raise SettingsError(f"{_EMBEDDING_KEY}: {spec.name!r} does not say how to embed with it")
-    return LocalEmbedder(
-        ModelStore(settings.models_dir).get(spec.name),
-        EmbedderSpec(
-            model=spec.name,
-            num_dimensions=traits.dimensions,
-            query_prefix=traits.query_prefix,
-            passage_prefix=traits.passage_prefix,
-        ),
-        num_threads=num_threads,
-    )
+    folder, spec = find_embedding_model(settings, model)
+    return LocalEmbedder(folder, spec, num_threads=num_threads)
 
 
 def build_reranker(
@@ -204,7 +192,7 @@ def find_answer_model(settings: Settings, model: str | None = None) -> tuple[str
     if model is not None and model not in CATALOGUE and (path := Path(model)).exists():
         # a folder's name may hold dots: "Qwen2.5-0.5B"
         return path.resolve().name if path.is_dir() else path.stem, path
-    spec = _spec(model or settings.models.answer, ModelKind.ANSWERS, _ANSWER_KEY)
+    spec = get_spec_for(model or settings.models.answer, ModelKind.ANSWERS, _ANSWER_KEY)
     return spec.name, ModelStore(settings.models_dir).get(spec.name) / spec.files[0].path
 
 
@@ -390,10 +378,3 @@ def build_checks(
         partial(check_examples, store.database),
         partial(check_prompts, store.database),
     )
-
-
-def _spec(name: str, kind: ModelKind, key: str) -> ModelSpec:
-    spec = get_spec(name)
-    if spec.kind is not kind:
-        raise SettingsError(f"{key}: {name!r} is a model for {spec.kind}, not for {kind}")
-    return spec

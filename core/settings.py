@@ -49,7 +49,7 @@ class ModelSettings(SettingsGroup):
     )
     embedding: str = Field(
         default="multilingual-e5-small",
-        description="The model that embeds; the index changes to it.",
+        description="The model that embeds, of the catalogue or tuned; the index changes to it.",
     )
 
 

@@ -32,6 +32,7 @@ from core.models import (
     get_spec,
 )
 from core.settings import Settings
+from core.tuned_embedding import find_tuned
 
 models_app = typer.Typer(
     name="models", help="Fetch, list and check model files.", no_args_is_help=True
@@ -106,7 +107,9 @@ def verify(names: Names = None, as_json: Json = False) -> None:
 
 
 def _default_models(settings: Settings) -> list[str]:
-    return [settings.models.answer, settings.models.embedding]
+    """Those of the settings that can be pulled: a tuned one was made here."""
+    names = (settings.models.answer, settings.models.embedding)
+    return [name for name in names if find_tuned(settings.models_dir, name) is None]
 
 
 def _open_store(settings: Settings, folder: Path | None = None) -> ModelStore:

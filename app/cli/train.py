@@ -133,6 +133,23 @@ def classifier(context: typer.Context) -> None:
     raise typer.Exit(code)
 
 
+@train_app.command("embedder", context_settings=_PASS_ON)
+def embedder(context: typer.Context) -> None:
+    """Tune the embedding model on questions and their passages; --help lists the options."""
+    from app.cli.context import errors_to_exit, load_cli_settings
+    from app.finding_models import find_embedding_model
+    from generation.training.embedder.learning import main
+    from generation.training.embedder.preparing import EmbeddingModel
+
+    with errors_to_exit():
+        code = main(
+            context.args,
+            lambda: EmbeddingModel(*find_embedding_model(load_cli_settings())),
+            program="cimiento train embedder",
+        )
+    raise typer.Exit(code)
+
+
 def _base_of(arguments: Sequence[str]) -> list[str]:
     """The model that the settings name, where none is named."""
     is_named = any(item == "--base" or item.startswith("--base=") for item in arguments)

@@ -13,8 +13,11 @@ from generation.training.errors import OptionError
 
 DTYPES: Final = ("auto", "float32", "bfloat16")
 DEVICES: Final = ("auto", "cpu", "cuda")
-# a resumed run may be given more time, another card or another pace of saving, nothing else
-_FREE_ON_RESUME: Final = frozenset({"resume", "steps", "minutes", "device", "checkpoint_minutes"})
+# a resumed run may be given more time, another card or another pace of saving, and what it made may
+# be written all the same; nothing else
+_FREE_ON_RESUME: Final = frozenset(
+    {"resume", "steps", "minutes", "device", "checkpoint_minutes", "force"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
