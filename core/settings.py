@@ -1,15 +1,14 @@
 """Settings from the environment (`CIMIENTO_...`), read here only. Refuses unknown keys."""
 
-import difflib
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Self
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from core.environment import DELIMITER, PREFIX, EnvironmentSource, refuse_unknown
 from core.errors import SettingsError
 from core.mcp_settings import McpSettings
 from core.oidc_settings import OidcSettings
@@ -18,9 +17,6 @@ from core.server_settings import ServerSettings
 from core.settings_group import SettingsGroup
 from core.webhook_settings import WebhookSettings
 from core.worker_settings import WorkerSettings
-
-_PREFIX = "CIMIENTO_"
-_DELIMITER = "__"
 
 
 class DatabaseSettings(SettingsGroup):
@@ -287,7 +283,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_nested_delimiter=_DELIMITER, extra="forbid", frozen=True
+        env_prefix=PREFIX, env_nested_delimiter=DELIMITER, extra="forbid", frozen=True
     )
 
     data_dir: Path = Field(
@@ -306,6 +302,17 @@ class Settings(BaseSettings):
     log: LogSettings = Field(default_factory=LogSettings)
     webhooks: WebhookSettings = Field(default_factory=WebhookSettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_others: PydanticBaseSettingsSource,
+        **_more: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment, with what lies in the files that it names."""
+        return init_settings, EnvironmentSource(settings_cls, os.environ, setting_names())
 
     @property
     def database_url(self) -> str:
@@ -353,32 +360,24 @@ def setting_names() -> dict[str, str]:
         group = info.annotation
         if isinstance(group, type) and issubclass(group, SettingsGroup):
             for key, inner in group.model_fields.items():
-                name = f"{_PREFIX}{field}{_DELIMITER}{key}".upper()
+                name = f"{PREFIX}{field}{DELIMITER}{key}".upper()
                 names[name] = inner.description or ""
         else:
-            names[f"{_PREFIX}{field}".upper()] = info.description or ""
+            names[f"{PREFIX}{field}".upper()] = info.description or ""
     return names
 
 
 def load_settings() -> Settings:
-    """Read the environment. Raises `SettingsError` that names the variable at fault."""
-    _refuse_unknown(name for name in os.environ if name.upper().startswith(_PREFIX))
+    """Read the environment, and the files that it names for values.
+
+    Raises `SettingsError` that names the variable at fault.
+    """
+    refuse_unknown(os.environ, setting_names())
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        variable = _PREFIX + _DELIMITER.join(str(part) for part in first["loc"]).upper()
+        variable = PREFIX + DELIMITER.join(str(part) for part in first["loc"]).upper()
         # a whole group that does not fit together may hold a secret
         got = "" if isinstance(first["input"], dict) else f" (got {first['input']!r})"
         raise SettingsError(f"{variable}: {first['msg']}{got}") from error
-
-
-def _refuse_unknown(names: Iterable[str]) -> None:
-    # pydantic-settings looks up only the names it knows, so a misspelt one would be silently
-    # ignored and its default used instead.
-    known = setting_names()
-    for name in names:
-        if name.upper() not in known:
-            close = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise SettingsError(f"{name} is not a setting of Cimiento{hint}")

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from app import errors as http_errors
 from app.cli import main as command_line
 from app.contract import build_contract
+from core.environment import IN_A_FILE
 from core.errors import CimientoError
 from core.settings import Settings, setting_names
 from tests.house import (
@@ -202,7 +203,7 @@ def test_no_setting_is_named_that_does_not_exist() -> None:
         for file, text in text_files().items()
         if not file.startswith("tests/")  # tests try out wrong names
         for name in SETTING.findall(text)
-        if name not in known
+        if name not in known and name.removesuffix(IN_A_FILE) not in known
     ]
     fail_with(invented, "core.settings knows no such setting; correct the name")
 

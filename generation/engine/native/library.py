@@ -1,4 +1,4 @@
-"""Compile the step for this processor, once, and load it. Without a compiler there is none.
+"""Load the step for this processor, compiled here once, or ahead for kinds of processors.
 
 The C++ shares torch's own OpenMP threads: it is linked against nothing, and finds the library that
 torch has loaded. A second set of threads would keep the first from its cores (benchmarks/LOG.md).
@@ -6,25 +6,28 @@ torch has loaded. A second set of threads would keep the first from its cores (b
 
 import ctypes
 import functools
-import hashlib
 import logging
 import os
 import platform
-import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from torch import Tensor
 
+from generation.engine.native.compiling import (
+    ask_compiler,
+    compile_step,
+    find_compiled,
+    find_compiler,
+    hash_step,
+)
+from generation.engine.native.levels import PREBUILT, find_prebuilt
+
 _log = logging.getLogger(__name__)
 
-_SOURCES: Final = Path(__file__).parent
-_COMPILERS: Final = ("g++", "c++")
-_FLAGS: Final = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-fopenmp")
-_COMPILE_WITHIN_S: Final = 600
+_NATIVE: Final = "-march=native"
 _NULL: Final = 0
 
 
@@ -112,21 +115,27 @@ def address(tensor: Tensor | None) -> int:
 
 
 @functools.cache
-def load_library(folder: Path) -> Library | None:
+def load_library(folder: Path, *, prebuilt: Path = PREBUILT) -> Library | None:
     """The step for this processor, from `folder` or compiled into it: three seconds, once.
 
-    None where this machine has no compiler, or no threads to share; the log says why.
+    Without a compiler, from `prebuilt`, where an image has them for several kinds of processors.
+    None where there is neither, or where torch has no threads to share; the log says why.
     """
     openmp = _find_openmp()
-    compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
-    if openmp is None or compiler is None:
-        missing = "torch runs on GNU OpenMP" if compiler else "a C++ compiler (g++) is found"
-        _log.info("decoding runs on PyTorch alone: it is quicker where %s", missing)
+    if openmp is None:
+        _log.info("decoding runs on PyTorch alone: it is quicker where torch runs on GNU OpenMP")
         return None
     try:
         # everybody's names: the library is linked against nothing and finds them here
         ctypes.CDLL(openmp, mode=ctypes.RTLD_GLOBAL)
-        return _open(_build(folder, compiler))
+        compiler = find_compiler()
+        path = find_prebuilt(prebuilt) if compiler is None else _build(folder, compiler)
+        if path is None:
+            _log.info(
+                "decoding runs on PyTorch alone: it is quicker where a C++ compiler (g++) is found"
+            )
+            return None
+        return _open(path)
     except (OSError, subprocess.SubprocessError, AttributeError) as error:
         _log.warning("decoding runs on PyTorch alone: its C++ was not built (%s)", _reason(error))
         return None
@@ -143,43 +152,12 @@ def _find_openmp() -> str | None:
 
 
 def _build(folder: Path, compiler: str) -> Path:
-    fingerprint = _fingerprint(compiler)
-    for kept in folder.glob(f"step-{fingerprint}-*.so"):
-        # opening half a file would end this process
-        if kept.stem.endswith(_hash_of(kept)):
-            return kept
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="compiling-") as draft:
-        compiled, linked = Path(draft) / "step.o", Path(draft) / "step.so"
-        source = str(_SOURCES / "step.cpp")
-        _run(compiler, *_FLAGS, "-c", source, "-o", str(compiled))
-        # without -fopenmp: what it names is found in torch's library when this one is opened
-        _run(compiler, "-shared", "-o", str(linked), str(compiled))
-        library = folder / f"step-{fingerprint}-{_hash_of(linked)}.so"
-        return linked.replace(library)
-
-
-def _hash_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
-def _run(*command: str) -> str:
-    done = subprocess.run(  # noqa: S603  # the compiler that is on the path, on our own source
-        command, check=True, capture_output=True, timeout=_COMPILE_WITHIN_S, text=True
-    )
-    return done.stdout
-
-
-def _fingerprint(compiler: str) -> str:
-    """Of all that the library depends on: the source, the compiler, the processor."""
-    digest = hashlib.sha256()
-    for path in sorted((*_SOURCES.glob("*.h"), *_SOURCES.glob("*.cpp"))):
-        digest.update(path.read_bytes())
     # what -march=native means here, and which compiler says so
-    for question in (("-march=native", "-Q", "--help=target"), ("-dumpfullversion",)):
-        digest.update(_run(compiler, *question).encode())
-    digest.update(" ".join((compiler, platform.machine(), *_FLAGS)).encode())
-    return digest.hexdigest()[:16]
+    native = ask_compiler(compiler, _NATIVE, "-Q", "--help=target")
+    version = ask_compiler(compiler, "-dumpfullversion")
+    name = f"step-{hash_step(native, version, compiler, platform.machine(), _NATIVE)}"
+    found = find_compiled(folder, name)
+    return found or compile_step(folder, name, compiler=compiler, options=(_NATIVE,))
 
 
 def _open(path: Path) -> Library:
