@@ -85,7 +85,7 @@ def read_flags() -> frozenset[str]:
 def find_prebuilt(folder: Path) -> Path | None:
     """The library in `folder` for this processor, of this very source; None where there is none."""
     level = best_level(read_flags())
-    return level and find_compiled(folder, _name(level))
+    return None if level is None else find_compiled(folder, _name(level))
 
 
 def prebuild(folder: Path, compiler: str) -> tuple[Path, ...]:

@@ -60,6 +60,19 @@ inline void store_bytes(int8_t *p, vi v) {
 inline vi add_products(vi total, vi levels, int32_t inputs) {
 #if defined(__AVX512VNNI__)
     return (vi)_mm512_dpbusd_epi32((__m512i)total, (__m512i)levels, _mm512_set1_epi32(inputs));
+#elif defined(__AVX512BW__)
+    const __m512i pairs = _mm512_maddubs_epi16((__m512i)levels, _mm512_set1_epi32(inputs));
+    return total + (vi)_mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
+#elif defined(__AVX2__) && __GNUC__ >= 12
+    // halves by shuffles: a copy of them goes through memory, and takes twice as long
+    typedef int32_t vi8 __attribute__((vector_size(32)));
+    const __m256i values = _mm256_set1_epi32(inputs), ones = _mm256_set1_epi16(1);
+    const vi8 first = __builtin_shufflevector(levels, levels, 0, 1, 2, 3, 4, 5, 6, 7);
+    const vi8 last = __builtin_shufflevector(levels, levels, 8, 9, 10, 11, 12, 13, 14, 15);
+    const vi8 low = (vi8)_mm256_madd_epi16(_mm256_maddubs_epi16((__m256i)first, values), ones);
+    const vi8 high = (vi8)_mm256_madd_epi16(_mm256_maddubs_epi16((__m256i)last, values), ones);
+    return total + __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7,  //
+                                           8, 9, 10, 11, 12, 13, 14, 15);
 #elif defined(__AVX2__)
     __m256i sums[2], bytes[2];
     std::memcpy(sums, &total, sizeof total), std::memcpy(bytes, &levels, sizeof levels);
@@ -84,6 +97,14 @@ inline vf load_bfloat16(const uint16_t *p) {
 inline vf load_float16(const uint16_t *p) {
 #ifdef __AVX512F__
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(p)));
+#elif defined(__F16C__)
+    // GCC converts a vector of them one by one
+    float both[LANES];
+    for (int i = 0; i < LANES; i += 8) {
+        const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i *>(p + i));
+        _mm256_storeu_ps(both + i, _mm256_cvtph_ps(halves));
+    }
+    return load(both);
 #else
     halves16 h;
     std::memcpy(&h, p, sizeof h);
