@@ -1,0 +1,1 @@
+"""What deploys the service, held to the code: Compose, manifests, board, alerts and proxy."""
