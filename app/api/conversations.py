@@ -5,20 +5,18 @@ from functools import partial
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Query, Response
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from app.access import TheCaller
 from app.api.answer_schemas import CitationOut, Id, SentenceOut, StoredAnswerOut
 from app.api.common import Cursor, TheServices, find_page, problems
-from app.api.fields import Reply, Request
+from app.api.fields import Reply, Request, Title
 from app.api.receipt_schemas import VersionNamed
 from app.conversations import Conversation, ShownTurn
 from app.outcomes import Status
 from core.ids import AnswerId, ConversationId
 
 router = APIRouter(tags=["conversations"])
-
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
 
 
 class ConversationNew(Request):

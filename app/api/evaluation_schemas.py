@@ -2,18 +2,16 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, JsonValue, StringConstraints, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from app.api.answer_schemas import PromptName
-from app.api.fields import Reply, Request
+from app.api.fields import Reply, Request, Title
 from app.api.schemas import CollectionNames
 from app.evaluation.comparing import Comparison
 from app.evaluation.stored import Evaluation, QuestionSource, State
 from app.evaluation.summary import EVERYTHING, Summary
-
-RunName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
 
 
 class EvaluationRequest(Request):
@@ -30,7 +28,7 @@ class EvaluationRequest(Request):
     generate: int | None = Field(
         default=None, ge=1, le=200, description="Write so many questions from the documents."
     )
-    name: RunName | None = Field(default=None, examples=["after the new chunks"])
+    name: Title | None = Field(default=None, examples=["after the new chunks"])
     collections: CollectionNames | None = Field(default=None, examples=[["default"]])
     prompt: PromptName | None = None
     top_k: int | None = Field(default=None, ge=1, le=50, examples=[8])

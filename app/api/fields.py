@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 COLLECTION_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _KEPT_CONTROLS: Final = frozenset("\n\t")
@@ -21,13 +21,12 @@ class Reply(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-def _without_controls(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+def _clean(value: str) -> str:
+    """Without control characters but tabs and line ends, and without white space around it."""
     text = value.replace("\r\n", "\n").replace("\r", "\n")
     return "".join(
         char for char in text if char in _KEPT_CONTROLS or unicodedata.category(char) != "Cc"
-    )
+    ).strip()
 
 
 def _filled(value: str) -> str:
@@ -36,10 +35,11 @@ def _filled(value: str) -> str:
     return value
 
 
-QuestionText = Annotated[
-    str,
-    BeforeValidator(_without_controls),
-    StringConstraints(strip_whitespace=True, max_length=4000),
-    AfterValidator(_filled),
-]
+# Limits count characters as they were sent, as those of OpenAPI do: cleaning comes behind them.
+CLEAN: Final = AfterValidator(_clean)
+FILLED: Final = AfterValidator(_filled)
+
+QuestionText = Annotated[str, StringConstraints(max_length=4000), CLEAN, FILLED]
+ShortQuestion = Annotated[str, StringConstraints(max_length=200), CLEAN, FILLED]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=120), CLEAN, FILLED]
 CollectionName = Annotated[str, StringConstraints(pattern=COLLECTION_PATTERN)]

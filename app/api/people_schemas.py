@@ -1,12 +1,12 @@
 """People, groups, shares, keys and the audit log, as they go over the wire. Shapes only."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from fastapi import Path
 from pydantic import Field, SecretStr, StringConstraints
 
-from app.api.fields import COLLECTION_PATTERN, CollectionName, Reply, Request
+from app.api.fields import CLEAN, COLLECTION_PATTERN, FILLED, CollectionName, Reply, Request
 from app.people.accounts import PERSON_PATTERN, Person
 from app.people.audit import AuditEvent
 from app.people.credentials import ApiKey
@@ -20,8 +20,12 @@ PersonName = Annotated[str, StringConstraints(pattern=PERSON_PATTERN)]
 GroupName = Annotated[str, StringConstraints(pattern=COLLECTION_PATTERN)]
 PersonInPath = Annotated[str, Path(alias="person", pattern=PERSON_PATTERN, examples=["ana"])]
 GroupInPath = Annotated[str, Path(alias="group", pattern=COLLECTION_PATTERN, examples=["people"])]
-DisplayName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=128)]
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,189}$")]
+DisplayName = Annotated[str, StringConstraints(max_length=128), CLEAN]
+# What is white space differs from one language of patterns to the next, by these characters.
+_NO_EMAIL: Final = r"@\s\x00-\x20\x7f-\x9f\ufeff"
+Email = Annotated[
+    str, StringConstraints(pattern=rf"^[^{_NO_EMAIL}]{{1,64}}@[^{_NO_EMAIL}]{{1,189}}$")
+]
 # Longer than a password may be: what is too long is told so, and not by its pattern.
 Password = Annotated[SecretStr, Field(max_length=4 * MAX_CHARS)]
 
@@ -237,7 +241,7 @@ class GrantPage(Reply):
 class KeyNew(Request):
     """A key to be made. It never opens more than its maker sees."""
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=128), CLEAN, FILLED]
     scopes: Annotated[list[Annotated[Scope, Field(strict=False)]], Field(min_length=1)] | None = (
         Field(default=None, description="By default all but `people` and `metrics`.")
     )

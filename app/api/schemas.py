@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, JsonValue, SecretStr
 
-from app.api.fields import CollectionName, QuestionText, Reply, Request
+from app.api.fields import CollectionName, Reply, Request, ShortQuestion
 from core.types import Box, Passage
 from ingestion.attempts import JobError
 from ingestion.collections import Collection
@@ -51,9 +51,9 @@ class CollectionSettings(Request):
     samples: int | None = Field(
         default=None, ge=1, le=16, description="Drafts to sample, of which a reward picks one."
     )
-    first_questions: (
-        Annotated[list[Annotated[QuestionText, Field(max_length=200)]], Field(max_length=6)] | None
-    ) = Field(default=None, description="What people are offered to ask first.")
+    first_questions: Annotated[list[ShortQuestion], Field(max_length=6)] | None = Field(
+        default=None, description="What people are offered to ask first."
+    )
 
 
 class CollectionNew(Request):
