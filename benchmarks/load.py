@@ -6,13 +6,23 @@
 The HTTP application with its own models, in a process without an ingestion worker, so that an
 upload stays queued and whoever follows it waits. Searches begin at their appointed moments whether
 or not earlier ones have ended, and their time is counted from those moments: a server that falls
-behind is seen to. Overhead is what a lone search takes at its caller, less what the service says
-that model and index took (`timings.retrieve_ms`). Exit code 1 where anything failed.
+behind is seen to. What is not answered within ten seconds, or would be the 501st under way, counts
+as late, so that the run ends: two rounds of `--seconds`, each with a minute at most for the last
+ones, and the time that the documents take before. `rate_reached` counts what was in time.
+
+`different_`: no question is asked twice. `repeated_`: an assumption, not a measurement, of how
+people ask: half of the searches are new, half are one of 1,000 common questions, the r-th of them
+1/r times as often as the first. Overhead is what a lone search takes at its caller, less what the
+service says that model and index took (`timings.retrieve_ms`). `cpu_ms` is the processor time of
+the service for one search, which says more than the clock where other work runs beside it. Exit
+code 1 where anything failed or was late.
 """
 
 import argparse
 import asyncio
 import json
+import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -20,15 +30,23 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import cycle, islice
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final
 
 import httpx2
 import numpy as np
 
 from benchmarks.crash_processes import wait_until_listening
 from benchmarks.ingestion import Plan, choose_files
+from benchmarks.load_traffic import (
+    HOST,
+    Connection,
+    Searched,
+    different_questions,
+    repeated_questions,
+    search_at_rate,
+)
 from benchmarks.memory import read_rss_bytes
 from benchmarks.report import build_manifest, report
 from core.settings import load_settings
@@ -36,9 +54,11 @@ from tests.e2e.service import Place
 from tests.ports import free_port
 
 _SERVE: Final = "from benchmarks.crash_processes import serve; import sys; serve(int(sys.argv[1]))"
-_HOST: Final = "127.0.0.1"
 _WARM_UP: Final = 20
 _OPENED_AT_ONCE: Final = 25
+# For what does not depend on how fast searches are.
+_PATIENCE_S: Final = 120.0
+_MIXES: Final = {"different": different_questions, "repeated": repeated_questions}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +80,13 @@ QUICK: Final = Load(num_documents=5, num_streams=50, rate=20, seconds=5, num_alo
 class Seen:
     """What came of it."""
 
-    seconds: list[float] = field(default_factory=list)
     retrieve_ms: list[float] = field(default_factory=list)
     overhead_ms: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     num_streams_lost: int = 0
     rss_bytes: list[int] = field(default_factory=list)
+    searched: dict[str, Searched] = field(default_factory=dict)
+    cpu_ms: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,60 +103,40 @@ class Server:
         content = b"" if body is None else json.dumps(body).encode()
         lines = [
             f"{method} {path} HTTP/1.1",
-            f"Host: {_HOST}:{self.port}",
+            f"Host: {HOST}:{self.port}",
             f"Authorization: Bearer {self.key}",
             "Content-Type: application/json",
             f"Content-Length: {len(content)}",
         ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode() + content
 
+    def searches(self, questions: Iterator[str], number: int) -> list[bytes]:
+        """So many searches."""
+        return [
+            self.request("POST", "/v1/search", {"query": question})
+            for question in islice(questions, number)
+        ]
 
-class Connection:
-    """One kept-alive connection: a client that costs the machine next to nothing."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    @classmethod
-    async def open(cls, port: int) -> Self:
-        """Connect."""
-        return cls(*await asyncio.open_connection(_HOST, port))
-
-    async def ask(self, request: bytes) -> dict[str, Any]:
-        """Send a request and read its JSON. Raises `OSError` for any status but 200."""
-        self._writer.write(request)
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        status, *lines = head.decode("latin-1").split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in lines if line)
-        content = await self._reader.readexactly(int(headers["content-length"]))
-        if status.split()[1] != "200":
-            raise OSError(f"{status}: {content[:200]!r}")
-        body: dict[str, Any] = json.loads(content)
-        return body
-
-    async def follow(self, request: bytes) -> None:
-        """Send a request and read its events until the server ends them."""
-        self._writer.write(request)
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        if b" 200 " not in head.partition(b"\r\n")[0]:
-            raise OSError(head[:200])
-        while await self._reader.read(4096):
-            pass
-
-    def close(self) -> None:
-        """Hang up."""
-        self._writer.close()
+    def cpu_s(self) -> float:
+        """Processor time that the service has taken so far."""
+        fields = (
+            Path(f"/proc/{self.process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        )
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def measure(server: Server, questions: Sequence[str], load: Load) -> Seen:
+async def measure(server: Server, files: Sequence[Path], load: Load) -> Seen:
     """Everything, in its order."""
     seen = Seen()
-    searches = [server.request("POST", "/v1/search", {"query": question}) for question in questions]
-    await _ask_alone(server, searches, load, seen)
+    await _ask_alone(server, server.searches(different_questions(files), load.num_alone), seen)
     streams = await _open_streams(server, load, seen)
     watching = asyncio.create_task(_watch_memory(server, seen))
-    await _ask_at_rate(server, searches, load, seen)
+    for mix, questions in _MIXES.items():
+        searches = server.searches(questions(files), int(load.rate * load.seconds))
+        begin_s = server.cpu_s()
+        seen.searched[mix] = await search_at_rate(server.port, searches, load.rate)
+        seen.cpu_ms[mix] = 1000 * (server.cpu_s() - begin_s) / len(searches)
+        seen.errors += seen.searched[mix].errors
     watching.cancel()
     for stream in streams:
         seen.num_streams_lost += stream.done()
@@ -144,61 +145,42 @@ async def measure(server: Server, questions: Sequence[str], load: Load) -> Seen:
     return seen
 
 
-async def _ask_alone(server: Server, searches: list[bytes], load: Load, seen: Seen) -> None:
+async def _ask_alone(server: Server, searches: list[bytes], seen: Seen) -> None:
     connection = await Connection.open(server.port)
-    for number, request in enumerate(islice(cycle(searches), _WARM_UP + load.num_alone)):
+    for request in [*searches[:_WARM_UP], *searches]:
         started_s = time.perf_counter()
         body = await connection.ask(request)
         took_ms = (time.perf_counter() - started_s) * 1000
-        if number >= _WARM_UP:
-            seen.retrieve_ms.append(body["timings"]["retrieve_ms"])
-            seen.overhead_ms.append(took_ms - body["timings"]["retrieve_ms"])
+        seen.retrieve_ms.append(body["timings"]["retrieve_ms"])
+        seen.overhead_ms.append(took_ms - body["timings"]["retrieve_ms"])
     connection.close()
+    del seen.retrieve_ms[:_WARM_UP], seen.overhead_ms[:_WARM_UP]
 
 
 async def _open_streams(server: Server, load: Load, seen: Seen) -> list["asyncio.Task[None]"]:
     """People who follow a job that does not move."""
     request = server.request("GET", f"/v1/jobs/{server.job_id}/events")
     gate = asyncio.Semaphore(_OPENED_AT_ONCE)
+    begun = [asyncio.Event() for _ in range(load.num_streams)]
 
-    async def follow() -> None:
-        async with gate:
-            connection = await Connection.open(server.port)
+    async def follow(has_begun: asyncio.Event) -> None:
+        connection = None
         try:
-            await connection.follow(request)
-        except OSError as error:
-            seen.errors.append(f"stream: {error}")
-        finally:
-            connection.close()
-
-    tasks = [asyncio.create_task(follow()) for _ in range(load.num_streams)]
-    await asyncio.sleep(2.0)
-    return tasks
-
-
-async def _ask_at_rate(server: Server, searches: list[bytes], load: Load, seen: Seen) -> None:
-    idle: list[Connection] = []
-    loop = asyncio.get_running_loop()
-    begin_s = loop.time()
-
-    async def ask(request: bytes, due_s: float) -> None:
-        try:
-            connection = idle.pop() if idle else await Connection.open(server.port)
-            await connection.ask(request)
+            async with gate:
+                connection = await Connection.open(server.port)
+            await connection.follow(request, begun=has_begun)
         except (OSError, asyncio.IncompleteReadError) as error:
-            seen.errors.append(f"search: {error}")
-        else:
-            seen.seconds.append(loop.time() - due_s)
-            idle.append(connection)
+            seen.errors.append(f"stream: {error!r}")
+        finally:
+            has_begun.set()
+            if connection is not None:
+                connection.close()
 
-    tasks = []
-    for number, request in enumerate(islice(cycle(searches), int(load.rate * load.seconds))):
-        due_s = begin_s + number / load.rate
-        await asyncio.sleep(max(0.0, due_s - loop.time()))
-        tasks.append(asyncio.create_task(ask(request, due_s)))
-    await asyncio.gather(*tasks)
-    for connection in idle:
-        connection.close()
+    tasks = [asyncio.create_task(follow(each)) for each in begun]
+    async with asyncio.timeout(_PATIENCE_S):
+        for each in begun:
+            await each.wait()
+    return tasks
 
 
 async def _watch_memory(server: Server, seen: Seen) -> None:
@@ -225,14 +207,24 @@ def serving(place: Place, files: Sequence[Path]) -> Iterator[Server]:
     ):
         try:
             headers = {"Authorization": f"Bearer {key}"}
-            base_url = f"http://{_HOST}:{place.port}"
+            base_url = f"http://{HOST}:{place.port}"
             with httpx2.Client(base_url=base_url, headers=headers, timeout=120) as client:
                 wait_until_listening(client)
+                _wait_until_ready(client)
                 path = "/v1/collections/default/documents"
                 job = client.post(path, files={"file": ("waits.md", b"# Waits\n\nFor ever.")})
                 yield Server(process, place.port, key, job.json()["job_id"])
         finally:
             process.terminate()
+
+
+def _wait_until_ready(client: httpx2.Client) -> None:
+    """Models load in the background, and would count as work for searches."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while client.get("/health/ready").status_code != httpx2.codes.OK:
+        if time.monotonic() > deadline:
+            raise TimeoutError("the service was not ready; see its log in the data folder")
+        time.sleep(0.1)
 
 
 def _check(done: "subprocess.CompletedProcess[str]") -> str:
@@ -243,16 +235,12 @@ def _check(done: "subprocess.CompletedProcess[str]") -> str:
 
 def figures_of(seen: Seen, load: Load) -> dict[str, float]:
     """What is told of it."""
-    p50, p95, p99 = np.percentile(seen.seconds or [float("nan")], (50, 95, 99)) * 1000
     quarter = max(1, len(seen.rss_bytes) // 4)
-    return {
+    figures = {
         "num_streams": float(load.num_streams),
         "num_streams_lost": float(seen.num_streams_lost),
-        "num_searches": float(len(seen.seconds)),
         "num_errors": float(len(seen.errors)),
-        "p50_ms": float(p50),
-        "p95_ms": float(p95),
-        "p99_ms": float(p99),
+        "rate_wanted": load.rate,
         "alone_retrieve_p50_ms": float(np.median(seen.retrieve_ms)),
         "overhead_p50_ms": float(np.median(seen.overhead_ms)),
         "overhead_p95_ms": float(np.percentile(seen.overhead_ms, 95)),
@@ -262,6 +250,18 @@ def figures_of(seen: Seen, load: Load) -> dict[str, float]:
             np.mean(seen.rss_bytes[-quarter:]) / np.mean(seen.rss_bytes[quarter : 2 * quarter])
         ),
     }
+    for mix, searched in seen.searched.items():
+        p50, p95, p99 = np.percentile(searched.seconds or [float("nan")], (50, 95, 99)) * 1000
+        figures |= {
+            f"{mix}_num_searches": float(searched.num_planned),
+            f"{mix}_num_late": float(searched.num_late),
+            f"{mix}_rate_reached": searched.num_answered / load.seconds,
+            f"{mix}_p50_ms": float(p50),
+            f"{mix}_p95_ms": float(p95),
+            f"{mix}_p99_ms": float(p99),
+            f"{mix}_cpu_ms": seen.cpu_ms[mix],
+        }
+    return figures
 
 
 def main() -> None:
@@ -281,18 +281,20 @@ def main() -> None:
         seconds=options.seconds or usual.seconds,
         num_alone=usual.num_alone,
     )
+    # what is given up leaves a connection behind on either side
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     files = choose_files(options.data, Plan(load.num_documents, num_texts=0, num_rounds=0))
-    questions = [f"What is said about {path.stem.replace('_', ' ')}?" for path in files]
     with tempfile.TemporaryDirectory() as name:
         place = Place(Path(name), load_settings().models_dir, free_port())
         with serving(place, files) as server:
-            seen = asyncio.run(measure(server, questions, load))
-    figures = figures_of(seen, load)
+            seen = asyncio.run(measure(server, files, load))
     settings = {"documents": len(files), "rate": load.rate, "seconds": load.seconds}
-    report(figures, build_manifest("load", settings), json_path=options.json)
+    report(figures_of(seen, load), build_manifest("load", settings), json_path=options.json)
     for error in seen.errors[:10]:
         print(error, file=sys.stderr)
-    sys.exit(1 if seen.errors or seen.num_streams_lost else 0)
+    is_late = any(searched.num_late for searched in seen.searched.values())
+    sys.exit(1 if seen.errors or seen.num_streams_lost or is_late else 0)
 
 
 if __name__ == "__main__":
