@@ -15,6 +15,7 @@ from app.errors import (
     UnauthenticatedError,
 )
 from app.people.audit import Deed
+from app.people.credentials import KnownKey
 from app.problem_shapes import SEEN_KEY
 from app.rules import PUBLIC_PATHS, Rule, rule_of
 from app.services import Services
@@ -27,14 +28,18 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_TARGET_CHARS: Final = 512
 
 
-def authenticate(request: Request) -> Caller | None:
+async def authenticate(request: Request) -> Caller | None:
     """Who calls. None for the public routes only; raises `UnauthenticatedError` elsewhere."""
     if request.scope["route"].path in PUBLIC_PATHS:
         return None
     services: Services = request.app.state.services
-    if "authorization" in request.headers:
-        return _caller_of_key(request, services)
-    return _caller_of_session(request, services)
+    if "authorization" not in request.headers:
+        return await run_sync(_caller_of_session, request, services)
+    known = services.credentials.find_kept_key(_secret_of(request))
+    if known is None or known.limits.max_tokens_per_day is not None:
+        # a thread, for it asks the database
+        return await run_sync(_caller_of_key, request, services)
+    return _within_limits(known, request, services)
 
 
 async def guard(
@@ -122,11 +127,20 @@ def refuse_other_sites(request: Request, settings: Settings) -> None:
 
 
 def _caller_of_key(request: Request, services: Services) -> Caller:
-    scheme, _, secret = request.headers["authorization"].partition(" ")
-    is_bearer = scheme.lower() == "bearer"
-    known = services.credentials.find_key(secret.strip()) if is_bearer else None
+    known = services.credentials.find_key(_secret_of(request))
     if known is None:
         raise UnauthenticatedError("the API key is not valid; send 'Authorization: Bearer KEY'")
+    return _within_limits(known, request, services)
+
+
+def _secret_of(request: Request) -> str:
+    """The key that was sent; empty, which is nobody's, where it is not sent as one."""
+    scheme, _, secret = request.headers["authorization"].partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+def _within_limits(known: KnownKey, request: Request, services: Services) -> Caller:
+    """Whose key it is. Raises `RateLimitedError` and `BudgetSpentError`."""
     limits, rule = known.limits, rule_of(request.method, request.scope["route"].path)
     if limits.max_requests_per_minute is not None:
         services.doors.throttle.count_request(known.caller.name, limits.max_requests_per_minute)

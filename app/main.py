@@ -56,13 +56,14 @@ from app.services import Services
 from core.database import Database
 from core.errors import DatabaseBehindError
 
+# A request is compared with each path before its own: what is asked most comes first.
 _ROUTERS: Final = (
+    search.router,
     collections.router,
     maps.router,
     documents.router,
     labels.router,
     jobs.router,
-    search.router,
     answer.router,
     answers.router,
     openai.router,

@@ -11,10 +11,11 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.kept_questions import QuestionCounts
 from app.outcomes import Outcome, Status
 from ingestion.jobs import Backlog
 
@@ -118,6 +119,22 @@ class BacklogCollector(Collector):
         for stage, number in backlog.num_running.items():
             running.add_metric((stage,), number)
         yield running
+
+
+class QuestionCollector(Collector):
+    """Reads what became of vectors of questions when Prometheus asks."""
+
+    def __init__(self, read: Callable[[], QuestionCounts]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        """The figures, named as those of the engine's prefix cache are."""
+        counts = self._read()
+        for name, text, number in (
+            ("question_cache_queries", "Vectors of questions asked for.", counts.num_asked),
+            ("question_cache_hits", "Those of them that were at hand.", counts.num_kept),
+        ):
+            yield CounterMetricFamily(PREFIX + name, text, value=number)
 
 
 def _reading(name: str, text: str, value: float) -> GaugeMetricFamily:

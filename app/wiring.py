@@ -1,7 +1,7 @@
 """The composition root: the only module that constructs adapters. Decides nothing else."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,8 @@ from app.examples import Examples
 from app.feedback import Feedback
 from app.finding_models import find_embedding_model, get_spec_for
 from app.forgetting import ForgettingGenerator
-from app.metrics import BacklogCollector, Metrics
+from app.kept_questions import KeptQuestions
+from app.metrics import BacklogCollector, Metrics, QuestionCollector
 from app.people.doors import Doors
 from app.people.identities import Identities
 from app.people.passwords import Passwords
@@ -121,6 +122,13 @@ def build_embedder(
     return LocalEmbedder(folder, spec, num_threads=num_threads)
 
 
+def build_question_embedder(settings: Settings, model: str) -> KeptQuestions:
+    """What embeds questions while the index is another model's. Raises as `build_models` does."""
+    return KeptQuestions(
+        build_embedder(settings, model), max_kept=settings.retrieval.kept_questions
+    )
+
+
 def build_reranker(
     settings: Settings, generator: Generator, *, num_threads: int | None = None
 ) -> Reranker:
@@ -213,6 +221,8 @@ def build_services(
 
     Raises `SettingsError` where traces are wanted and the extra is not installed.
     """
+    questions = KeptQuestions(models.embedder, max_kept=settings.retrieval.kept_questions)
+    models = replace(models, embedder=questions)
     database = build_database(settings)
     blobs = FolderBlobStore(settings.data_dir / "blobs")
     store = Store.below(settings.data_dir, database, blobs)
@@ -253,7 +263,7 @@ def build_services(
         active_prompts=ActivePrompts(database, prompts),
         examples=Examples(database),
         example_chooser=ExampleChooser(database, models.embedder),
-        metrics=build_metrics(jobs, models),
+        metrics=build_metrics(jobs, questions, models),
         tracing=build_tracing(settings.tracing),
         webhooks=Webhooks(database),
         deliverer=build_deliverer(settings, database),
@@ -271,15 +281,15 @@ def build_retriever(
         embedder,
         SegmentReader(store.database, store.segments_root, embedding_model=embedder.model),
         lexical,
-        other_embedder=partial(build_embedder, settings),
+        other_embedder=partial(build_question_embedder, settings),
         reranking=Reranking(models.reranker, settings.retrieval.rerank_depth),
     )
 
 
-def build_metrics(jobs: Jobs, models: Models) -> Metrics:
-    """What the service counts, with what its database and its engine count themselves."""
+def build_metrics(jobs: Jobs, questions: KeptQuestions, models: Models) -> Metrics:
+    """What the service counts, with what its rooms and its engine count themselves."""
     engine = () if models.find_stats is None else (EngineCollector(models.find_stats),)
-    return Metrics(BacklogCollector(jobs.backlog), *engine)
+    return Metrics(BacklogCollector(jobs.backlog), QuestionCollector(questions.counts), *engine)
 
 
 def build_deliverer(settings: Settings, database: Database) -> Deliverer:

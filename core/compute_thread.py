@@ -6,7 +6,7 @@ then take two to three times as long (benchmarks/LOG.md). A thread on one core h
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
@@ -28,7 +28,11 @@ class ComputeThread:
 
     def run(self, work: Callable[[], T]) -> T:
         """Wait for the work to be done; its exception is raised here."""
-        return self._executor.submit(work).result()
+        return self.submit(work).result()
+
+    def submit(self, work: Callable[[], T]) -> "Future[T]":
+        """Have the work done behind what was given before it."""
+        return self._executor.submit(work)
 
 
 def _take_threads(num_threads: int) -> None:

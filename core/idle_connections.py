@@ -6,7 +6,9 @@ that it sees whatever has been committed by then, by any thread or process.
 """
 
 import sqlite3
-from typing import cast
+import threading
+from itertools import count
+from typing import Final, cast
 
 from sqlalchemy import Engine
 
@@ -25,7 +27,7 @@ class IdleConnections:
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = self._connect()
+            connection = _connect(self._engine)
         # All rows: a statement that is not read to its end keeps its snapshot, and the log with it.
         ((number,),) = connection.execute(query).fetchall()
         # not after an error: what failed is not kept
@@ -37,8 +39,44 @@ class IdleConnections:
         while self._idle:
             self._idle.pop().close()
 
-    def _connect(self) -> sqlite3.Connection:
-        pooled = self._engine.raw_connection()
-        connection = cast("sqlite3.Connection", pooled.driver_connection)
-        pooled.detach()  # the pool's place is for those who come and go
-        return connection
+
+CommitMark = tuple[int, int]
+"""As long as it stays what it was, nobody has committed anything."""
+
+
+class CommitWatch:
+    """Notices commits to SQLite's file, by any thread or process. Thread-safe; never waits."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        # numbers of different connections cannot be compared
+        self._openings: Final = count()
+        self._opened: tuple[int, sqlite3.Connection] | None = None
+
+    def mark(self) -> CommitMark | None:
+        """The mark of this moment; None where it cannot be read without waiting."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = (next(self._openings), _connect(self._engine))
+                self._opened[1].execute("PRAGMA busy_timeout = 0")
+            opening, connection = self._opened
+            try:
+                ((version,),) = connection.execute("PRAGMA data_version").fetchall()
+            except sqlite3.OperationalError:
+                return None
+        return opening, int(version)
+
+    def close(self) -> None:
+        """Close the connection; the next mark is another one."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened[1].close()
+                self._opened = None
+
+
+def _connect(engine: Engine) -> sqlite3.Connection:
+    pooled = engine.raw_connection()
+    connection = cast("sqlite3.Connection", pooled.driver_connection)
+    pooled.detach()  # the pool's place is for those who come and go
+    return connection

@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +12,8 @@ from tokenizers import Tokenizer
 
 from core.compute_thread import ComputeThread
 from core.embedding import EmbedderSpec, Vectors
-from core.encoder import Encoder, load_encoder
+from core.encoder import load_encoder
+from core.encoding_together import EncodingTogether
 from core.errors import EncoderUnsupportedError
 from core.tokens import FolderTokens
 
@@ -24,15 +24,14 @@ _BATCH_TOKENS: Final = 2048
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     tokenizer: Tokenizer
-    encoder: Encoder
-    thread: ComputeThread
+    together: EncodingTogether
 
 
 class LocalEmbedder:
     """A folder in the layout of sentence-transformers. Loaded at the first use.
 
     `num_threads` of the processor are used, None takes all; one computation at a time, because two
-    at once fight for the same cores and both end later.
+    at once fight for the same cores and both end later. What waits for it is computed together.
     """
 
     def __init__(self, folder: Path, spec: EmbedderSpec, *, num_threads: int | None = None) -> None:
@@ -75,8 +74,7 @@ class LocalEmbedder:
             return vectors
         sequences = [encoding.ids for encoding in loaded.tokenizer.encode_batch_fast(texts)]
         for batch in _batches([len(ids) for ids in sequences]):
-            together = [sequences[index] for index in batch]
-            vectors[batch] = loaded.thread.run(partial(loaded.encoder.encode, together)).numpy()
+            vectors[batch] = loaded.together.submit([sequences[index] for index in batch]).result()
         return vectors
 
     def _get(self) -> _Loaded:
@@ -96,7 +94,8 @@ def _load(folder: Path, spec: EmbedderSpec, num_threads: int | None) -> _Loaded:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(min(limits["max_seq_length"], encoder.config.max_positions))
-    return _Loaded(tokenizer, encoder, ComputeThread("embedder", num_threads=num_threads))
+    thread = ComputeThread("embedder", num_threads=num_threads)
+    return _Loaded(tokenizer, EncodingTogether(encoder.encode, thread, max_tokens=_BATCH_TOKENS))
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -20,7 +20,8 @@ from core.label_tables import LabelRow
 from core.tables import CollectionRow, DocumentRow, VersionRow, VersionTextRow
 from core.types import Box
 from ingestion.accepting import accept
-from ingestion.boxes import quote_boxes
+from ingestion.boxes import NO_LINES, quote_boxes
+from ingestion.line_boxes import LineBoxes
 from ingestion.purge import Purged, clear_files, lock_collection, next_generation, remove_versions
 from ingestion.store import Store
 from ingestion.uploads import Accepted, Upload
@@ -103,6 +104,7 @@ class Documents:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._lines = LineBoxes(store.database)
 
     def accept(self, upload: Upload, blob: PendingBlob) -> Accepted:
         """Make a received file a queued version; from the return on it is safe from any crash.
@@ -146,16 +148,10 @@ class Documents:
 
     def boxes(self, spans: Sequence[tuple[VersionId, int, int]], access: Access) -> list[list[Box]]:
         """The rectangles of each quote `(version, start, end)`; none where there is no geometry."""
-        query = (
-            select(VersionTextRow.version_id, VersionTextRow.line_boxes)
-            .join(VersionRow, VersionRow.id == VersionTextRow.version_id)
-            .join(DocumentRow, DocumentRow.id == VersionRow.document_id)
-            .where(VersionTextRow.version_id.in_({span[0] for span in spans}))
-        )
-        with self._store.database.read_scope() as session:
-            rows = session.execute(_visible(query, access)).all()
-        lines = {row.version_id: row.line_boxes for row in rows}
-        return [quote_boxes(lines.get(version, []), start, end) for version, start, end in spans]
+        lines = self._lines.find({version for version, _, _ in spans}, access)
+        return [
+            quote_boxes(lines.get(version, NO_LINES), start, end) for version, start, end in spans
+        ]
 
     def delete(
         self, document_id: DocumentId, access: Access, *, origin: str | None = None

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from core.access import Access
@@ -22,6 +22,14 @@ from retrieval.types import ChunkIds, Hit
 
 # How many each index finds at least: what one ranks thirtieth may be first together.
 _MIN_DEPTH: Final = 50
+
+# Built once: putting a statement together costs more than SQLite takes to answer it.
+_VECTORS: Final = (
+    select(ChunkRow.id, ChunkRow.vector)
+    .join(VersionRow, VersionRow.id == ChunkRow.version_id)
+    .where(ChunkRow.id.in_(bindparam("chunk_ids", expanding=True)))
+    .where(VersionRow.embedding_model == bindparam("embedding_model"))
+)
 
 Vector = npt.NDArray[np.float32]
 
@@ -71,18 +79,16 @@ class Both:
         return fuse(dense, lexical, top_k=scope.top_k)
 
     def _cosines(self, vector: Vector, chunk_ids: Collection[ChunkId]) -> dict[ChunkId, float]:
+        if not chunk_ids:
+            return {}
         # a chunk of another embedding model has no cosine, and one that is gone has no row
-        rows = self.session.execute(
-            select(ChunkRow.id, ChunkRow.vector)
-            .join(VersionRow, VersionRow.id == ChunkRow.version_id)
-            .where(ChunkRow.id.in_(chunk_ids))
-            .where(VersionRow.embedding_model == self.embedding_model)
-        )
-        vectors = {row.id: np.frombuffer(row.vector, dtype="<f2") for row in rows}
-        return {
-            ChunkId(chunk_id): float(held.astype(np.float32) @ vector)
-            for chunk_id, held in vectors.items()
-        }
+        asked = {"chunk_ids": list(chunk_ids), "embedding_model": self.embedding_model}
+        rows = self.session.execute(_VECTORS, asked).all()
+        if not rows:
+            return {}
+        held = np.frombuffer(b"".join(row.vector for row in rows), dtype="<f2")
+        cosines = held.reshape(len(rows), -1).astype(np.float32) @ vector  # (N, D) @ (D,)
+        return {ChunkId(row.id): cosine for row, cosine in zip(rows, cosines.tolist(), strict=True)}
 
 
 def _search_dense(snapshot: Snapshot, vector: Vector, scope: Scope, top_k: int) -> list[Hit]:

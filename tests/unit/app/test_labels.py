@@ -10,7 +10,8 @@ import pytest
 from app.classifying import ClassifierRouter, load_classifiers, load_router
 from core.classifier import Classifier, Layer, serialise_classifier
 from core.errors import SettingsError
-from core.settings import IngestionSettings, RetrievalSettings, Settings
+from core.retrieval_settings import RetrievalSettings
+from core.settings import IngestionSettings, Settings
 from tests.fakes import FakeEmbedder
 from tests.unit.app.house import POOL, House
 

@@ -7,7 +7,8 @@ import pytest
 
 from app.wiring import build_reranker
 from core.errors import SettingsError
-from core.settings import RetrievalSettings, Settings
+from core.retrieval_settings import RetrievalSettings
+from core.settings import Settings
 from generation.question_likelihood import QuestionLikelihood
 from retrieval.cross_encoder import CrossEncoder
 from tests.fakes_generation import FakeGenerator

@@ -68,3 +68,44 @@ def test_who_writes_is_not_disturbed(path: Path, database: Database) -> None:
     hasty.close()
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT body FROM texts").fetchall() == [("one",)]
+
+
+def _insert(database: Database, name: str) -> None:
+    with database.session_scope() as session:
+        session.execute(text("INSERT INTO texts VALUES (:name, '')"), {"name": name})
+
+
+def test_a_mark_stays_until_anybody_commits(database: Database, path: Path) -> None:
+    mark = database.commit_mark()
+    with database.read_scope() as session:
+        session.execute(text("SELECT * FROM texts")).all()
+    assert database.commit_mark() == mark is not None
+    _insert(database, "ours")
+    ours = database.commit_mark()
+    assert ours != mark
+    assert database.commit_mark() == ours
+    other = Database(f"sqlite:///{path}")
+    _insert(other, "theirs")
+    other.close()
+    assert database.commit_mark() not in {mark, ours}
+
+
+def test_a_mark_tells_nothing_of_what_was_rolled_back(database: Database) -> None:
+    mark = database.commit_mark()
+    with database.session_scope() as session:
+        session.execute(text("INSERT INTO texts VALUES ('never', '')"))
+        session.rollback()
+    assert database.commit_mark() == mark
+
+
+def test_a_mark_of_an_earlier_opening_is_worth_nothing(database: Database) -> None:
+    mark = database.commit_mark()
+    database.close()
+    assert database.commit_mark() != mark
+
+
+def test_a_mark_is_not_waited_for(database: Database) -> None:
+    mark = database.commit_mark()
+    with database.session_scope() as session:
+        session.execute(text("INSERT INTO texts VALUES ('open', '')"))
+        assert database.commit_mark() == mark
