@@ -18,7 +18,7 @@ WITH_NODE := PATH="$(abspath $(BIN)):$$PATH"
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help serve setup web web-types check check-types check-python check-web test test-postgres test-unit test-e2e pictures lock clean
+.PHONY: help serve setup web web-types check check-types check-python check-web check-advisories test test-postgres test-unit test-e2e pictures lock clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -77,7 +77,7 @@ web-types: $(VENV)/.installed $(WEB)/node_modules/.installed ## Make its types a
 	@$(BIN)/python -m app.contract > $(WEB)/openapi.json
 	@cd $(WEB) && $(WITH_NODE) npm run --silent types
 
-check: check-types check-python check-web ## Lint, types, import contracts, house rules, the budget of the web application
+check: check-types check-python check-web check-advisories ## Lint, types, import contracts, house rules, the budget of the web application, known vulnerabilities
 
 check-types: $(VENV)/.installed-dev
 	$(BIN)/mypy
@@ -89,6 +89,10 @@ check-python: $(VENV)/.installed-dev web
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
 	$(BIN)/pytest tests/test_house_rules.py
+
+# torch is in no lock. Without a network it says so, and goes on.
+check-advisories: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.advisories torch==$(TORCH_VERSION)
 
 check-web: web web-types
 	cd $(WEB) && $(WITH_NODE) npm run --silent check && $(WITH_NODE) npm run --silent budget
@@ -137,7 +141,7 @@ lock: ## Resolve the dependencies again (needs uv)
 			--generate-hashes --no-emit-package torch --no-header --quiet \
 			--output-file requirements/$$extra.txt || exit 1; \
 	done
-	uv pip compile pyproject.toml --extra dev $(EXTRAS:%=--extra %) --constraint requirements/ocr.txt \
+	uv pip compile pyproject.toml --extra dev $(EXTRAS:%=--extra %) $(EXTRAS:%=--constraint requirements/%.txt) \
 		--python-version 3.11 --generate-hashes --no-emit-package torch --no-header --quiet --output-file $(DEV_LOCK)
 	uv pip compile --group node --python-version 3.11 --generate-hashes --no-header --quiet \
 		--output-file $(NODE_LOCK)
