@@ -40,6 +40,7 @@ from app.api.answer_schemas import PassagesEvent
 from app.api.common import SENTENCES
 from app.api.schemas import Problem
 from app.api.web_files import WebFiles
+from app.conditional import ConditionalReads
 from app.draining import Draining
 from app.edge import Edge
 from app.errors import install_error_handlers
@@ -82,6 +83,8 @@ _ROUTERS: Final = (
     web.router,
     mcp.router,
 )
+# JSON, and the bytes of documents
+_WITH_TAGS: Final = frozenset({"application/json", "*/*"})
 _DESCRIPTION: Final = (
     "Answers from your own documents, with the exact place every sentence comes from. "
     "Services send `Authorization: Bearer KEY`; `cimiento keys create` makes keys. "
@@ -124,6 +127,7 @@ def create_app(
     app.state.readiness = Readiness(
         services.warm_ups, (_database_is_current(services.database), stays, *conditions)
     )
+    app.add_middleware(ConditionalReads)
     app.add_middleware(
         Edge, settings=services.settings, metrics=services.metrics, draining=draining
     )
@@ -166,9 +170,11 @@ def _database_is_current(database: Database) -> Condition:
     return Condition("the database cannot be used; run 'cimiento db upgrade'", holds)
 
 
-def _tell_responses(path: str, operation: dict[str, Any]) -> None:
+def _tell_responses(method: str, path: str, operation: dict[str, Any]) -> None:
     """Say what FastAPI cannot know of a route's responses."""
     told: dict[str, Any] = operation["responses"]
+    if method == "get" and told.get("200", {}).get("content", {}).keys() & _WITH_TAGS:
+        told["304"] = {"description": "It is what `If-None-Match` says."}
     everywhere = (413, 421, 503) if "requestBody" in operation else (421, 503)
     for status in everywhere:
         told.setdefault(str(status), {**told["500"], "description": SENTENCES[status]})
@@ -198,8 +204,8 @@ def _openapi_of(app: FastAPI, build: Callable[[], dict[str, Any]]) -> Callable[[
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
             for path, operations in schema["paths"].items():
-                for operation in operations.values():
-                    _tell_responses(path, operation)
+                for method, operation in operations.items():
+                    _tell_responses(method, path, operation)
             components["securitySchemes"] = {
                 "key": {"type": "http", "scheme": "bearer"},
                 "session": {"type": "apiKey", "in": "cookie", "name": "cimiento_session"},

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import anyio.to_thread
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.access import CallerAccess, TheCaller, note
@@ -21,6 +21,7 @@ from app.api.schemas import (
     VersionOut,
     VersionPage,
 )
+from app.conditional import is_known, tag_of
 from app.services import Services
 from app.uploads import ReceivedUpload, receive_upload
 from core.blobs import PendingBlob
@@ -224,16 +225,19 @@ def get_content(
     services: TheServices,
     access: CallerAccess,
     version: VersionNumber = None,
-) -> FileResponse:
+) -> Response:
     """The bytes as they were uploaded. Always a download: never shown inside this site."""
     content = services.documents.content(DocumentId(document_id), access, number=version)
     document = services.documents.get(DocumentId(document_id), access)
     note(request, collection=document.collection)
+    tag = tag_of(content.version.sha256)
+    if is_known(tag, request.headers.get("if-none-match", "")):
+        return Response(status_code=304, headers={"ETag": tag})
     return FileResponse(
         content.path,
         media_type=content.version.media_type,
         filename=content.name,
-        headers={"Content-Security-Policy": "default-src 'none'; sandbox"},
+        headers={"Content-Security-Policy": "default-src 'none'; sandbox", "ETag": tag},
     )
 
 
