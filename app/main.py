@@ -49,6 +49,7 @@ from app.job_watch import JobWatch
 from app.live_answers import LiveAnswers
 from app.openai import routes as openai
 from app.openai.schemas import OpenAIProblem
+from app.openapi_examples import add_examples
 from app.presence import Presence
 from app.problem_shapes import speaks_openai
 from app.readiness import Condition, Readiness
@@ -206,6 +207,7 @@ def _openapi_of(app: FastAPI, build: Callable[[], dict[str, Any]]) -> Callable[[
             for path, operations in schema["paths"].items():
                 for method, operation in operations.items():
                     _tell_responses(method, path, operation)
+            add_examples(schema)
             components["securitySchemes"] = {
                 "key": {"type": "http", "scheme": "bearer"},
                 "session": {"type": "apiKey", "in": "cookie", "name": "cimiento_session"},
