@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from app.people.errors import RateLimitedError
 from app.problem_shapes import problem_response
 from app.sampling import BadSamplingError
-from core.database import find_busy
+from core.database import find_busy, is_bad_text
 from core.errors import CimientoError
 from generation.prompts import BadPromptError
 from retrieval.filters import BadFilterError
@@ -102,18 +102,6 @@ class AnswerFinishedError(CimientoError):
     """The answer came to its end before it could be cancelled."""
 
     code = "answer_finished"
-
-
-class PromptNameTakenError(CimientoError):
-    """The name of a template belongs to a built-in one."""
-
-    code = "prompt_name_taken"
-
-
-class PromptChangedError(CimientoError):
-    """A stored template is not what was stored: somebody changed it behind the service."""
-
-    code = "prompt_changed"
 
 
 class NoEarlierPromptError(CimientoError):
@@ -333,11 +321,18 @@ async def _on_domain_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_database_error(request: Request, error: Exception) -> Response:
-    busy = find_busy(error)
-    if busy is None:
+    known = find_known(error)
+    if known is None:
         raise error
-    _log.warning("database_busy", path=request.url.path, error=str(error.__cause__))
-    return await _on_domain_error(request, busy)
+    _log.warning(known.code, path=request.url.path, error=str(error.__cause__))
+    return await _on_domain_error(request, known)
+
+
+def find_known(error: BaseException) -> CimientoError | None:
+    """What an error of the database says to whoever asked; None where something else is wrong."""
+    if is_bad_text(error):
+        return InvalidRequestError.of(FieldFault("request", "no text may hold U+0000"))
+    return find_busy(error)
 
 
 def headers_of(error: CimientoError) -> dict[str, str]:

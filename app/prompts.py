@@ -14,9 +14,10 @@ from sqlalchemy import Select, String, cast, literal, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.errors import ForbiddenError, PromptChangedError, PromptNameTakenError
+from app.errors import ForbiddenError
 from core.access import Access, Caller
 from core.database import Database
+from core.errors import CimientoError
 from core.prompt_tables import PromptActivationRow, PromptRow
 from core.tables import now
 from core.verify import Checked, Finding
@@ -32,6 +33,18 @@ from generation.prompts import (
 )
 
 _MAX_TRIES: Final = 5
+
+
+class PromptNameTakenError(CimientoError):
+    """The name of a template belongs to a built-in one."""
+
+    code = "prompt_name_taken"
+
+
+class PromptChangedError(CimientoError):
+    """A stored template is not what was stored: somebody changed it behind the service."""
+
+    code = "prompt_changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
@@ -125,6 +125,11 @@ class Database:
         if self._commits is not None:
             self._commits.close()
         self._engine.dispose()
+
+
+def is_bad_text(error: BaseException) -> bool:
+    """Whether PostgreSQL was given a text with U+0000 in it, which none may hold."""
+    return isinstance(error, DataError) and "NUL (0x00)" in str(error.orig)
 
 
 def find_busy(error: BaseException) -> DatabaseBusyError | None:

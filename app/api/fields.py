@@ -41,5 +41,6 @@ FILLED: Final = AfterValidator(_filled)
 
 QuestionText = Annotated[str, StringConstraints(max_length=4000), CLEAN, FILLED]
 ShortQuestion = Annotated[str, StringConstraints(max_length=200), CLEAN, FILLED]
+Description = Annotated[str, StringConstraints(max_length=4000), CLEAN]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=120), CLEAN, FILLED]
 CollectionName = Annotated[str, StringConstraints(pattern=COLLECTION_PATTERN)]

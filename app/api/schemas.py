@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, JsonValue, SecretStr
 
-from app.api.fields import CollectionName, Reply, Request, ShortQuestion
+from app.api.fields import CollectionName, Description, Reply, Request, ShortQuestion
 from core.types import Box, Passage
 from ingestion.attempts import JobError
 from ingestion.collections import Collection
@@ -60,7 +60,7 @@ class CollectionNew(Request):
     """A collection to be made."""
 
     name: CollectionName = Field(examples=["handbook"])
-    description: str = Field(default="", max_length=4000, examples=["The staff handbook"])
+    description: Description = Field(default="", examples=["The staff handbook"])
     language: Language | None = None
     settings: CollectionSettings = CollectionSettings()
 
@@ -68,7 +68,7 @@ class CollectionNew(Request):
 class CollectionChange(Request):
     """What to change of a collection; what is left out stays."""
 
-    description: str | None = Field(default=None, max_length=4000)
+    description: Description | None = None
     language: Language | None = None
     settings: CollectionSettings = CollectionSettings()
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, HttpUrl, StringConstraints, Validati
 
 from app.access import CallerAccess, note
 from app.api.common import Cursor, TheServices, find_page, problems
-from app.api.fields import CollectionName, Reply
+from app.api.fields import CLEAN, CollectionName, Reply
 from app.api.fields import Request as Body
 from app.webhooks.store import Delivery, DeliveryState, Webhook
 from core.events import EVENTS, EventName
@@ -41,7 +41,7 @@ class WebhookNew(Body):
     collection: CollectionName | None = Field(
         default=None, description="Tell of this collection alone; by default of all."
     )
-    description: Annotated[str, StringConstraints(max_length=200)] = ""
+    description: Annotated[str, StringConstraints(max_length=200), CLEAN] = ""
 
 
 class WebhookChange(Body):

@@ -9,12 +9,11 @@ import structlog
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
-from app.errors import internal_problem, problem_of
+from app.errors import find_known, internal_problem, problem_of
 from app.live_answers import LiveAnswer
 from app.problem_shapes import problem_response
 from app.recording import request_id
 from app.streams import ServerEvent, run_task, wait_for_disconnect
-from core.database import find_busy
 from core.errors import CimientoError
 
 _log = structlog.get_logger()
@@ -28,8 +27,8 @@ def tell_problems(work: Callable[[LiveAnswer], None], live: LiveAnswer) -> None:
         live.emit("error", json.dumps(problem_of(error)))
     except Exception as error:  # noqa: BLE001 - logged in full; the caller is owed one last event
         _log.exception("answer_crashed")
-        busy = find_busy(error)
-        problem = internal_problem(request_id()) if busy is None else problem_of(busy)
+        known = find_known(error)
+        problem = internal_problem(request_id()) if known is None else problem_of(known)
         live.emit("error", json.dumps(problem))
 
 
