@@ -1,6 +1,6 @@
 """Vectors of the questions that were asked last, kept in memory. No words are kept.
 
-docs/decisions/0028-searches-at-a-rate.md says who shares what here, and what that tells whom.
+docs/decisions/0029-searches-at-a-rate.md says who shares what here, and what that tells whom.
 """
 
 import hashlib

@@ -49,6 +49,7 @@ from generation.pool import GeneratorPool
 from generation.question_likelihood import QuestionLikelihood
 from generation.reward import BUILT_IN_REWARD, Reward
 from generation.trained_reward import TrainedReward
+from generation.weights import find_adapter
 from ingestion.attempts import Attempts
 from ingestion.collections import Collections
 from ingestion.document_labels import DocumentLabels
@@ -182,11 +183,12 @@ def build_local_generator(settings: Settings, model: str | None = None) -> Local
     `build_models` does.
     """
     name, path = find_answer_model(settings, model)
-    adapter = None if model is not None else settings.models.adapter
+    named = None if model is not None else settings.models.adapter
+    adapter = named and find_adapter(named)
     return LocalGenerator(
         path,
         settings.generation,
-        model=f"{name}+{adapter.stem}" if adapter else name,
+        model=f"{name}+{named.stem}" if named else name,
         cache_dir=settings.data_dir / "cache" / "weights",
         adapter=adapter,
     )

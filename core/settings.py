@@ -42,7 +42,7 @@ class ModelSettings(SettingsGroup):
     adapter: Path | None = Field(
         default=None,
         description="File of what fine-tuning added to that model, merged into its weights when "
-        "they are loaded.",
+        "they are loaded; `reader` is the one that comes with the service.",
     )
     embedding: str = Field(
         default="multilingual-e5-small",

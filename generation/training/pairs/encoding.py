@@ -14,7 +14,7 @@ from generation.tokenizer import Tokenizer
 from generation.training.errors import DataError, OptionError
 from generation.training.pairs.examples import Pair, PairCounts, read_pairs
 from generation.training.pairs.options import PairOptions
-from generation.training.reader.encoding import _as_passage, encode_reply
+from generation.training.reader.encoding import as_passage, encode_reply
 from generation.training.reader.examples import Source, split_development
 from generation.training.reader.groups import Branch, Encoded, Facts, Group
 from generation.types import Message
@@ -47,7 +47,7 @@ class Replies:
 
 def as_passages(sources: Iterable[Source]) -> list[Passage]:
     """Sources of examples as the service's templates read them."""
-    return [_as_passage(source) for source in sources]
+    return [as_passage(source) for source in sources]
 
 
 def encode_replies(

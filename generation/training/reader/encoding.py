@@ -59,7 +59,7 @@ class Encoder:
                 yield from _join(turns[start : start + _MAX_BRANCHES])
 
     def _turn(self, example: Example, lengths: _Lengths) -> "_Turn | None":
-        passages = [_as_passage(source) for source in example.passages]
+        passages = [as_passage(source) for source in example.passages]
         messages = self.template.render(example.question, passages, example.language)
         answer = REFUSALS[example.language] if example.answer is None else example.answer
         prompt = self.tokenizer.render_chat(messages)
@@ -126,7 +126,7 @@ def _join(turns: Sequence[_Turn]) -> Iterator[Group]:
     yield Group(np.array(first[:num_shared], np.int32), branches)
 
 
-def _as_passage(source: Source) -> Passage:
+def as_passage(source: Source) -> Passage:
     """A passage as the template reads it: it asks for nothing but the place and the text."""
     return Passage(
         id=ChunkId(0),

@@ -1,0 +1,36 @@
+"""Adapters that come with the service fit its model, and bring their cards."""
+
+from pathlib import Path
+
+import pytest
+
+from core.models import CATALOGUE
+from core.settings import ModelSettings
+from generation.engine.adapters import load_adapter
+from generation.prompts import load_prompt
+from generation.weights import built_in_adapters, find_adapter
+
+_MAX_BYTES = 20_000_000
+
+
+def test_a_name_means_ours_and_a_path_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_adapter(Path("reader")) == built_in_adapters()["reader"]
+    for path in (Path("other"), tmp_path / "reader", Path("a/reader")):
+        assert find_adapter(path) == path
+    Path("reader").touch()
+    assert find_adapter(Path("reader")) == Path("reader")
+
+
+@pytest.mark.parametrize("path", built_in_adapters().values(), ids=built_in_adapters())
+def test_each_is_of_the_shipped_model_and_has_its_cards(path: Path) -> None:
+    adapter = load_adapter(path)
+    shipped = CATALOGUE[ModelSettings().answer]
+    assert adapter.base_sha256 in {file.sha256 for file in shipped.files}
+    assert load_prompt(adapter.prompt).reference == adapter.prompt
+    assert path.stat().st_size <= _MAX_BYTES
+    assert {"README.md", "DATA.md", "loss.svg", "metric.svg"} <= {
+        each.name for each in path.parent.iterdir()
+    }
