@@ -3,21 +3,14 @@
 import platform
 import shlex
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 
 from core.durable import replace_text
-from generation.training.checkpoint import Best, RunState
+from generation.training.checkpoint import RunState
 from generation.training.options import flag
 from generation.training.pretraining import Pretraining
-from generation.training.running import B, Ending, M, RunOptions, Work
-
-ENDINGS: Final = {
-    Ending.WHOLE: "",
-    Ending.INTERRUPTED: "\n\n**The run was interrupted before its end.**",
-    Ending.STOPPED_EARLY: "\n\nThe run ended early: the development set gained nothing more.",
-}
+from generation.training.running import RunOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,32 +97,6 @@ Python {platform.python_version()}.
 
 `loss.csv` has every step. The folder `training` is only for going on with `--resume`: without it \
 the model is whole."""
-
-
-def describe_tuning(work: Work[M, B], run: RunState, *, best: Best, command: str, of: str) -> str:
-    """How something was tuned, in what time, where, and the command that does it again.
-
-    of: what the losses were of.
-    """
-    return f"""## How it was made
-
-{run.step:,} steps, {run.num_tokens:,} {of}, in {run.elapsed_s / 3600:.2f} hours on \
-{_hardware(work.device)}; products in {str(work.dtype).removeprefix("torch.")}, torch \
-{torch.__version__}, Python {platform.python_version()}. The weights are those after step \
-{best.step:,}.
-
-```sh
-{write_command(work.options, f"cimiento {command}")}
-```
-
-`loss.csv` has every step, [DATA.md](DATA.md) what was learnt from. The folder `training` is only \
-for going on with `--resume`."""
-
-
-def _hardware(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{torch.get_num_threads()} threads of a CPU ({platform.machine()})"
 
 
 def write_command(options: RunOptions, program: str = "cimiento train base") -> str:

@@ -114,26 +114,33 @@ class Shuffle:
         return int(self._order[index])
 
 
-class WindowStream:
-    """Windows without end: shuffled anew every round, by the seed and the round's number."""
+class ShuffledStream:
+    """Things without end by their numbers, shuffled anew every round: what all streams share."""
 
-    def __init__(
-        self, ids: Ids, windows: Windows, *, batch_tokens: int, pass_tokens: int, seed: int
-    ) -> None:
-        self._ids = ids
-        self._windows = windows
-        self._batch_tokens = batch_tokens
-        self._pass_tokens = pass_tokens
-        self._shuffle = Shuffle(len(windows), seed=seed)
+    def __init__(self, size: int, *, seed: int) -> None:
+        self._shuffle = Shuffle(size, seed=seed)
 
     @property
     def position(self) -> int:
-        """Windows taken so far; set it to go on from there."""
+        """Things taken so far; set it to go on from there."""
         return self._shuffle.position
 
     @position.setter
     def position(self, position: int) -> None:
         self._shuffle.position = position
+
+
+class WindowStream(ShuffledStream):
+    """Windows without end: shuffled anew every round, by the seed and the round's number."""
+
+    def __init__(
+        self, ids: Ids, windows: Windows, *, batch_tokens: int, pass_tokens: int, seed: int
+    ) -> None:
+        super().__init__(len(windows), seed=seed)
+        self._ids = ids
+        self._windows = windows
+        self._batch_tokens = batch_tokens
+        self._pass_tokens = pass_tokens
 
     def take_step(self) -> list[PackedBatch]:
         """The batches of one optimizer step: together at least `batch_tokens` tokens."""

@@ -170,6 +170,17 @@ def train(work: Work[M, B], report: Report, watch: Watch) -> Ending:
     return ending
 
 
+def learn(work: Work[M, B], report: Report, watch: Watch) -> Ending:
+    """Go on from the last checkpoint, run what is left, and take the weights that did best.
+
+    Raises as `resume` and `train` do.
+    """
+    resume(work, report)
+    ending = train(work, report, watch)
+    take_best(work)
+    return ending
+
+
 def take_best(work: Work[M, B]) -> None:
     """Put the weights that did best in the place of the last; nothing where no metric chose any."""
     if work.best.metric is not None:

@@ -3,39 +3,39 @@
 from dataclasses import dataclass
 from typing import Final
 
-from core.durable import replace_text
-from generation.training.card import ENDINGS, describe_tuning
-from generation.training.checkpoint import Best, RunState
 from generation.training.classifier.judging import Calibrated, Judged, describe_labels
 from generation.training.classifier.preparing import ClassifierTraining
-from generation.training.running import Ending
+from generation.training.tuning_card import (
+    ENDINGS,
+    TuningOutcome,
+    describe_data,
+    describe_tuning,
+    spell_interval,
+    write_cards,
+)
 
 METRIC: Final = "macro-F1 of held-out texts"
+_WARNING: Final = (
+    "A text with several labels, one that was said before or nearly so, and a label of one text "
+    "alone were left out. Whoever labelled them may have been wrong, and that is learnt too."
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run ended, and what held-out texts say of the classifier before and after it."""
+class Outcome(TuningOutcome[Judged]):
+    """And how sure it may be of what it says."""
 
-    ending: Ending
-    run: RunState
-    best: Best
-    before: Judged
-    after: Judged
     calibrated: Calibrated
 
 
-def write_cards(work: ClassifierTraining, outcome: Outcome) -> None:
+def write_classifier_cards(work: ClassifierTraining, outcome: Outcome) -> None:
     """Write README.md, the classifier's card, and DATA.md, that of its texts."""
-    parts = (
+    sections = (
         _describe_model(work, outcome),
         _describe_quality(work, outcome),
-        describe_tuning(
-            work, outcome.run, best=outcome.best, command="train classifier", of="texts"
-        ),
+        describe_tuning(work, command="train classifier", of="texts"),
     )
-    replace_text(work.folder.root / "README.md", "\n\n".join(parts) + "\n")
-    replace_text(work.folder.root / "DATA.md", _describe_data(work) + "\n")
+    write_cards(work.folder, sections, _describe_data(work))
 
 
 def _describe_model(work: ClassifierTraining, outcome: Outcome) -> str:
@@ -65,7 +65,7 @@ threshold: what is claimed of them is measured elsewhere.
 
 | measure | before | after |
 |---|---|---|
-| macro-F1 (95% interval) | {_spell(before)} | {_spell(after)} |
+| macro-F1 (95% interval) | {spell_interval(before.macro_f1)} | {spell_interval(after.macro_f1)} |
 | accuracy | {before.accuracy:.3f} | {after.accuracy:.3f} |
 | loss, nats per text | {before.loss:.3f} | {after.loss:.3f} |
 
@@ -93,22 +93,6 @@ def _tell_threshold(work: ClassifierTraining, calibrated: Calibrated) -> str:
     )
 
 
-def _spell(judged: Judged) -> str:
-    f1 = judged.macro_f1
-    return f"{f1.value:.3f} ({f1.low:.3f} to {f1.high:.3f})"
-
-
 def _describe_data(work: ClassifierTraining) -> str:
     facts = work.data.facts
-    notes = "\n".join(f"- {note}" for note in facts.notes)
-    origins = "\n".join(f"| {name} | {licence} | {n:,} |" for name, licence, n in facts.origins)
-    return f"""# What {work.folder.root.resolve().name} learnt from
-
-{notes}
-
-| source | licence | texts |
-|---|---|---|
-{origins}
-
-A text with several labels, one that was said before or nearly so, and a label of one text alone \
-were left out. Whoever labelled them may have been wrong, and that is learnt too."""
+    return describe_data(work.folder, facts.notes, facts.origins, of="texts", warning=_WARNING)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.classifier import Floats, Layer
-from generation.training.packing import Shuffle
+from generation.training.packing import ShuffledStream
 
 _MIN_SCALE: Final = 1e-6
 
@@ -85,24 +85,15 @@ def weighted_loss(weights: Tensor) -> Callable[[Head, VectorBatch], Tensor]:
     return loss_of
 
 
-class VectorStream:
+class VectorStream(ShuffledStream):
     """Texts without end, shuffled anew every round, one batch a step."""
 
     def __init__(
         self, vectors: Floats, targets: NDArray[np.int64], *, batch_texts: int, seed: int
     ) -> None:
+        super().__init__(len(targets), seed=seed)
         self._vectors, self._targets = torch.from_numpy(vectors), torch.from_numpy(targets)
         self._size = min(batch_texts, len(targets))
-        self._shuffle = Shuffle(len(targets), seed=seed)
-
-    @property
-    def position(self) -> int:
-        """Texts taken so far; set it to go on from there."""
-        return self._shuffle.position
-
-    @position.setter
-    def position(self, position: int) -> None:
-        self._shuffle.position = position
 
     def take_step(self) -> list[VectorBatch]:
         """The batch of one optimizer step."""

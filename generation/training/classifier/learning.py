@@ -9,25 +9,22 @@ from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 from core.classifier import Classifier, Subject, serialise_classifier
-from core.durable import replace_file, replace_text
+from core.durable import replace_file
 from core.embedding import Embedder
-from generation.training.classifier.cards import METRIC, Outcome, write_cards
+from generation.training.classifier.cards import METRIC, Outcome, write_classifier_cards
 from generation.training.classifier.judging import Calibrated, calibrate
 from generation.training.classifier.options import HELP, ClassifierOptions
 from generation.training.classifier.preparing import ClassifierTraining, prepare
-from generation.training.journal import read_rows
 from generation.training.messages import Report, print_line, run_command
 from generation.training.options import build_parser
-from generation.training.plot import draw_losses, draw_metric
 from generation.training.running import (
     Folder,
     Watch,
     claim_folder,
     ignore,
-    resume,
-    take_best,
-    train,
+    learn,
 )
+from generation.training.tuning_card import write_curves
 
 CLASSIFIER: Final = "classifier.safetensors"
 
@@ -44,9 +41,7 @@ def train_classifier(
     work = prepare(options, embedder, folder, report)
     before = work.judge()
     report(f"before: {before}")
-    resume(work, report)
-    ending = train(work, report, watch)
-    take_best(work)
+    ending = learn(work, report, watch)
     calibrated = calibrate(work.score(), work.judged_targets, sure=options.sure)
     outcome = Outcome(ending, work.run, work.best, before, work.judge(), calibrated)
     _write(work, outcome)
@@ -57,12 +52,10 @@ def train_classifier(
 
 def _write(work: ClassifierTraining, outcome: Outcome) -> None:
     """Curves, cards, and last the weights."""
-    root, rows = work.folder.root, list(read_rows(work.folder.journal))
-    replace_text(root / "loss.svg", draw_losses(rows, unit="text"))
-    replace_text(root / "metric.svg", draw_metric(rows, name=METRIC))
-    write_cards(work, outcome)
+    write_curves(work.folder, unit="text", metric=METRIC)
+    write_classifier_cards(work, outcome)
     content = serialise_classifier(_build(work, outcome.calibrated))
-    replace_file(root / CLASSIFIER, lambda stream: stream.write(content))
+    replace_file(work.folder.root / CLASSIFIER, lambda stream: stream.write(content))
 
 
 def _build(work: ClassifierTraining, calibrated: Calibrated) -> Classifier:

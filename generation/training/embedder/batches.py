@@ -9,7 +9,7 @@ from torch import Tensor
 
 from generation.training.embedder.encoder import EncoderModel, Texts, TextTokenizer
 from generation.training.embedder.examples import Asked, Corpus
-from generation.training.packing import Shuffle
+from generation.training.packing import ShuffledStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def contrastive_loss(temperature: float) -> Callable[[EncoderModel, QuestionBatc
     return loss_of
 
 
-class QuestionStream:
+class QuestionStream(ShuffledStream):
     """Questions without end, shuffled anew every round, one batch a step."""
 
     def __init__(
@@ -63,18 +63,9 @@ class QuestionStream:
         seed: int,
     ) -> None:
         """negatives: of each question that is learnt from, places of passages that mislead."""
+        super().__init__(len(corpus.learnt), seed=seed)
         self._corpus, self._negatives, self._tokenizer = corpus, negatives, tokenizer
         self._size = min(batch_questions, len(corpus.learnt))
-        self._shuffle = Shuffle(len(corpus.learnt), seed=seed)
-
-    @property
-    def position(self) -> int:
-        """Questions taken so far; set it to go on from there."""
-        return self._shuffle.position
-
-    @position.setter
-    def position(self, position: int) -> None:
-        self._shuffle.position = position
 
     def take_step(self) -> list[QuestionBatch]:
         """The batch of one optimizer step."""

@@ -3,26 +3,29 @@
 from dataclasses import dataclass
 from typing import Final
 
-from core.durable import replace_text
-from core.statistics import Difference, Interval
-from generation.training.card import ENDINGS, describe_tuning
-from generation.training.checkpoint import Best, RunState
+from core.statistics import Difference
 from generation.training.embedder.judging import Judged
 from generation.training.embedder.preparing import EmbedderTraining
-from generation.training.running import Ending
+from generation.training.tuning_card import (
+    ENDINGS,
+    TuningOutcome,
+    describe_data,
+    describe_tuning,
+    spell_interval,
+    write_cards,
+)
 
 METRIC: Final = "nDCG@10 of held-out questions"
+_WARNING: Final = (
+    "Questions without an answer were left out. Passages that hold a question's answer beside its "
+    "own were never called wrong. The licences of the texts apply to what is made of them."
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run ended, and how held-out questions find their passages before and after it."""
+class Outcome(TuningOutcome[Judged]):
+    """And how much better held-out questions find their passages."""
 
-    ending: Ending
-    run: RunState
-    best: Best
-    before: Judged
-    after: Judged
     gain: Difference
 
     @property
@@ -31,17 +34,14 @@ class Outcome:
         return self.gain.low > 0
 
 
-def write_cards(work: EmbedderTraining, outcome: Outcome) -> None:
+def write_embedder_cards(work: EmbedderTraining, outcome: Outcome) -> None:
     """Write README.md, the model's card, and DATA.md, that of its questions."""
-    parts = (
+    sections = (
         _describe_model(work, outcome),
         _describe_quality(outcome),
-        describe_tuning(
-            work, outcome.run, best=outcome.best, command="train embedder", of="questions"
-        ),
+        describe_tuning(work, command="train embedder", of="questions"),
     )
-    replace_text(work.folder.root / "README.md", "\n\n".join(parts) + "\n")
-    replace_text(work.folder.root / "DATA.md", _describe_data(work) + "\n")
+    write_cards(work.folder, sections, _describe_data(work))
 
 
 def _describe_model(work: EmbedderTraining, outcome: Outcome) -> str:
@@ -60,7 +60,9 @@ worse what its questions did not ask about.{ENDINGS[outcome.ending]}
 
 def _describe_quality(outcome: Outcome) -> str:
     rows = zip((METRIC, "R@5"), outcome.before.intervals(), outcome.after.intervals(), strict=True)
-    table = "\n".join(f"| {name} | {_spell(b)} | {_spell(a)} |" for name, b, a in rows)
+    table = "\n".join(
+        f"| {name} | {spell_interval(b)} | {spell_interval(a)} |" for name, b, a in rows
+    )
     gain = outcome.gain
     verdict = "beyond chance" if outcome.has_gained else "**no gain beyond chance**"
     return f"""## Quality
@@ -79,22 +81,6 @@ nDCG@10 gained {gain.value:+.3f} on the same questions ({gain.low:+.3f} to {gain
 ![{METRIC}](metric.svg)"""
 
 
-def _spell(figure: Interval) -> str:
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
-
-
 def _describe_data(work: EmbedderTraining) -> str:
-    notes = "\n".join(f"- {note}" for note in work.corpus.notes)
-    origins = "\n".join(
-        f"| {name} | {licence} | {number:,} |" for name, licence, number in work.corpus.origins
-    )
-    return f"""# What {work.folder.root.resolve().name} learnt from
-
-{notes}
-
-| source | licence | examples |
-|---|---|---|
-{origins}
-
-Questions without an answer were left out. Passages that hold a question's answer beside its own \
-were never called wrong. The licences of the texts apply to what is made of them."""
+    corpus = work.corpus
+    return describe_data(work.folder, corpus.notes, corpus.origins, of="examples", warning=_WARNING)

@@ -11,25 +11,22 @@ from typing import Final
 
 from core.durable import replace_text
 from core.tuned_embedding import TUNED, TunedEmbedding
-from generation.training.embedder.cards import METRIC, Outcome, write_cards
+from generation.training.embedder.cards import METRIC, Outcome, write_embedder_cards
 from generation.training.embedder.encoder import write_folder
 from generation.training.embedder.judging import find_gain
 from generation.training.embedder.options import HELP, EmbedderOptions
 from generation.training.embedder.preparing import EmbedderTraining, EmbeddingModel, prepare
 from generation.training.errors import DataError
-from generation.training.journal import read_rows
 from generation.training.messages import Report, print_line, run_command
 from generation.training.options import build_parser
-from generation.training.plot import draw_losses, draw_metric
 from generation.training.running import (
     Folder,
     Watch,
     claim_folder,
     ignore,
-    resume,
-    take_best,
-    train,
+    learn,
 )
+from generation.training.tuning_card import write_curves
 
 RESULT: Final = "model.safetensors"
 
@@ -47,9 +44,7 @@ def tune_embedder(
     work = prepare(options, base, folder, report)
     before = work.judge()
     report(f"before: {before}")
-    resume(work, report)
-    ending = train(work, report, watch)
-    take_best(work)
+    ending = learn(work, report, watch)
     after = work.judge()
     outcome = Outcome(ending, work.run, work.best, before, after, find_gain(after, before))
     report(f"after:  {after}")
@@ -67,10 +62,8 @@ def tune_embedder(
 
 
 def _write_report(work: EmbedderTraining, outcome: Outcome) -> None:
-    root, rows = work.folder.root, list(read_rows(work.folder.journal))
-    replace_text(root / "loss.svg", draw_losses(rows, unit="question"))
-    replace_text(root / "metric.svg", draw_metric(rows, name=METRIC))
-    write_cards(work, outcome)
+    write_curves(work.folder, unit="question", metric=METRIC)
+    write_embedder_cards(work, outcome)
 
 
 def _write_model(work: EmbedderTraining, outcome: Outcome) -> None:

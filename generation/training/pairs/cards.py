@@ -3,39 +3,38 @@
 from dataclasses import dataclass
 from typing import Final
 
-from core.durable import replace_text
-from core.statistics import Interval
-from generation.training.card import ENDINGS, describe_tuning
-from generation.training.checkpoint import Best, RunState
 from generation.training.pairs.judging import Judged, M
 from generation.training.pairs.preparing import PairTraining
-from generation.training.running import Ending
+from generation.training.tuning_card import (
+    ENDINGS,
+    TuningOutcome,
+    describe_data,
+    describe_tuning,
+    spell_interval,
+    write_cards,
+)
 
 METRIC: Final = "held-out pairs the right way round"
+_WARNING: Final = (
+    "Of replies that were called better than each other, neither pair was used. Who said which "
+    "reply is better may have been wrong, and what they like is what is learnt. The licences of "
+    "the texts apply to what is made of them."
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(TuningOutcome[Judged]):
     """How a run ended, and what held-out pairs say of the model before and after it."""
 
-    ending: Ending
-    run: RunState
-    best: Best
-    before: Judged
-    after: Judged
 
-
-def write_cards(work: PairTraining[M], outcome: Outcome) -> None:
+def write_pair_cards(work: PairTraining[M], outcome: Outcome) -> None:
     """Write README.md, the card of what was learnt, and DATA.md, that of its pairs."""
-    parts = (
+    sections = (
         _describe_model(work, outcome),
         _describe_quality(outcome),
-        describe_tuning(
-            work, outcome.run, best=outcome.best, command=work.task.command, of="pairs"
-        ),
+        describe_tuning(work, command=work.task.command, of="pairs"),
     )
-    replace_text(work.folder.root / "README.md", "\n\n".join(parts) + "\n")
-    replace_text(work.folder.root / "DATA.md", _describe_data(work) + "\n")
+    write_cards(work.folder, sections, _describe_data(work))
 
 
 def _describe_model(work: PairTraining[M], outcome: Outcome) -> str:
@@ -65,7 +64,7 @@ better reply less that of the other; where both are equal, half a pair counts.
 
 | measure | before | after |
 |---|---|---|
-| {METRIC} (95% interval) | {_spell(before.accuracy)} | {_spell(after.accuracy)} |
+| {METRIC} (95% interval) | {spell_interval(before.accuracy)} | {spell_interval(after.accuracy)} |
 | mean margin | {before.margin:.3f} | {after.margin:.3f} |
 | loss, nats per pair | {before.loss:.3f} | {after.loss:.3f} |
 
@@ -73,24 +72,6 @@ better reply less that of the other; where both are equal, half a pair counts.
 ![{METRIC}](metric.svg)"""
 
 
-def _spell(share: Interval) -> str:
-    return f"{share.value:.3f} ({share.low:.3f} to {share.high:.3f})"
-
-
 def _describe_data(work: PairTraining[M]) -> str:
     facts = work.encoded.facts
-    notes = "\n".join(f"- {note}" for note in facts.notes)
-    origins = "\n".join(
-        f"| {name} | {licence} | {number:,} |" for name, licence, number in facts.origins
-    )
-    return f"""# What {work.folder.root.resolve().name} learnt from
-
-{notes}
-
-| source | licence | pairs |
-|---|---|---|
-{origins}
-
-Of replies that were called better than each other, neither pair was used. Who said which reply is \
-better may have been wrong, and what they like is what is learnt. The licences of the texts apply \
-to what is made of them."""
+    return describe_data(work.folder, facts.notes, facts.origins, of="pairs", warning=_WARNING)

@@ -4,15 +4,14 @@ Pairs become tokens once; what there is before is judged; steps follow one anoth
 choose the best weights, and end a run that gains nothing more.
 """
 
-from core.durable import replace_file, replace_text
-from generation.training.journal import read_rows
+from core.durable import replace_file
 from generation.training.messages import Report
-from generation.training.pairs.cards import METRIC, Outcome, write_cards
+from generation.training.pairs.cards import METRIC, Outcome, write_pair_cards
 from generation.training.pairs.judging import M
 from generation.training.pairs.options import PairOptions
 from generation.training.pairs.preparing import PairTraining, Task, prepare
-from generation.training.plot import draw_losses, draw_metric
-from generation.training.running import Folder, Watch, claim_folder, resume, take_best, train
+from generation.training.running import Folder, Watch, claim_folder, learn
+from generation.training.tuning_card import write_curves
 
 
 def learn_from_pairs(
@@ -27,9 +26,7 @@ def learn_from_pairs(
     work = prepare(options, task, folder, report)
     before = work.judge()
     report(f"before: {before}")
-    resume(work, report)
-    ending = train(work, report, watch)
-    take_best(work)
+    ending = learn(work, report, watch)
     outcome = Outcome(ending, work.run, work.best, before, work.judge())
     _write(work, outcome)
     report(f"after:  {outcome.after}")
@@ -39,9 +36,7 @@ def learn_from_pairs(
 
 def _write(work: PairTraining[M], outcome: Outcome) -> None:
     """Curves, cards, and last the weights."""
-    root, rows = work.folder.root, list(read_rows(work.folder.journal))
-    replace_text(root / "loss.svg", draw_losses(rows, unit="pair"))
-    replace_text(root / "metric.svg", draw_metric(rows, name=METRIC))
-    write_cards(work, outcome)
+    write_curves(work.folder, unit="pair", metric=METRIC)
+    write_pair_cards(work, outcome)
     content = work.task.serialise(work.trainer.model, work.build_adapter())
-    replace_file(root / work.task.result, lambda stream: stream.write(content))
+    replace_file(work.folder.root / work.task.result, lambda stream: stream.write(content))

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from generation.engine.attention import LayerAttention
-from generation.training.packing import IGNORED, Shuffle
+from generation.training.packing import IGNORED, ShuffledStream
 from generation.training.reader.groups import Group
 
 _SHARED: Final = 0  # the segment that all branches of a group see
@@ -175,25 +175,16 @@ def _number(group: Group) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(segments), np.concatenate(positions)
 
 
-class GroupStream:
+class GroupStream(ShuffledStream):
     """Groups without end, shuffled anew every round, as the batches of one step after another."""
 
     def __init__(
         self, groups: Sequence[Group], *, batch_tokens: int, pass_tokens: int, seed: int
     ) -> None:
+        super().__init__(len(groups), seed=seed)
         self._groups = groups
         self._batch_tokens = batch_tokens
         self._pass_tokens = pass_tokens
-        self._shuffle = Shuffle(len(groups), seed=seed)
-
-    @property
-    def position(self) -> int:
-        """Groups taken so far; set it to go on from there."""
-        return self._shuffle.position
-
-    @position.setter
-    def position(self, position: int) -> None:
-        self._shuffle.position = position
 
     def take_step(self) -> list[BranchedBatch]:
         """The batches of one optimizer step: together at least `batch_tokens` tokens."""

@@ -4,15 +4,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from core.durable import replace_text
-from generation.training.card import ENDINGS, describe_tuning
-from generation.training.checkpoint import Best, RunState
 from generation.training.reader.judging import Judged
 from generation.training.reader.preparing import FineTuning
-from generation.training.running import Ending
+from generation.training.tuning_card import (
+    ENDINGS,
+    TuningOutcome,
+    describe_data,
+    describe_tuning,
+    write_cards,
+)
 
 METRIC: Final = "replies written to the letter, mean of answers and refusals"
 
+_WARNING: Final = (
+    "An answer is a span of its passages, spelt as they spell it; an example whose answer is not "
+    "there, that contradicts another, or that is longer than the window was left out. The texts "
+    "may be wrong or out of date, and say what their authors thought of people and places: the "
+    "reader copies, it does not judge. Their licences apply to what is made of them."
+)
 _MEASURES: Final[dict[str, Callable[[Judged], float | None]]] = {
     "loss, nats per token of the reply": lambda judged: judged.loss,
     "answers written to the letter": lambda judged: judged.exact_answers,
@@ -22,27 +31,18 @@ _MEASURES: Final[dict[str, Callable[[Judged], float | None]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(TuningOutcome[Judged]):
     """How a run ended, and what the development set says of the model before and after it."""
 
-    ending: Ending
-    run: RunState
-    best: Best
-    before: Judged
-    after: Judged
 
-
-def write_cards(work: FineTuning, outcome: Outcome) -> None:
+def write_reader_cards(work: FineTuning, outcome: Outcome) -> None:
     """Write README.md, the model's card, and DATA.md, that of its examples."""
-    model = (
+    sections = (
         _describe_model(work, outcome),
         _describe_quality(outcome),
-        describe_tuning(
-            work, outcome.run, best=outcome.best, command="train reader", of="tokens of replies"
-        ),
+        describe_tuning(work, command="train reader", of="tokens of replies"),
     )
-    replace_text(work.folder.root / "README.md", "\n\n".join(model) + "\n")
-    replace_text(work.folder.root / "DATA.md", _describe_data(work) + "\n")
+    write_cards(work.folder, sections, _describe_data(work))
 
 
 def _describe_model(work: FineTuning, outcome: Outcome) -> str:
@@ -91,19 +91,4 @@ measured elsewhere.
 
 def _describe_data(work: FineTuning) -> str:
     facts = work.encoded.facts
-    notes = "\n".join(f"- {note}" for note in facts.notes)
-    origins = "\n".join(
-        f"| {name} | {licence} | {number:,} |" for name, licence, number in facts.origins
-    )
-    return f"""# What {work.folder.root.resolve().name} learnt from
-
-{notes}
-
-| source | licence | examples |
-|---|---|---|
-{origins}
-
-An answer is a span of its passages, spelt as they spell it; an example whose answer is not \
-there, that contradicts another, or that is longer than the window was left out. The texts may be \
-wrong or out of date, and say what their authors thought of people and places: the reader copies, \
-it does not judge. Their licences apply to what is made of them."""
+    return describe_data(work.folder, facts.notes, facts.origins, of="examples", warning=_WARNING)

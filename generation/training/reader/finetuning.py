@@ -17,11 +17,9 @@ import torch
 from core.durable import replace_file, replace_text
 from generation.engine.adapters import serialise_adapter
 from generation.training.export import export_model
-from generation.training.journal import read_rows
 from generation.training.lora import build_adapter
 from generation.training.messages import Report, print_line, run_command
-from generation.training.plot import draw_losses, draw_metric
-from generation.training.reader.cards import METRIC, Outcome, write_cards
+from generation.training.reader.cards import METRIC, Outcome, write_reader_cards
 from generation.training.reader.judging import Judged
 from generation.training.reader.options import ReaderOptions, parse_options
 from generation.training.reader.preparing import (
@@ -36,10 +34,9 @@ from generation.training.running import (
     Watch,
     claim_folder,
     ignore,
-    resume,
-    take_best,
-    train,
+    learn,
 )
+from generation.training.tuning_card import write_curves
 
 ADAPTER: Final = "adapter.safetensors"
 _RESULTS: Final = {"lora": ADAPTER, "full": "model.safetensors"}
@@ -61,9 +58,7 @@ def teach(options: ReaderOptions, *, report: Report, watch: Watch = ignore) -> O
     work = prepare(options, folder, report)
     before = _judge_untrained(work)
     report(f"before: {before}")
-    resume(work, report)
-    ending = train(work, report, watch)
-    take_best(work)
+    ending = learn(work, report, watch)
     outcome = Outcome(ending, work.run, work.best, before, work.judge())
     _write(work, outcome)
     report(f"after:  {outcome.after}")
@@ -83,11 +78,9 @@ def _judge_untrained(work: FineTuning) -> Judged:
 
 def _write(work: FineTuning, outcome: Outcome) -> None:
     """Curves, cards, and last the weights."""
-    root, rows = work.folder.root, list(read_rows(work.folder.journal))
-    replace_text(root / "loss.svg", draw_losses(rows))
-    replace_text(root / "metric.svg", draw_metric(rows, name=METRIC))
-    write_cards(work, outcome)
-    model = work.trainer.model
+    write_curves(work.folder, unit="token", metric=METRIC)
+    write_reader_cards(work, outcome)
+    root, model = work.folder.root, work.trainer.model
     if work.options.method == "full":
         export_model(model, work.options.base, root, dtype=torch.float32)
         return
