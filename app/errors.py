@@ -300,7 +300,7 @@ def internal_problem(request_id: str) -> dict[str, object]:
 
 
 def install_error_handlers(
-    app: FastAPI, *, missing_page: Callable[[Request], Response | None] = lambda _request: None
+    app: FastAPI, *, missing_page: Callable[[Request], Response | None]
 ) -> None:
     """Answer every error of the application as a problem.
 

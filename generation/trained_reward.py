@@ -1,6 +1,5 @@
 """The reward that `cimiento train reward` made, judging drafts of an answer. Trains nothing."""
 
-import hashlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from generation.engine.errors import EngineError, WeightsFileError
 from generation.errors import ModelUnusableError
 from generation.evidence import Evidence
 from generation.language import question_language
-from generation.local_model import load_model
+from generation.local_model import hash_files, load_model
 from generation.prompts import PromptNotFoundError, PromptTemplate, load_prompt
 from generation.reward import Candidate, Judgement
 from generation.tokenizer import Tokenizer
@@ -53,8 +52,7 @@ class TrainedReward:
         except (WeightsFileError, PromptNotFoundError) as error:
             raise ModelUnusableError(str(error)) from error
         self._path, self._base = path, base
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        self._name = f"{path.stem}@{digest[:12]}"
+        self._name = f"{path.stem}@{hash_files([path])[:12]}"
         self._thread = ComputeThread("reward", num_threads=num_threads)
         self._lock = threading.Lock()
         self._loaded: _Loaded | None = None

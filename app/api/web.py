@@ -27,24 +27,28 @@ def show_page(request: Request) -> FileResponse:
     Opening a sign-in link uses nothing up: link previews open links as well. What a provider could
     not let in comes back with `problem`, a code that the page says in words.
     """
-    page = Path(request.app.state.web_root) / "index.html"
-    if not page.is_file():
+    page = _page_of(request)
+    if page is None:
         raise WebNotBuiltError("the web application has not been built; run 'make web'")
-    return FileResponse(page, headers={"Cache-Control": "no-cache"})
+    return page
 
 
 def missing_page(request: Request) -> FileResponse | None:
     """The application at an address that it has no page for: it says so, and leads on.
 
-    None for a program, and where no person types an address.
+    None for a program, where no person types an address, and where it has not been built.
     """
     path = request.url.path
     wants_page = "text/html" in request.headers.get("accept", "")
     if request.method not in ("GET", "HEAD") or not wants_page or path.startswith(_NO_PAGES):
         return None
-    page = show_page(request)
-    page.status_code = 404
-    return page
+    return _page_of(request, status_code=404)
+
+
+def _page_of(request: Request, *, status_code: int = 200) -> FileResponse | None:
+    page = Path(request.app.state.web_root) / "index.html"
+    headers = {"Cache-Control": "no-cache"}
+    return FileResponse(page, status_code, headers) if page.is_file() else None
 
 
 for _path in PAGE_PATHS:

@@ -127,7 +127,7 @@ def load_with_others(
                     f"{path.name} is no file of ours of this kind (format "
                     f"{facts.get('format')!r}, not {kind!r}); 'cimiento {maker}' makes one"
                 )
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
         beside = {name: tensors.pop(name) for name in others}
         for name, tensor in beside.items():
             _check_finite(name, tensor)

@@ -37,7 +37,8 @@ class ClassifierTraining(Work[Head, VectorBatch]):
     def score(self) -> Scores:
         """The scores of the held-out texts, (N, L)."""
         vectors = torch.from_numpy(self.data.vectors[self.data.is_judged])
-        return self.trainer.model(vectors).double().numpy()  # type: ignore[no-any-return]
+        scores: Scores = self.trainer.model(vectors).double().numpy()
+        return scores
 
     def judge(self) -> Judged:
         """All held-out texts."""

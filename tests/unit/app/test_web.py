@@ -85,6 +85,8 @@ def test_a_service_whose_pages_were_not_built_says_so(still_house: House, tmp_pa
         problem = client.get(path).json()
         assert (problem["status"], problem["code"]) == (503, "web_not_built"), path
         assert "make web" in problem["detail"]
+    missing = client.get("/nowhere", headers={"Accept": "text/html"})
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
 
 
 def test_the_policy_lets_nothing_in_from_elsewhere(still_house: House) -> None:
