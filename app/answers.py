@@ -247,18 +247,22 @@ def collections_of(session: Session, ids: Collection[str]) -> defaultdict[str, s
     return found
 
 
+def place_of(row: AnswerRow | RunningAnswerRow) -> Place | None:
+    """Where the answer belongs; None outside conversations."""
+    if row.conversation_id is None:
+        return None
+    parent_id = None if row.parent_id is None else AnswerId(row.parent_id)
+    return Place(ConversationId(row.conversation_id), parent_id)
+
+
 def stored_of(row: AnswerRow) -> StoredAnswer:
     """The row as plain data."""
-    place = None
-    if row.conversation_id is not None:
-        parent_id = None if row.parent_id is None else AnswerId(row.parent_id)
-        place = Place(ConversationId(row.conversation_id), parent_id)
     return StoredAnswer(
         id=AnswerId(row.id),
         asker=row.asker,
         question=row.question,
         collections=None if row.collections is None else tuple(row.collections),
-        place=place,
+        place=place_of(row),
         status=row.status,
         response=row.response,
         num_events=row.num_events,

@@ -27,6 +27,8 @@ from core.merging import Workshop
 from core.models import ModelStore
 from core.settings import Settings
 from core.tables import ChunkRow, JobRow, WorkerRow
+from core.tuned_embedding import find_tuned
+from generation.weights import find_adapter
 from ingestion.attempts import OPEN_STATES
 from retrieval.lexical.follower import LexicalFollower
 
@@ -155,7 +157,7 @@ def _look_at_work(patient: Patient) -> Iterator[Seen]:
     silent_after = timedelta(seconds=patient.settings.ingestion.worker_timeout_s)
     moment = datetime.now(UTC)
     with patient.database.read_scope() as session:
-        workers = session.scalars(select(WorkerRow)).all()
+        workers = session.scalars(select(WorkerRow).where(WorkerRow.role == "ingest")).all()
         living = {each.id for each in workers if moment - each.beat_at <= silent_after}
         opened = session.scalars(select(JobRow).where(JobRow.state.in_(OPEN_STATES))).all()
         failed = session.scalar(
@@ -227,7 +229,9 @@ def _look_at_models(patient: Patient) -> Iterator[Seen]:
         wanted.append(settings.models.answer)
     for name in wanted:
         part = f"model {name}"
-        if patient.models.find(name) is None:
+        if find_tuned(settings.models_dir, name) is not None:
+            yield Seen(part, "ok", "it was tuned here")
+        elif patient.models.find(name) is None:
             yield Seen(part, "broken", "its files are not here", f"'cimiento models pull {name}'")
         elif not patient.models.verify(name).is_ok:
             detail = "its files are not what they should be"
@@ -235,7 +239,7 @@ def _look_at_models(patient: Patient) -> Iterator[Seen]:
         else:
             yield Seen(part, "ok", "every byte is the pinned one")
     adapter = settings.models.adapter
-    if adapter is not None and not adapter.is_file():
+    if adapter is not None and not find_adapter(adapter).is_file():
         yield Seen("adapter", "broken", f"{adapter} is not there", "CIMIENTO_MODELS__ADAPTER")
 
 
@@ -250,16 +254,18 @@ def _look_at_ports(patient: Patient) -> Iterator[Seen]:
     else:
         detail = "another program listens there"
         yield Seen(part, "broken", detail, "stop it, or choose another with CIMIENTO_SERVER__PORT")
-    if patient.settings.generation.url is None:
-        return
-    address = urlsplit(patient.settings.generation.url)
+    for url in patient.settings.generation.urls:
+        yield _look_at_generation_worker(url)
+
+
+def _look_at_generation_worker(url: str) -> Seen:
+    address = urlsplit(url)
     place = (address.hostname or "", address.port or (443 if address.scheme == "https" else 80))
     part = f"generation worker {place[0]}:{place[1]}"
     if _listens(*place):
-        yield Seen(part, "ok", "it accepts connections")
-    else:
-        remedy = "start it, or correct CIMIENTO_GENERATION__URL"
-        yield Seen(part, "broken", "nobody listens there", remedy)
+        return Seen(part, "ok", "it accepts connections")
+    remedy = "start it, or correct CIMIENTO_GENERATION__URL"
+    return Seen(part, "broken", "nobody listens there", remedy)
 
 
 def _listens(host: str, port: int) -> bool:

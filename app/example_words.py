@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.answers import StoredAnswer
-from app.feedback import Opinion
+from app.feedback import Opinion, place_in_words
 from core.redaction import Response, Source, borrowed_sources, sources_of
 from generation.language import Language, question_language
 
@@ -42,7 +42,7 @@ def words_of(stored: StoredAnswer, opinion: Opinion) -> ExampleWords | None:
         language=question_language(question),
         question=question,
         passage="\n\n".join(each["text"] for each in passages),
-        source=" > ".join(filter(None, (passages[0]["document_name"], passages[0]["heading"]))),
+        source=place_in_words(passages[0]),
         answer=opinion.correction or response["answer"],
         # whoever corrected it had all of its passages before them
         held=frozenset(sources_of(response) if opinion.correction else held),

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import product
 from typing import Any, Final, Literal, cast
 
@@ -108,14 +109,7 @@ class Feedback:
 
         Of an answer that rested on what was deleted since, nothing goes to evaluation or training.
         """
-        judged = self._judged(Caller.owner())
-        if form == "pairs":
-            yield from _pairs(judged)
-            return
-        for each in judged:
-            line = _FORMS[form](each)
-            if line is not None:
-                yield line
+        return _FORMS[form](self._judged(Caller.owner()))
 
     def gold(self, caller: Caller) -> list[GoldQuestion]:
         """Questions with their gold, of answers that the caller may read; oldest first.
@@ -243,10 +237,7 @@ def _pair(judged: _Judged, chosen: str | None, rejected: str | None) -> Line:
         "lang": question_language(judged.searched),
         "question": judged.searched,
         "passages": [
-            {
-                "name": " > ".join(filter(None, (each["document_name"], each["heading"]))),
-                "text": each["text"],
-            }
+            {"name": place_in_words(each), "text": each["text"]}
             for each in judged.answer.response["passages"]
         ],
         "chosen": chosen,
@@ -255,15 +246,25 @@ def _pair(judged: _Judged, chosen: str | None, rejected: str | None) -> Line:
     }
 
 
+def place_in_words(passage: Response) -> str:
+    """Where a passage of an answer stands, as `Passage.place` has it."""
+    return " > ".join(filter(None, (passage["document_name"], passage["heading"])))
+
+
 def _good_citations(judged: _Judged) -> list[Response]:
     wrong = judged.given.opinion.wrong_citation
     return [each for each in judged.answer.response["citations"] if each["n"] != wrong]
 
 
-_FORMS: Final[Mapping[str, Callable[[_Judged], Line | None]]] = {
-    "evaluation": _for_evaluation,
-    "training": _for_training,
-    "full": _full,
+def _each(make: Callable[[_Judged], Line | None], judged: Iterable[_Judged]) -> Iterator[Line]:
+    return (line for line in map(make, judged) if line is not None)
+
+
+_FORMS: Final[Mapping[ExportFormat, Callable[[Iterable[_Judged]], Iterator[Line]]]] = {
+    "evaluation": partial(_each, _for_evaluation),
+    "training": partial(_each, _for_training),
+    "pairs": _pairs,
+    "full": partial(_each, _full),
 }
 
 

@@ -10,12 +10,12 @@ from contextlib import suppress
 
 from sqlalchemy import delete, select, update
 
-from app.answers import EndedAnswer, Place, answer_not_found, keep_in
+from app.answers import EndedAnswer, answer_not_found, keep_in, place_of
 from app.errors import ConversationNotFoundError
 from core.access import Caller
 from core.answer_tables import RunningAnswerRow
 from core.database import Database
-from core.ids import AnswerId, ConversationId, WorkerId
+from core.ids import AnswerId, WorkerId
 
 
 class RunningAnswers:
@@ -81,16 +81,12 @@ class RunningAnswers:
 
 
 def _ended(row: RunningAnswerRow) -> EndedAnswer:
-    place = None
-    if row.conversation_id is not None:
-        parent_id = None if row.parent_id is None else AnswerId(row.parent_id)
-        place = Place(ConversationId(row.conversation_id), parent_id)
     return EndedAnswer(
         id=AnswerId(row.id),
         asker=row.asker,
         question=row.question,
         collections=None if row.collections is None else tuple(row.collections),
-        place=place,
+        place=place_of(row),
         status="failed",
         response=row.response,
         num_events=row.num_events,

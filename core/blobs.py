@@ -68,6 +68,12 @@ class PendingBlob:
         self._hash.update(data)
         self.num_bytes += len(data)
 
+    def write_file(self, path: Path) -> None:
+        """Append the bytes of a file. Raises `FileNotFoundError`."""
+        with path.open("rb") as file:
+            while data := file.read(_READ_BYTES):
+                self.write(data)
+
     def keep(self) -> None:
         """Make the bytes part of the store, durably. Does nothing where they already are."""
         self._file.flush()

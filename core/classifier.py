@@ -109,7 +109,8 @@ def load_classifier(path: Path) -> Classifier:
                 raise ClassifierUnusableError(
                     f"{path.name} is no classifier of ours; 'cimiento train classifier' makes one"
                 )
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
+            names = file.keys()  # it cannot be iterated over itself
+            tensors = {name: file.get_tensor(name) for name in names}
         return _build(json.loads(written[_FORMAT]), tensors)
     except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise ClassifierUnusableError(

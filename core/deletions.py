@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -54,7 +54,7 @@ def list_deletions(session: Session) -> list[Deletion]:
     """Everything that was ever deleted, in the order of its ids."""
     rows = session.scalars(select(DeletionRow).order_by(DeletionRow.subject))
     return [
-        Deletion(row.kind, row.subject, row.deleted_at, row.restored_at)  # type: ignore[arg-type] # a kind
+        Deletion(cast("Kind", row.kind), row.subject, row.deleted_at, row.restored_at)
         for row in rows
     ]
 

@@ -5,6 +5,7 @@ another would write on need not fit. Whatever has not begun goes to another serv
 is patience. No torch.
 """
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -69,7 +70,7 @@ class GeneratorPool:
     @property
     def model_sha256(self) -> str:
         """Hash of the weights; empty where foreign servers do not say."""
-        return self._get_model().sha256
+        return self._get_model(wait_s=self._wait_s).sha256
 
     @property
     def runs_on(self) -> str:
@@ -79,15 +80,11 @@ class GeneratorPool:
     @property
     def max_context(self) -> int:
         """Tokens of prompt and answer together: of the server with the smallest window."""
-        return self._get_model().max_context
+        return self._get_model(wait_s=self._wait_s).max_context
 
     def load(self) -> None:
         """Wait until one of the servers answers for its model, however long that takes."""
-        self.roster.start()
-        while self.roster.model is None:
-            if self.roster.is_closed:
-                raise self.roster.nobody()
-            self.roster.wait(_POLL_S)
+        self._get_model(wait_s=math.inf)
 
     def close(self) -> None:
         """End what runs, and close the connections."""
@@ -189,9 +186,9 @@ class GeneratorPool:
             else:
                 self.roster.wait(_POLL_S)
 
-    def _get_model(self) -> RemoteModel:
+    def _get_model(self, *, wait_s: float) -> RemoteModel:
         self.roster.start()
-        until_s = time.monotonic() + self._wait_s
+        until_s = time.monotonic() + wait_s
         while (model := self.roster.model) is None:
             if time.monotonic() >= until_s or self.roster.is_closed:
                 raise self.roster.nobody()

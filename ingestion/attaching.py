@@ -28,7 +28,6 @@ from ingestion.uploads import OnConflict, Upload
 _MAX_DEPTH: Final = 3
 _MAX_NAME_CHARS: Final = 512
 _UNKNOWN_TYPE: Final = "application/octet-stream"
-_READ_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +77,7 @@ def attach(session: Session, version: VersionRow, incoming: Sequence[Incoming]) 
 
 
 def _receive(blob: PendingBlob, file: AttachedFile) -> Incoming:
-    with file.path.open("rb") as source:
-        while data := source.read(_READ_BYTES):
-            blob.write(data)
+    blob.write_file(file.path)
     # Flushed to disk before the transaction: the writer's lock must not wait for a slow disk.
     sync_file(blob.path)
     try:

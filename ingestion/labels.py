@@ -1,7 +1,7 @@
 """Labels of documents: a person's win over a classifier's, and stay when a document comes again."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import structlog
@@ -70,33 +70,21 @@ def keep_verdicts(session: Session, document_id: str, judged: Sequence[Judged]) 
         row = session.get(LabelRow, (document_id, each.name))
         if row is not None and row.by_person:
             continue
-        if row is not None:
-            session.delete(row)
-            session.flush()
         if each.verdict.is_sure:
-            session.add(
-                LabelRow(
-                    document_id=document_id,
-                    name=each.name,
-                    label=each.verdict.label,
-                    chance=each.verdict.chance,
-                )
-            )
+            said = Label(each.name, each.verdict.label, by_person=False, chance=each.verdict.chance)
+            _put(session, document_id, said)
+        elif row is not None:
+            session.delete(row)
 
 
 def set_label(session: Session, document_id: str, *, name: str, label: str) -> None:
     """Keep what a person says. Raises `DocumentNotFoundError`."""
     _lock(session, document_id)
-    session.merge(
-        LabelRow(
-            document_id=document_id,
-            name=name,
-            label=label,
-            chance=None,
-            by_person=True,
-            set_at=now(),
-        )
-    )
+    _put(session, document_id, Label(name, label, by_person=True, chance=None))
+
+
+def _put(session: Session, document_id: str, label: Label) -> None:
+    session.merge(LabelRow(document_id=document_id, **asdict(label), set_at=now()))
 
 
 def _lock(session: Session, document_id: str) -> None:

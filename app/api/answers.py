@@ -223,8 +223,8 @@ async def _send_end_elsewhere(
     """Wait for the end of an answer that another process writes, and tell of that."""
     in_thread = anyio.to_thread.run_sync
     try:
-        # another process's end is no event here
-        while await in_thread(services.running.is_running, answer_id, caller):  # noqa: ASYNC110
+        is_running = partial(services.running.is_running, answer_id, caller)
+        while await in_thread(is_running):  # noqa: ASYNC110 - its end is no event of this process
             await anyio.sleep(_LOOK_EVERY_S)
         await _send_last(await in_thread(services.answers.get, answer_id, caller), send)
     except CimientoError as error:
@@ -245,10 +245,11 @@ def _refuse_running(
 ) -> None:
     """Whose it is once it has ended, and who else may read it, is for what is stored to say."""
     found = live.find(answer_id)
-    is_here = found is not None and found.is_running
-    if found is not None and is_here:
+    if found is None:
+        is_running = services.running.is_running(answer_id, caller)
+    elif is_running := found.is_running:
         _refuse_stranger(found, answer_id, caller)
-    if is_here or (found is None and services.running.is_running(answer_id, caller)):
+    if is_running:
         raise AnswerRunningError(
             f"answer {answer_id!r} is being written; follow its events, or cancel it"
         )

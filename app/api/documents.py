@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import anyio.to_thread
 from fastapi import APIRouter, Path, Query, Request
@@ -29,6 +29,7 @@ from core.ids import DocumentId
 from ingestion.attempts import Attempt
 from ingestion.collections import Collection
 from ingestion.documents import DocumentFilter
+from ingestion.labels import MAX_LABEL_CHARS, NAME_PATTERN
 from ingestion.uploads import (
     MAX_PASSWORD_CHARS,
     Accepted,
@@ -41,6 +42,7 @@ router = APIRouter(tags=["documents"])
 
 State = Literal["queued", "running", "searchable", "failed", "cancelled"]
 VersionNumber = Annotated[int | None, Query(ge=1, description="By default the version shown.")]
+_LABEL_PATTERN: Final = f"{NAME_PATTERN.removesuffix('$')}:.{{1,{MAX_LABEL_CHARS}}}$"
 _UPLOAD_BODY = {
     "requestBody": {
         "required": True,
@@ -132,7 +134,7 @@ class DocumentQuery(BaseModel):
     state: State | None = Field(default=None, description="State of the newest version.")
     label: str | None = Field(
         default=None,
-        pattern=r"^[a-z][a-z0-9_]{0,31}:.{1,64}$",
+        pattern=_LABEL_PATTERN,
         description="A name and a label under it.",
         examples=["topic:invoices"],
     )

@@ -14,7 +14,7 @@ from core.tables import CollectionRow, DeletionRow, DocumentRow, VersionRow
 from ingestion.purge import next_generation, remove_empty, remove_versions
 
 _ID_BATCH: Final = 500
-_ROWS: Final[Mapping[str, InstrumentedAttribute[str]]] = {
+_ROWS: Final[Mapping[Kind, InstrumentedAttribute[str]]] = {
     "document": DocumentRow.id,
     "version": VersionRow.id,
     "collection": CollectionRow.id,
@@ -44,7 +44,7 @@ def find_returned(
         for start in range(0, len(ids), _ID_BATCH):
             query = select(column).where(column.in_(ids[start : start + _ID_BATCH]))
             if found := session.scalars(query).all():
-                yield kind, found  # type: ignore[misc] # the keys are the kinds
+                yield kind, found
 
 
 def remember(session: Session, deletions: Iterable[Deletion]) -> None:
@@ -92,7 +92,7 @@ def _remove(session: Session, scope: ColumnElement[bool]) -> None:
     remove_versions(session, select(VersionRow.id).where(scope))
 
 
-_DELETERS: Final[Mapping[str, Callable[[Session, Sequence[str]], None]]] = {
+_DELETERS: Final[Mapping[Kind, Callable[[Session, Sequence[str]], None]]] = {
     "document": _documents,
     "version": _versions,
     "collection": _collections,

@@ -21,7 +21,6 @@ from core.durable import replace_file
 from core.errors import BlobMissingError
 from core.locks import file_lock
 
-_READ_BYTES: Final = 1 << 20
 _DOING: Final = "makes or removes backups"
 
 
@@ -72,9 +71,8 @@ class BackupFolder:
         None, and nothing is kept, where the hash is not the one expected. Raises
         `FileNotFoundError`.
         """
-        with path.open("rb") as file, self._objects.begin() as pending:
-            while data := file.read(_READ_BYTES):
-                pending.write(data)
+        with self._objects.begin() as pending:
+            pending.write_file(path)
             if expected not in (None, pending.sha256):
                 return None
             pending.keep()

@@ -31,7 +31,6 @@ from retrieval.lexical.follower import LexicalFollower
 
 SETTINGS_NAME: Final = "restored-settings.env"
 _MARK: Final = "restoring"
-_READ_BYTES: Final = 1 << 20
 # Nobody else works in a place that is being restored.
 _WAIT_S: Final = 60.0
 
@@ -160,9 +159,8 @@ def _copy_documents(folder: BackupFolder, manifest: Manifest, place: Place) -> i
         num_documents += 1
         if sha256 in there:
             continue
-        with folder.path(sha256).open("rb") as file, place.store.blobs.begin() as blob:
-            while data := file.read(_READ_BYTES):
-                blob.write(data)
+        with place.store.blobs.begin() as blob:
+            blob.write_file(folder.path(sha256))
             if blob.sha256 != sha256:
                 raise BackupDamagedError(f"the object {sha256} of the backup changed meanwhile")
             blob.keep()

@@ -33,4 +33,7 @@ def _chosen(settings: Settings) -> Iterator[tuple[str, str]]:
 def _is_secret(value: object) -> bool:
     if isinstance(value, SecretStr):
         return True
-    return isinstance(value, str) and "://" in value and urlsplit(value).password is not None
+    if not isinstance(value, str) or "://" not in value:
+        return False
+    # one URL, or several separated by commas
+    return any(urlsplit(each).password is not None for each in (value, *value.split(",")))

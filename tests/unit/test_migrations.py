@@ -11,27 +11,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError
 
-import core.answer_tables
-import core.calibration_tables
-import core.evaluation_tables
-import core.label_tables
-import core.people_tables
-import core.prompt_tables
-import core.webhook_tables
 import migrations
+from app.backup.rows import TABLE_MODULES
 from core.database import Database
 from core.tables import Base
 from tests.databases import is_postgresql, postgresql_of, url_of
 
-TABLES = (
-    core.answer_tables,
-    core.calibration_tables,
-    core.evaluation_tables,
-    core.people_tables,
-    core.prompt_tables,
-    core.label_tables,
-    core.webhook_tables,
-)
+# imported, so that `Base` knows their tables
+TABLES = TABLE_MODULES
 LAST_WITHOUT_PEOPLE = "0017"
 # what it took out of the rows cannot be brought back
 LAST_ONE_WAY = "0006"

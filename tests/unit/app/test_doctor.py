@@ -3,6 +3,7 @@
 import json
 import shutil
 import socket
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,8 +19,9 @@ from core.database import Database
 from core.models import ModelStore
 from core.segments import list_segments
 from core.server_settings import ServerSettings
-from core.settings import GenerationSettings, Settings
+from core.settings import GenerationSettings, ModelSettings, Settings
 from core.tables import SegmentRow, VersionRow, WorkerRow, now
+from core.tuned_embedding import TUNED, TunedEmbedding
 from tests.databases import environment_of
 from tests.ports import free_port
 from tests.unit.app.house import House
@@ -146,6 +148,37 @@ def test_a_generation_worker_that_is_not_there_is_broken(house: House) -> None:
     seen = look(house, generation=generation)
     assert seen[f"generation worker 127.0.0.1:{port}"].state == "broken"
     assert "hunter2" not in str(seen)
+
+
+def test_each_of_several_generation_workers_is_looked_at(house: House) -> None:
+    missing = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        there = other.getsockname()[1]
+        urls = f"http://127.0.0.1:{there},http://127.0.0.1:{missing}"
+        seen = states(look(house, generation=GenerationSettings(url=urls)))
+    assert seen[f"generation worker 127.0.0.1:{there}"] == "ok"
+    assert seen[f"generation worker 127.0.0.1:{missing}"] == "broken"
+
+
+def test_a_process_that_only_answers_works_on_no_documents(house: House) -> None:
+    with house.services.database.session_scope() as session:
+        session.add(WorkerRow(id="wrk_2", role="serve", machine="m", pid=1))
+    house.upload("a.txt", "words")
+    assert look(house)["workers"].state == "broken"
+
+
+def test_an_adapter_may_be_one_that_comes_with_the_service(house: House) -> None:
+    assert "adapter" not in look(house, models=ModelSettings(adapter=Path("reader")))
+    missing = look(house, models=ModelSettings(adapter=Path("missing")))
+    assert missing["adapter"].state == "broken"
+
+
+def test_a_tuned_embedding_model_is_well(house: House, tmp_path: Path) -> None:
+    tuned = TunedEmbedding("multilingual-e5-small", 384, "", "", 0.1, 0.05, 0.2, is_forced=False)
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / TUNED).write_text(json.dumps(asdict(tuned)))
+    models = ModelSettings(dir=tmp_path, embedding="ours")
+    assert look(house, models=models)["model ours"].state == "ok"
 
 
 def test_a_restore_that_did_not_end_is_broken(house: House) -> None:

@@ -62,12 +62,17 @@ def test_a_folder_without_backups_says_so(tmp_path: Path) -> None:
     assert not (tmp_path / "nothing").exists()
 
 
-def test_chosen_settings_hold_no_secret_and_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "url", ["http://me:hunter2@worker:8421", "http://a:8421, http://me:hunter2@b:8421"]
+)
+def test_chosen_settings_hold_no_secret_and_no_place(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
     for name, value in {
         "CIMIENTO_DATA_DIR": "somewhere",
         "CIMIENTO_DATABASE__URL": "postgresql://cimiento:hunter2@db/cimiento",
         "CIMIENTO_GENERATION__API_KEY": "hunter2",
-        "CIMIENTO_GENERATION__URL": "http://me:hunter2@worker:8421",
+        "CIMIENTO_GENERATION__URL": url,
         "CIMIENTO_RETRIEVAL__TOP_K": "5",
         "CIMIENTO_GENERATION__LIKELIHOOD": "true",
     }.items():
