@@ -72,7 +72,10 @@ class RemoteGenerator:
         assumed_context: int = 4096,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
-        self.url = base_url.rstrip("/").removesuffix("/v1")
+        # a name and a password go to the server, and into no message or log
+        given = httpx2.URL(base_url)
+        plain = str(given.copy_with(userinfo=b""))
+        self.url = plain.rstrip("/").removesuffix("/v1")
         # on the monotonic clock: when the server last said anything at all
         self.heard_s = -math.inf
         self._model = model
@@ -84,6 +87,7 @@ class RemoteGenerator:
         self._client = httpx2.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+            auth=(given.username, given.password) if given.userinfo else None,
             timeout=self._timeouts.for_client(),
             limits=httpx2.Limits(keepalive_expiry=_KEEP_ALIVE_S),
             transport=transport,

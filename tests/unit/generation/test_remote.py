@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -203,6 +204,25 @@ def test_a_key_is_sent_and_its_lack_is_told() -> None:
         pytest.raises(GeneratorUnavailableError, match="CIMIENTO_GENERATION__API_KEY"),
     ):
         text_of(generator)
+
+
+def test_a_password_in_the_address_goes_to_the_server_and_nowhere_else() -> None:
+    asked: list[httpx2.Request] = []
+
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        return httpx2.Response(500, json={"detail": "out of order"})
+
+    generator = RemoteGenerator(
+        "http://me:hunter2@there:81/v1/", "llama", transport=httpx2.MockTransport(refuse)
+    )
+    assert generator.url == "http://there:81"
+    for ask in (lambda: text_of(generator), lambda: generator.score(HI, ["a"])):
+        with pytest.raises(CimientoError, match="there:81") as caught:
+            ask()
+        assert "hunter2" not in str(caught.value)
+    told = {request.headers["Authorization"] for request in asked}
+    assert told == {f"Basic {b64encode(b'me:hunter2').decode()}"}
 
 
 def test_another_model_is_told(house: House) -> None:
