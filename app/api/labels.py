@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from app.access import CallerAccess
 from app.api.common import TheServices, problems
-from app.api.fields import Reply, Request
+from app.api.fields import CLEAN, FILLED, Reply, Request
 from core.ids import DocumentId
 from ingestion.labels import MAX_LABEL_CHARS, NAME_PATTERN, Label
 
@@ -46,7 +46,9 @@ class LabelNew(Request):
 
     label: Annotated[
         str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_LABEL_CHARS),
+        StringConstraints(min_length=1, max_length=MAX_LABEL_CHARS),
+        CLEAN,
+        FILLED,
     ] = Field(examples=["invoices"])
 
 

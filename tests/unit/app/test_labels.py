@@ -69,7 +69,7 @@ def test_a_label_that_a_person_gave_stays_when_the_document_comes_again(house: H
     house.classifiers = (classifier(),)
     pool = house.add("pool.txt", POOL)
     path = f"/v1/documents/{pool}/labels/topic"
-    said = house.client.put(path, json={"label": " sport "}).json()["items"]
+    said = house.client.put(path, json={"label": " spo\art "}).json()["items"]
     assert said == [{"name": "topic", "label": "sport", "by": "person", "chance": None}]
     assert house.add("pool.txt", POOL + " Tickets cost four euros.") == pool
     assert labels(house, pool) == said
@@ -107,6 +107,7 @@ def test_labels_go_with_their_document(house: House) -> None:
         ("Topic", {"label": "a"}),
         ("x" * 33, {"label": "a"}),
         ("topic", {"label": " "}),
+        ("topic", {"label": "\a"}),
         ("topic", {"label": "x" * 65}),
         ("topic", {"label": 5}),
         ("topic", {}),
