@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
@@ -56,6 +57,12 @@ def environment_of(data_dir: Path) -> dict[str, str]:
     """What a command must be told to work on a data folder."""
     told = {"CIMIENTO_DATA_DIR": str(data_dir)}
     return told | ({"CIMIENTO_DATABASE__URL": url_of(data_dir)} if is_postgresql() else {})
+
+
+def work_on(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that this test runs find that data folder."""
+    for name, value in environment_of(data_dir).items():
+        monkeypatch.setenv(name, value)
 
 
 def postgresql_of(data_dir: Path, *, migrated: bool = True) -> str:
