@@ -24,27 +24,19 @@ from typing import Final
 import httpx2
 from sqlalchemy import select
 
-import migrations
 from app.people.doors import Doors
-from app.wiring import build_checks, build_database, build_store
 from benchmarks.crash_documents import Original, find_originals
 from benchmarks.crash_ledger import Ledger, Promise
 from benchmarks.crash_processes import KilledProcess, prepare, serve, wait_until_listening, work
+from benchmarks.crash_truth import Truth
 from benchmarks.crash_uploads import Uploader
 from benchmarks.report import build_manifest, report
-from core.access import Access
-from core.database import Database
 from core.settings import load_settings
-from core.tables import ChunkRow, DocumentRow, VersionRow
-from core.verify import Premises, verify
-from ingestion.attempts import Attempts
-from ingestion.jobs import Job, JobFilter, Jobs
-from ingestion.workflow import IngestionQueue
+from core.tables import ChunkRow, VersionRow
+from ingestion.jobs import Job
 from tests.ports import free_port
 
 _MAX_MOMENT_S: Final = 2.5
-_MAX_OPEN: Final = 12
-_DONE_WITHIN_S: Final = 900.0
 _PROBES: Final = 6
 _TARGETS: Final = ("worker", "worker", "worker", "service", "both")
 
@@ -59,12 +51,8 @@ class Matrix:
         self.rng = random.Random(seed)  # noqa: S311 - the same run again, no secret
         self.ledger = Ledger({each.name: Promise(each) for each in originals})
         self.counts: Counter[str] = Counter()
-        self.database: Database = build_database(self.settings)
-        migrations.upgrade(self.database)
-        self.store = build_store(self.settings, self.database)
-        self.jobs = Jobs(self.store)
-        self.attempts = Attempts(self.store)
-        self.queue = IngestionQueue(self.settings.jobs_url)
+        self.truth = Truth(self.settings)
+        self.database = self.truth.database
         port = free_port()
         _, key = Doors.of(self.settings, self.database).credentials.create_key("crash matrix")
         self.client = httpx2.Client(
@@ -72,7 +60,7 @@ class Matrix:
             headers={"Authorization": f"Bearer {key}"},
             timeout=120,
         )
-        self.uploader = Uploader(self.client.request, self.ledger, self._find_id, seed=seed)
+        self.uploader = Uploader(self.client.request, self.ledger, self.truth.find_id, seed=seed)
         log = self.data_dir / "processes.log"
         self.service = KilledProcess(serve, port, log=log)
         self.workers = [KilledProcess(work, log=log) for _ in range(workers)]
@@ -87,8 +75,8 @@ class Matrix:
         """Add every document undisturbed, and leave out what cannot be read at all."""
         for name, promise in self.ledger.promises.items():
             self.uploader.upload(name, promise)
-        self._wait()
-        for job in self._failed():
+        self.truth.wait_for_jobs()
+        for job in self.truth.failed_jobs():
             self.uploader.delete(job.document_name)
             del self.ledger.promises[job.document_name]
             self.counts["unreadable"] += 1
@@ -112,7 +100,7 @@ class Matrix:
 
     def act(self) -> None:
         """Change one document, as a client does."""
-        if len(self.attempts.list_open()) > _MAX_OPEN:
+        if self.truth.is_behind():
             time.sleep(0.02)
             return
         try:
@@ -121,27 +109,14 @@ class Matrix:
             self.counts["cut_off"] += 1
         time.sleep(self.rng.uniform(0.0, 0.1))
 
-    def _find_id(self, name: str) -> str:
-        with self.database.read_scope() as session:
-            return session.scalars(select(DocumentRow.id).where(DocumentRow.name == name)).one()
-
     def look(self) -> None:
         """After a start: what was promised is there, what was deleted is not, nothing is left."""
-        self.ledger.settle(self._newest())
+        self.ledger.settle(self.truth.newest())
         self.count_dead(self.ledger.dead)
         probes = self.rng.sample(self.ledger.dead, min(_PROBES, len(self.ledger.dead)))
         for marker in {*probes, *self.ledger.dead[-_PROBES:]}:
             self._ask_for(marker)
         self.verify(alone=False)
-
-    def _newest(self) -> dict[str, str]:
-        query = (
-            select(DocumentRow.name, VersionRow.sha256)
-            .join(VersionRow, VersionRow.document_id == DocumentRow.id)
-            .order_by(VersionRow.number)
-        )
-        with self.database.read_scope() as session:
-            return {row.name: row.sha256 for row in session.execute(query)}
 
     def count_dead(self, markers: list[str]) -> None:
         """Count the markers that a row still says, searchable or not."""
@@ -163,41 +138,22 @@ class Matrix:
 
     def verify(self, *, alone: bool) -> None:
         """What `cimiento verify` finds."""
-        checks = build_checks(
-            self.store, self.queue, self.data_dir, alone=alone, receiving=not alone
-        )
-        premises = Premises(self.database, self.store.blobs, self.store.segments_root, alone)
-        found = verify(premises, repair=False, checks=checks).findings
+        found = self.truth.verify(alone=alone)
         self.counts["orphans"] += len(found)
-        self.ledger.faults += [
-            f"verify: {each.kind} {each.subject}: {each.detail}" for each in found
-        ]
+        self.ledger.faults += found
 
     def finish(self) -> None:
         """Let the work be done, and look at the whole."""
-        self._wait()
-        while failed := self._failed():
-            # Documents at whose same point several kills came are given up until somebody retries.
-            for job in failed:
-                self.counts[job.error.code if job.error else "failed"] += 1
-                self.client.post(f"/v1/jobs/{job.id}/retry").raise_for_status()
-            self._wait()
+        self.truth.finish_jobs(self._retry)
         self.look()
         self.count_dead(self.ledger.replaced)
         for marker in (*self.ledger.dead, *self.ledger.replaced):
             self._ask_for(marker)
         self._count_versions()
 
-    def _failed(self) -> list[Job]:
-        where = JobFilter(state="failed")
-        return self.jobs.list(Access.to_everything(), where=where, limit=1000)
-
-    def _wait(self) -> None:
-        deadline = time.monotonic() + _DONE_WITHIN_S
-        while self.attempts.list_open():
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{len(self.attempts.list_open())} jobs never ended")
-            time.sleep(0.2)
+    def _retry(self, job: Job) -> None:
+        self.counts[job.error.code if job.error else "failed"] += 1
+        self.client.post(f"/v1/jobs/{job.id}/retry").raise_for_status()
 
     def _count_versions(self) -> None:
         with self.database.read_scope() as session:
@@ -211,10 +167,10 @@ class Matrix:
         for process in (*self.workers, self.service):
             process.stop()
         self.verify(alone=True)
-        for workflow in self.queue.list_workflows(ended_only=False):
+        for workflow in self.truth.queue.list_workflows(ended_only=False):
             self.ledger.faults.append(f"the durable workflow {workflow} was not forgotten")
         self.client.close()
-        self.queue.close()
+        self.truth.queue.close()
         self.counts["deleted_text_before_compaction"] = len(self._files_that_say_deleted())
         self.database.compact()
         self.database.close()

@@ -8,36 +8,28 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import httpx2
 from sqlalchemy import func, select
 
-import migrations
 from app.people.credentials import NewKey
 from app.people.doors import Doors
-from app.wiring import build_checks, build_database, build_store
 from benchmarks.crash_documents import find_originals
 from benchmarks.crash_ledger import Ledger, Promise
 from benchmarks.crash_processes import KilledProcess, serve, wait_until_listening, work, write
+from benchmarks.crash_truth import Truth
 from benchmarks.crash_uploads import Uploader
 from benchmarks.kill_clients import Client, Seen
-from core.access import Access
 from core.answer_tables import AnswerRow, RunningAnswerRow
 from core.settings import load_settings
 from core.tables import CollectionRow, DocumentRow, VersionRow
-from core.verify import Premises, verify
-from ingestion.attempts import Attempts
 from ingestion.collections import Collections
-from ingestion.jobs import Job, JobFilter, Jobs
-from ingestion.workflow import IngestionQueue
+from ingestion.jobs import Job
 
 COLLECTIONS: Final = ("north", "south")
-_MAX_OPEN: Final = 12
-_DONE_WITHIN_S: Final = 900.0
-
-
 NUM_EACH: Final = 2
 """Processes of each role."""
 
@@ -70,11 +62,8 @@ class Fleet:
         self.seen = Seen()
         self.kills: Counter[str] = Counter()
         self.settings = load_settings()
-        self.database = build_database(self.settings)
-        migrations.upgrade(self.database)
-        self.store = build_store(self.settings, self.database)
-        self.attempts = Attempts(self.store)
-        self.queue = IngestionQueue(self.settings.jobs_url)
+        self.truth = Truth(self.settings)
+        self.database = self.truth.database
         self.rng = random.Random(seed)  # noqa: S311 - the same run again, no secret
         self.tenants = [
             self._tenant(name, data, seed + number) for number, name in enumerate(COLLECTIONS)
@@ -84,7 +73,7 @@ class Fleet:
 
     def _tenant(self, name: str, data: list[Path], seed: int) -> Tenant:
         originals = find_originals(data, self.plan.num_documents, seed=seed)
-        Collections(self.store).create(name)
+        Collections(self.truth.store).create(name)
         doors = Doors.of(self.settings, self.database)
         _, key = doors.credentials.create(NewKey(name, [name]))
         return Tenant(name, key, seed, Ledger({each.name: Promise(each) for each in originals}))
@@ -125,8 +114,8 @@ class Fleet:
             uploader = self.uploaders[tenant.collection] = self._uploader(client, tenant)
             for name, promise in tenant.ledger.promises.items():
                 uploader.upload(name, promise)
-            self.wait_for_jobs()
-            for job in self._failed():
+            self.truth.wait_for_jobs()
+            for job in self.truth.failed_jobs():
                 uploader.delete(job.document_name)
                 del tenant.ledger.promises[job.document_name]
             client.ask()
@@ -175,13 +164,13 @@ class Fleet:
     def _upload(self, _client: Client, tenant: Tenant) -> None:
         uploader = self.uploaders[tenant.collection]
         while not self.stopping.wait(0.5):
-            if len(self.attempts.list_open()) > _MAX_OPEN:
+            if self.truth.is_behind():
                 continue
             try:
                 uploader.act()
             except httpx2.TransportError:
                 # given up: whichever of both stands is right
-                tenant.ledger.settle(self._newest(tenant))
+                tenant.ledger.settle(self.truth.newest(tenant.collection))
         with self.seen.lock:
             self.seen.counts += uploader.counts
 
@@ -195,17 +184,12 @@ class Fleet:
             client.ask()
 
     def _uploader(self, client: Client, tenant: Tenant) -> Uploader:
-        def find_id(name: str) -> str:
-            query = (
-                select(DocumentRow.id)
-                .join(CollectionRow, CollectionRow.id == DocumentRow.collection_id)
-                .where(CollectionRow.name == tenant.collection, DocumentRow.name == name)
-            )
-            with self.database.read_scope() as session:
-                return session.scalars(query).one()
-
         return Uploader(
-            client.request, tenant.ledger, find_id, seed=tenant.seed, collection=tenant.collection
+            client.request,
+            tenant.ledger,
+            partial(self.truth.find_id, collection=tenant.collection),
+            seed=tenant.seed,
+            collection=tenant.collection,
         )
 
     def finish(self) -> None:
@@ -213,34 +197,31 @@ class Fleet:
         for _, process in self.processes:
             if not process.is_alive:
                 process.start()
-        self.wait_for_jobs()
-        while failed := self._failed():
-            # documents at whose same point several kills came are given up until somebody retries
-            for job in failed:
+        with self._owner() as owner:
+
+            def retry(job: Job) -> None:
                 self.seen.count(job.error.code if job.error else "failed")
-                with self.owner() as owner:
-                    owner.post(f"/v1/jobs/{job.id}/retry").raise_for_status()
-            self.wait_for_jobs()
+                owner.post(f"/v1/jobs/{job.id}/retry").raise_for_status()
+
+            self.truth.finish_jobs(retry)
         for tenant in self.tenants:
             self._settle(tenant)
         self._check_answers()
-        premises = Premises(self.database, self.store.blobs, self.store.segments_root, alone=False)
-        checks = build_checks(
-            self.store, self.queue, self.settings.data_dir, alone=False, receiving=True
-        )
-        for found in verify(premises, repair=False, checks=checks).findings:
-            self.seen.blame(f"verify: {found.kind} {found.subject}: {found.detail}")
+        for found in self.truth.verify(alone=False):
+            self.seen.blame(found)
 
     @contextmanager
-    def owner(self) -> Iterator[httpx2.Client]:
+    def _owner(self) -> Iterator[httpx2.Client]:
         """A client that may do everything."""
         _, key = Doors.of(self.settings, self.database).credentials.create_key("owner")
         headers = {"Authorization": f"Bearer {key}"}
         with httpx2.Client(base_url=self.urls[0], headers=headers, timeout=60) as client:
+            # it may have been killed a moment ago
+            wait_until_listening(client)
             yield client
 
     def _settle(self, tenant: Tenant) -> None:
-        tenant.ledger.settle(self._newest(tenant))
+        tenant.ledger.settle(self.truth.newest(tenant.collection))
         promised = sum(each.sha256 is not None for each in tenant.ledger.promises.values())
         query = (
             select(VersionRow.state, func.count())
@@ -255,18 +236,6 @@ class Fleet:
             self.seen.blame(f"{promised} versions were promised, there are {states}")
         self.seen.counts["documents"] += promised
         self.seen.faults += tenant.ledger.faults
-
-    def _newest(self, tenant: Tenant) -> dict[str, str]:
-        """The newest hash by name."""
-        query = (
-            select(DocumentRow.name, VersionRow.sha256)
-            .join(VersionRow, VersionRow.document_id == DocumentRow.id)
-            .join(CollectionRow, CollectionRow.id == DocumentRow.collection_id)
-            .where(CollectionRow.name == tenant.collection)
-            .order_by(VersionRow.number)
-        )
-        with self.database.read_scope() as session:
-            return {row.name: row.sha256 for row in session.execute(query)}
 
     def _check_answers(self) -> None:
         """Every accepted question has one last event, and the truth says the same of it."""
@@ -283,21 +252,9 @@ class Fleet:
         if num_running:
             self.seen.blame(f"{num_running} answers are still entered as running")
 
-    def _failed(self) -> list[Job]:
-        where = JobFilter(state="failed")
-        return list(Jobs(self.store).list(Access.to_everything(), where=where, limit=1000))
-
-    def wait_for_jobs(self) -> None:
-        """Wait until no document is being worked on."""
-        deadline = time.monotonic() + _DONE_WITHIN_S
-        while self.attempts.list_open():
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{len(self.attempts.list_open())} jobs never ended")
-            time.sleep(0.2)
-
     def take_down(self) -> None:
         """End everything."""
         for _, process in self.processes:
             process.stop()
-        self.queue.close()
+        self.truth.queue.close()
         self.database.close()

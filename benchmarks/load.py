@@ -29,7 +29,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -119,10 +119,10 @@ class Server:
 
     def cpu_s(self) -> float:
         """Processor time that the service has taken so far."""
-        fields = (
-            Path(f"/proc/{self.process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
-        )
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        told = Path(f"/proc/{self.process.pid}/stat").read_text("ascii")
+        # behind the name, which may hold anything: the state is the first, see proc(5)
+        user, system = told.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 async def measure(server: Server, files: Sequence[Path], load: Load) -> Seen:
@@ -274,12 +274,11 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=float, help="instead of the usual")
     options = parser.parse_args()
     usual = QUICK if options.quick else FULL
-    load = Load(
-        num_documents=usual.num_documents,
+    load = replace(
+        usual,
         num_streams=int(usual.num_streams if options.streams is None else options.streams),
         rate=options.rate or usual.rate,
         seconds=options.seconds or usual.seconds,
-        num_alone=usual.num_alone,
     )
     # what is given up leaves a connection behind on either side
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

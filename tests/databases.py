@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
@@ -58,21 +59,27 @@ def environment_of(data_dir: Path) -> dict[str, str]:
     return told | ({"CIMIENTO_DATABASE__URL": url_of(data_dir)} if is_postgresql() else {})
 
 
+def work_on(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that this test runs find that data folder."""
+    for name, value in environment_of(data_dir).items():
+        monkeypatch.setenv(name, value)
+
+
 def postgresql_of(data_dir: Path, *, migrated: bool = True) -> str:
     """A data folder's database on PostgreSQL, whatever the other tests run on.
 
     It is made where there is none: migrated, or empty.
     """
-    place = str(data_dir.resolve())
-    name = "test_" + hashlib.sha256(place.encode()).hexdigest()[:24]
+    place = data_dir.resolve()
+    name = "test_" + hashlib.sha256(str(place).encode()).hexdigest()[:24]
     template = _TEMPLATE if migrated else "template0"
     with _connect() as connection:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
         if known.fetchone() is None:
             create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
             connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
-            _made[name] = data_dir.resolve()
-    return _url(name)
+            _made[name] = place
+    return _url_at(_server(), name)
 
 
 def drop_below(folder: Path) -> None:
@@ -102,10 +109,6 @@ def server_stopped() -> Iterator[None]:
 
 def _connect() -> psycopg.Connection[Any]:
     return psycopg.connect(_server(), autocommit=True)
-
-
-def _url(name: str) -> str:
-    return _url_at(_server(), name)
 
 
 def _url_at(server: str, name: str) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -40,8 +40,9 @@ def compile_step(folder: Path, name: str, *, compiler: str, options: Sequence[st
 
 def find_compiled(folder: Path, name: str) -> Path | None:
     """What `compile_step` made under that name, if it is whole."""
+    named = folder.glob(f"{name}-{'?' * _HASH_CHARS}.so")
     # opening half a file would end this process
-    return next((kept for kept in _named(folder, name) if kept.stem.endswith(_hash_of(kept))), None)
+    return next((kept for kept in named if kept.stem.endswith(_hash_of(kept))), None)
 
 
 def hash_step(*facts: str) -> str:
@@ -63,10 +64,6 @@ def ask_compiler(compiler: str, *arguments: str) -> str:
         text=True,
     )
     return done.stdout
-
-
-def _named(folder: Path, name: str) -> Iterator[Path]:
-    return folder.glob(f"{name}-{'?' * _HASH_CHARS}.so")
 
 
 def _hash_of(path: Path) -> str:

@@ -12,23 +12,20 @@ from app.active_prompts import ActivePrompts
 from app.answers import Answers
 from app.backup.folder import BackupFolder
 from app.backup.restoring import Place, read_deletions, restore
-from app.backup.taking import Source, take_backup
+from app.backup.taking import take_backup
 from app.prompts import Prompts
 from app.wiring import build_lexical
-from core.blobs import FolderBlobStore
 from core.database import Database
-from core.deletions import LOG_NAME, DeletionLog
 from core.generation import read_generation
 from core.prompt_tables import PromptActivationRow
 from generation.prompts import builtin_source
-from ingestion.store import Store
 from tests.databases import postgresql_of
 from tests.integration.ingestion.test_postgresql import (
     CALLER,
     answered,
     evaluate,
 )
-from tests.unit.app.backup.conftest import check
+from tests.unit.app.backup.conftest import check, place_of, source_of
 from tests.unit.app.backup.test_backup import rows_of
 from tests.unit.ingestion.house import EVERYTHING, House
 
@@ -46,9 +43,7 @@ def open_place(tmp_path: Path) -> Any:
         if kind == "postgresql":
             url = postgresql_of(data_dir, migrated=False)
         databases.append(Database(url))
-        blobs = FolderBlobStore(data_dir / "blobs")
-        store = Store.below(data_dir, databases[-1], blobs)
-        return Place(data_dir, store, build_lexical(data_dir, databases[-1]))
+        return place_of(data_dir, databases[-1])
 
     yield open_one
     for database in databases:
@@ -56,8 +51,7 @@ def open_place(tmp_path: Path) -> Any:
 
 
 def backed_up(place: Place, folder: BackupFolder) -> None:
-    log = DeletionLog(place.data_dir / LOG_NAME)
-    take_backup(Source(place.database, place.store.blobs, log, None, {}, ()), folder)
+    take_backup(source_of(place.data_dir, place.store), folder)
 
 
 def test_a_backup_goes_from_one_database_to_the_other_and_back(

@@ -42,13 +42,8 @@ def services(profile: str) -> dict[str, Tree]:
 @cache
 def manifests(overlay: str) -> tuple[Tree, ...]:
     """What `kubectl apply -k` would send."""
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is missing: it reads the manifests as a cluster would be sent them")
     folder = DEPLOY / "kubernetes" / overlay
-    done = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return tuple(yaml.safe_load_all(done.stdout))
+    return tuple(yaml.safe_load_all(run_tool("kubectl", "kustomize", str(folder))))
 
 
 def of_kind(overlay: str, *kinds: str) -> dict[str, Tree]:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import main
-from tests.databases import environment_of
+from tests.databases import work_on
 
 RUNNER = CliRunner()
 
@@ -18,8 +18,7 @@ RUNNER = CliRunner()
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A data folder of its own, without models."""
-    for name, value in environment_of(tmp_path / "data").items():
-        monkeypatch.setenv(name, value)
+    work_on(tmp_path / "data", monkeypatch)
     monkeypatch.setenv("CIMIENTO_MODELS__DIR", str(tmp_path / "models"))
     monkeypatch.setenv("CIMIENTO_LOG__LEVEL", "error")
 

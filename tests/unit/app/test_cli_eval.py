@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import environment_of
+from tests.databases import work_on
 from tests.unit.app.test_cli import run
 
 CASE = {"question": "When?", "answerable": True, "stage": "right", "measures": {"right": 1.0}}
@@ -14,8 +14,7 @@ CASE = {"question": "When?", "answerable": True, "stage": "right", "measures": {
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A data folder of its own, without models."""
-    for name, value in environment_of(tmp_path / "data").items():
-        monkeypatch.setenv(name, value)
+    work_on(tmp_path / "data", monkeypatch)
     monkeypatch.setenv("CIMIENTO_MODELS__DIR", str(tmp_path / "models"))
 
 

@@ -9,7 +9,7 @@ from app.comparing_prompts import PromptRun, compare_prompts
 from app.evaluation.reports import StoredCase, StoredReport
 from app.prompts import Prompts, StoredPrompt
 from core.access import Access
-from tests.databases import environment_of
+from tests.databases import work_on
 from tests.unit.app.house import POOL, House
 from tests.unit.app.test_cli import run
 from tests.unit.app.test_prompts import OTHER, create
@@ -114,8 +114,7 @@ def test_evaluations_over_http_are_found_by_their_prompt(
     assert scores["differences"]["right"]["n"] == len(QUESTIONS)
     assert scores["also_changed"] == []
 
-    for name, value in environment_of(house.services.settings.data_dir).items():
-        monkeypatch.setenv(name, value)
+    work_on(house.services.settings.data_dir, monkeypatch)
     done = run("prompts", "compare", "mine@1", "mine@2", "--json")
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["scores"]["after"] == ids[1]
@@ -133,8 +132,7 @@ def test_reports_of_the_command_line_are_compared_too(
         paths.append(folder / f"{name}.json")
         report = evaluation(prompt, name, right).report
         paths[-1].write_text(report.model_dump_json())
-    for name, value in environment_of(folder).items():
-        monkeypatch.setenv(name, value)
+    work_on(folder, monkeypatch)
     given = [part for path in paths for part in ("--report", str(path))]
     done = run("prompts", "compare", "mine@1", "mine@2", "--json", *given)
     assert done.exit_code == 0, done.output

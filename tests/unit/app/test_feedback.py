@@ -7,7 +7,7 @@ import pytest
 
 from app.cli import main
 from app.feedback import ExportFormat
-from tests.databases import environment_of
+from tests.databases import work_on
 from tests.unit.app.house import POOL, House
 from tests.unit.app.test_cli import RUNNER
 from tests.unit.ingestion.test_deletion import files_that_say
@@ -138,8 +138,7 @@ def test_the_command_prints_one_object_a_line(
     house.add("pool.txt", POOL)
     for _ in range(2):
         judge(house, ask(house)["id"], rating="up")
-    for name, value in environment_of(house.services.settings.data_dir).items():
-        monkeypatch.setenv(name, value)
+    work_on(house.services.settings.data_dir, monkeypatch)
     done = RUNNER.invoke(main, ["feedback", "export"])
     assert done.exit_code == 0, done.output
     lines = [json.loads(line) for line in done.stdout.splitlines()]

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli import main
 from ingestion.attempts import Attempt, JobError
-from tests.databases import environment_of
+from tests.databases import work_on
 from tests.unit.app.house import House
 
 Run = Callable[..., Result]
@@ -20,8 +20,7 @@ Run = Callable[..., Result]
 def run(house: House, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command line over the house's data folder."""
     data_dir: Path = house.services.settings.data_dir
-    for name, value in environment_of(data_dir).items():
-        monkeypatch.setenv(name, value)
+    work_on(data_dir, monkeypatch)
     return lambda *arguments: CliRunner().invoke(main, ["jobs", *arguments])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
-from tests.databases import environment_of
+from tests.databases import work_on
 from tests.unit.app.house import POOL, House
 from tests.unit.app.test_cli import RUNNER, run
 from tests.unit.app.test_examples import OPENS, ask, judge
@@ -17,8 +17,7 @@ from tests.unit.app.test_prompts import OTHER, SOURCE
 def file(house: House, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A template in a file; commands work on the data of the service."""
     data_dir = house.services.settings.data_dir
-    for name, value in environment_of(data_dir).items():
-        monkeypatch.setenv(name, value)
+    work_on(data_dir, monkeypatch)
     monkeypatch.setenv("CIMIENTO_LOG__LEVEL", "error")
     path = data_dir.parent / "mine.yaml"
     path.write_text(SOURCE)

@@ -86,6 +86,15 @@ def pair(**engine: Any) -> tuple[House, House]:
     return first, second
 
 
+@contextmanager
+def two(**engine: Any) -> Iterator[Fleet]:
+    """Two workers alike, both of which get work."""
+    with fleet(*pair(**engine)) as each:
+        each.pool.load()
+        each.wait_until_in(0, 1)
+        yield each
+
+
 def prompt(number: int) -> list[Message]:
     """One of many prompts that do not begin alike."""
     return [Message("system", "Answer."), Message("user", f"[{number}] A passage.\n\nWhy?")]
@@ -107,9 +116,7 @@ def in_background(work: Callable[[], object]) -> tuple[threading.Thread, list[ob
 
 
 def test_prompts_that_begin_alike_go_to_one_worker_and_others_spread() -> None:
-    with fleet(*pair()) as each:
-        each.pool.load()
-        each.wait_until_in(0, 1)
+    with two() as each:
         where = set()
         for question in ("Why?", "When?", "Who?"):
             passage = "A passage that is long. " * 40
@@ -142,9 +149,7 @@ def test_a_worker_that_goes_moves_only_its_own_prompts() -> None:
 
 
 def test_a_busy_worker_is_passed_over() -> None:
-    with fleet(*pair(pause_s=0.005)) as each:
-        each.pool.load()
-        each.wait_until_in(0, 1)
+    with two(pause_s=0.005) as each:
         for house in each.houses:
             house.engine.reply = "x" * 10_000
         streams = [each.pool.stream(HI, Sampling(max_tokens=10_000), cancelled=never)]
@@ -161,9 +166,7 @@ def test_a_busy_worker_is_passed_over() -> None:
 
 
 def test_a_worker_that_stands_still_holds_up_two_questions_and_no_more() -> None:
-    with fleet(*pair()) as each:
-        each.pool.load()
-        each.wait_until_in(0, 1)
+    with two() as each:
         slow = each.favourite_of(HI)
         each.houses[slow].engine.hangs = True
         waiting = [in_background(each.text), in_background(each.text)]
@@ -176,9 +179,7 @@ def test_a_worker_that_stands_still_holds_up_two_questions_and_no_more() -> None
 
 
 def test_a_worker_that_is_gone_before_the_first_token_is_made_good_by_another() -> None:
-    with fleet(*pair()) as each:
-        each.pool.load()
-        each.wait_until_in(0, 1)
+    with two() as each:
         first = each.favourite_of(HI)
         each.houses[first].engine.hangs = True
         thread, ended = in_background(each.text)
@@ -191,9 +192,7 @@ def test_a_worker_that_is_gone_before_the_first_token_is_made_good_by_another() 
 
 
 def test_a_worker_that_is_killed_mid_stream_is_told_and_never_replaced() -> None:
-    with fleet(*pair(pause_s=0.01)) as each:
-        each.pool.load()
-        each.wait_until_in(0, 1)
+    with two(pause_s=0.01) as each:
         first = each.favourite_of(HI)
         stream = each.pool.stream(HI, Sampling(), cancelled=never)
         next(stream)
@@ -208,9 +207,7 @@ def test_a_worker_that_is_killed_mid_stream_is_told_and_never_replaced() -> None
 
 
 def test_a_network_cut_is_noticed_though_nobody_says_so() -> None:
-    with fleet(*pair(pause_s=0.01)) as each:
-        each.pool.load()
-        each.wait_until_in(0, 1)
+    with two(pause_s=0.01) as each:
         first = each.favourite_of(HI)
         for house in each.houses:
             house.engine.reply = "x" * 4000
@@ -231,9 +228,7 @@ def test_a_network_cut_is_noticed_though_nobody_says_so() -> None:
 
 
 def test_scores_and_counts_survive_a_network_cut() -> None:
-    with fleet(*pair()) as each:
-        each.pool.load()
-        each.wait_until_in(0, 1)
+    with two() as each:
         each.proxies[each.favourite_of(HI)].cut()
         assert each.pool.score(HI, ["ab"]) == [-2.0]
         assert each.pool.count_tokens(HI) > 0
@@ -285,9 +280,7 @@ def test_full_workers_are_asked_again_then_given_up() -> None:
 
 
 def test_where_one_is_full_the_other_is_asked() -> None:
-    with fleet(*pair()) as each:
-        each.pool.load()
-        each.wait_until_in(0, 1)
+    with two() as each:
         full = each.favourite_of(HI)
         each.houses[full].engine.max_waiting = 0
         assert [each.text(), each.text()] == [TEXT, TEXT]
@@ -344,9 +337,7 @@ def test_loading_waits_for_a_worker_that_loads() -> None:
 
 
 def test_a_worker_that_drains_ends_what_it_has_and_gets_nothing_new() -> None:
-    with fleet(*pair(pause_s=0.01)) as each:
-        each.pool.load()
-        each.wait_until_in(0, 1)
+    with two(pause_s=0.01) as each:
         first = each.favourite_of(HI)
         stream = each.pool.stream(HI, Sampling(), cancelled=never)
         begun = next(stream)
@@ -357,9 +348,7 @@ def test_a_worker_that_drains_ends_what_it_has_and_gets_nothing_new() -> None:
 
 
 def test_after_a_deletion_no_worker_finds_what_was_computed() -> None:
-    with fleet(*pair()) as each:
-        each.pool.load()
-        each.wait_until_in(0, 1)
+    with two() as each:
         tenants = set()
         for number in range(8):
             each.text(prompt(number))

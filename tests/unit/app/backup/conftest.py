@@ -30,8 +30,7 @@ class Drill:
 
     def source(self) -> Source:
         """The house, as what is backed up."""
-        log = DeletionLog(self.house.data_dir / LOG_NAME)
-        return Source(self.house.database, self.house.store.blobs, log, None, {}, ())
+        return source_of(self.house.data_dir, self.house.store)
 
     def take(self, *, keep: int | None = None) -> Taken:
         """Back the house up."""
@@ -50,6 +49,17 @@ class Drill:
         )
 
 
+def source_of(data_dir: Path, store: Store) -> Source:
+    """A data folder, as what is backed up."""
+    return Source(store.database, store.blobs, DeletionLog(data_dir / LOG_NAME), None, {}, ())
+
+
+def place_of(data_dir: Path, database: Database) -> Place:
+    """A data folder with its rows there, to be restored into."""
+    store = Store.below(data_dir, database, FolderBlobStore(data_dir / "blobs"))
+    return Place(data_dir, store, build_lexical(data_dir, database))
+
+
 def check(place: Place) -> VerifyReport:
     """What `cimiento verify` says of rows, bytes and both indexes."""
     store = place.store
@@ -66,7 +76,6 @@ def drill(house: House, tmp_path: Path) -> Iterator[Drill]:
             data_dir = tmp_path / name
             database = Database(f"sqlite:///{data_dir / 'cimiento.db'}")
             stack.callback(database.close)
-            store = Store.below(data_dir, database, FolderBlobStore(data_dir / "blobs"))
-            return Place(data_dir, store, build_lexical(data_dir, database))
+            return place_of(data_dir, database)
 
         yield Drill(house, BackupFolder(tmp_path / "backups"), tmp_path, open_place)

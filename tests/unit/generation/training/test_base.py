@@ -3,8 +3,6 @@
 import json
 import shutil
 import signal
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +14,15 @@ from generation.training.checkpoint import RunState, load_checkpoint
 from generation.training.errors import CheckpointError, DataError, DivergedError, OptionError
 from generation.training.journal import read_rows
 from generation.training.loop import Plan, StepDone, run_steps
-from generation.training.options import BaseOptions
 from generation.training.packing import PackedBatch
 from generation.training.trainer import StepResult
+from tests.unit.generation.training.runs import (
+    KilledError,
+    assert_same_weights,
+    kill_at,
+    losses_of,
+    run_until_killed,
+)
 from tests.unit.generation.training.texts import (
     prepare_folder,
     silent,
@@ -39,18 +43,8 @@ def folder(prepared: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def weights_of(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(folder / "model.safetensors")
-
-
-def assert_same_weights(left: Path, right: Path) -> None:
-    first, second = weights_of(left), weights_of(right)
-    assert first.keys() == second.keys()
-    assert all(torch.equal(first[name], second[name]) for name in first)
-
-
-def losses_of(folder: Path) -> list[tuple[int, int, float]]:
-    return [(row.step, row.tokens, row.loss) for row in read_rows(folder / "loss.csv")]
+def assert_same_model(left: Path, right: Path) -> None:
+    assert_same_weights(left / "model.safetensors", right / "model.safetensors")
 
 
 def test_a_run_writes_model_tokenizer_losses_and_card(folder: Path) -> None:
@@ -62,7 +56,8 @@ def test_a_run_writes_model_tokenizer_losses_and_card(folder: Path) -> None:
     assert (model / "tokenizer.json").read_bytes() == (
         folder / "tokenizer" / "tokenizer.json"
     ).read_bytes()
-    assert weights_of(model)["model.layers.1.self_attn.k_proj.weight"].shape == (16, 32)
+    weights = load_file(model / "model.safetensors")
+    assert weights["model.layers.1.self_attn.k_proj.weight"].shape == (16, 32)
     assert outcome.validation_loss < outcome.baseline_loss
     card = (model / "README.md").read_text()
     for fact in ("12 documents are left", "bits per byte", "--steps 30", "loss.svg", "30 steps"):
@@ -77,37 +72,9 @@ def test_a_run_writes_model_tokenizer_losses_and_card(folder: Path) -> None:
 def test_the_same_options_give_the_same_model_to_the_bit(folder: Path) -> None:
     for name in ("one", "two"):
         pretrain(tiny_options(folder, out=folder / name), report=silent)
-    assert_same_weights(folder / "one", folder / "two")
+    assert_same_model(folder / "one", folder / "two")
     pretrain(tiny_options(folder, out=folder / "three", seed=1), report=silent)
     assert losses_of(folder / "one") != losses_of(folder / "three")
-
-
-class KilledError(Exception):
-    """The process is gone: nothing after this step happens."""
-
-
-def kill_at(step: int) -> Callable[[StepDone], None]:
-    def watch(done: StepDone) -> None:
-        if done.run.step == step:
-            raise KilledError
-
-    return watch
-
-
-def run_until_killed(options: BaseOptions, *, saved_after: int, killed_at: int) -> None:
-    """Leave the folder as if the last checkpoint had been the one after step `saved_after`."""
-    checkpoint = options.out / "training" / "checkpoint.pt"
-    aside = options.out.with_suffix(".aside")
-
-    def watch(done: StepDone) -> None:
-        if done.run.step == saved_after + 1:
-            shutil.copy(checkpoint, aside)
-        kill_at(killed_at)(done)
-
-    every_step = replace(options, checkpoint_minutes=1e-9)
-    with pytest.raises(KilledError):
-        pretrain(every_step, report=silent, watch=watch)
-    shutil.copy(aside, checkpoint)
 
 
 @pytest.mark.parametrize(("saved_after", "killed_at"), [(1, 2), (3, 4), (3, 7), (8, 9)])
@@ -118,13 +85,13 @@ def test_a_run_that_is_killed_and_resumed_equals_one_that_was_not(
     pretrain(whole, report=silent)
 
     killed = tiny_options(folder, steps=9, out=folder / "killed", resume=True)
-    run_until_killed(killed, saved_after=saved_after, killed_at=killed_at)
+    run_until_killed(pretrain, killed, saved_after=saved_after, killed_at=killed_at)
     assert not (folder / "killed" / "model.safetensors").exists()
     said: list[str] = []
     pretrain(killed, report=said.append)
 
     assert f"resumed after step {saved_after}" in said
-    assert_same_weights(folder / "whole", folder / "killed")
+    assert_same_model(folder / "whole", folder / "killed")
     assert losses_of(folder / "whole") == losses_of(folder / "killed")
 
 
@@ -162,14 +129,14 @@ def test_an_interrupted_run_ends_its_step_and_leaves_a_model_that_can_go_on(
     assert "interrupted before its end" in (folder / "model" / "README.md").read_text()
 
     assert pretrain(tiny_options(folder, resume=True), report=silent).is_whole
-    assert_same_weights(folder / "whole", folder / "model")
+    assert_same_model(folder / "whole", folder / "model")
 
 
 def test_a_finished_run_can_be_given_more_steps(folder: Path) -> None:
     pretrain(tiny_options(folder), report=silent)
     outcome = pretrain(tiny_options(folder, steps=8, resume=True), report=silent)
     assert outcome.run.step == 8
-    assert [step for step, _, _ in losses_of(folder / "model")] == list(range(1, 9))
+    assert [step for step, *_ in losses_of(folder / "model")] == list(range(1, 9))
 
 
 def test_nothing_is_overwritten_unless_resumed(folder: Path) -> None:

@@ -10,6 +10,7 @@ from app.cli import main as command_line
 from generation.training.base import main
 from generation.training.errors import OptionError
 from generation.training.options import BaseOptions, parse_options
+from tests.unit.generation.training.runs import arguments_of
 from tests.unit.generation.training.texts import tiny_options
 
 REQUIRED = ["--data", "a", "--tokenizer", "b", "--out", "c"]
@@ -58,11 +59,7 @@ def test_defaults_are_a_model_that_can_be_built() -> None:
 
 def test_every_option_of_the_command_line_sets_the_field_of_its_name() -> None:
     given = tiny_options(Path(), warmup=3, minutes=1.5, resume=True, held_out=0.25, seed=9)
-    arguments = [] if not given.resume else ["--resume"]
-    for name, value in given.to_json().items():
-        if name != "resume":
-            arguments += ["--" + name.replace("_", "-"), str(value)]
-    assert parse_options(arguments) == given
+    assert parse_options([*arguments_of(given), "--resume"]) == given
 
 
 @pytest.mark.parametrize(

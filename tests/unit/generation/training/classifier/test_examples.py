@@ -1,6 +1,5 @@
 """Every line becomes a labelled text, or is left out and counted under its reason."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,13 @@ from generation.training.classifier.examples import (
 )
 from generation.training.errors import DataError
 from tests.unit.generation.training.classifier.making import make_rows
+from tests.unit.generation.training.reader.making import write_rows
 
 GOOD = [*make_rows(3)]
 
 
 def read(tmp_path: Path, *lines: object) -> tuple[list[Labelled], LabelCounts]:
-    path = tmp_path / "labelled.jsonl"
-    written = (line if isinstance(line, str) else json.dumps(line) for line in lines)
-    path.write_text("\n".join(written), encoding="utf-8")
+    path = write_rows(tmp_path / "labelled.jsonl", lines)
     counts = LabelCounts()
     return read_labelled(path, counts), counts
 

@@ -1,14 +1,13 @@
 """A run teaches; resumed it gives the same; what is served was judged; bad input is told."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
 
 from core.classifier import load_classifier, pool, serialise_classifier
 from core.errors import ClassifierUnusableError
@@ -16,11 +15,15 @@ from generation.training.classifier.embedding import embed_labelled
 from generation.training.classifier.examples import Labelled
 from generation.training.classifier.learning import main, train_classifier
 from generation.training.errors import CheckpointError, DataError, DivergedError, OptionError
-from generation.training.journal import read_rows
-from generation.training.loop import StepDone
 from tests.fakes import FakeEmbedder
 from tests.unit.generation.training.classifier.making import classifier_options, make_rows
 from tests.unit.generation.training.reader.making import write_rows
+from tests.unit.generation.training.runs import (
+    arguments_of,
+    fill_disk,
+    losses_of,
+    run_until_killed,
+)
 from tests.unit.generation.training.texts import silent
 
 EMBEDDER = FakeEmbedder()
@@ -87,42 +90,25 @@ def test_a_classifier_is_the_same_after_its_file(folder: Path, tmp_path: Path) -
         load_classifier(tmp_path / "none.safetensors")
 
 
-class KilledError(Exception):
-    """The process is gone: nothing after this step happens."""
-
-
 def test_a_run_that_is_killed_and_resumed_equals_one_that_was_not(folder: Path) -> None:
     options = classifier_options(folder, steps=12, hidden=8, validations=3, out=folder / "whole")
-    train_classifier(options, EMBEDDER, report=silent)
-    killed = replace(options, out=folder / "killed", resume=True, checkpoint_minutes=1e-9)
-    checkpoint = killed.out / "training" / "checkpoint.pt"
-
-    def watch(done: StepDone) -> None:
-        if done.run.step == 6:
-            shutil.copy(checkpoint, folder / "aside")
-        if done.run.step == 9:
-            raise KilledError
-
-    with pytest.raises(KilledError):
-        train_classifier(killed, EMBEDDER, report=silent, watch=watch)
-    shutil.copy(folder / "aside", checkpoint)
+    train = partial(train_classifier, embedder=EMBEDDER)
+    train(options, report=silent)
+    killed = replace(options, out=folder / "killed", resume=True)
+    run_until_killed(train, killed, saved_after=5, killed_at=9)
     (folder / "examples.jsonl").unlink()  # what was embedded is gone on from
-    train_classifier(killed, EMBEDDER, report=silent)
-    whole, again = (
-        [(row.step, row.loss, row.validation_metric) for row in read_rows(at / "loss.csv")]
-        for at in (folder / "whole", folder / "killed")
-    )
-    assert whole == again
+    train(killed, report=silent)
+    assert losses_of(folder / "whole") == losses_of(folder / "killed")
     files = [folder / name / "classifier.safetensors" for name in ("whole", "killed")]
     assert files[0].read_bytes() == files[1].read_bytes()
 
     with pytest.raises(DataError, match="was embedded by fake-embedder, and the embedding model"):
         train_classifier(killed, FakeEmbedder(model="another"), report=silent)
     with pytest.raises(OptionError, match="--hidden is 9 and was 8"):
-        train_classifier(replace(killed, hidden=9), EMBEDDER, report=silent)
-    checkpoint.write_bytes(b"no checkpoint")
+        train(replace(killed, hidden=9), report=silent)
+    (killed.out / "training" / "checkpoint.pt").write_bytes(b"no checkpoint")
     with pytest.raises(CheckpointError):
-        train_classifier(killed, EMBEDDER, report=silent)
+        train(killed, report=silent)
 
 
 def test_a_rare_label_counts_as_much_as_a_common_one(folder: Path) -> None:
@@ -174,13 +160,8 @@ def test_a_full_disk_stops_a_run_in_one_line(
     train_classifier(classifier_options(folder, steps=3), EMBEDDER, report=silent)
     checkpoint = folder / "topics" / "training" / "checkpoint.pt"
     before = checkpoint.read_bytes()
-
-    def fail(content: object, stream: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(torch, "save", fail)
-    arguments = ["--examples", str(folder / "examples.jsonl"), "--out", str(folder / "topics")]
-    arguments += ["--steps", "6", "--batch-texts", "16", "--rounds", "20", "--validations", "5"]
+    fill_disk(monkeypatch)
+    arguments = arguments_of(classifier_options(folder, steps=6))
     assert main([*arguments, "--resume"], lambda: EMBEDDER) == 1
     assert "error: [Errno 28] No space left on device" in capsys.readouterr().err
     assert checkpoint.read_bytes() == before

@@ -24,13 +24,10 @@ def base(tmp_path: Path) -> Path:
 def test_it_gives_the_vectors_that_the_service_gives_however_texts_are_padded(base: Path) -> None:
     model, tokenizer = EncoderModel(base), TextTokenizer(base, window=16)
     encoded = tokenizer.encode(TEXTS)
-    ids = [row[mask.bool()].tolist() for row, mask in zip(*_parts(encoded), strict=True)]
+    rows = zip(encoded.tokens, encoded.mask, strict=True)
+    ids = [row[mask.bool()].tolist() for row, mask in rows]
     served = load_encoder(base, dtype=torch.float32).encode(ids)
     torch.testing.assert_close(model(encoded).detach(), served, atol=1e-5, rtol=1e-4)
-
-
-def _parts(encoded: object) -> tuple[torch.Tensor, torch.Tensor]:
-    return encoded.tokens, encoded.mask  # type: ignore[attr-defined]
 
 
 def test_what_is_written_is_what_was_learnt(base: Path, tmp_path: Path) -> None:

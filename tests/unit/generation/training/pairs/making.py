@@ -20,7 +20,7 @@ def make_pair_rows(number: int) -> list[dict[str, Any]]:
     return rows
 
 
-def pair_values(folder: Path, **changes: object) -> dict[str, Any]:
+def _values(folder: Path, **changes: object) -> dict[str, Any]:
     """Options of a short run in `folder`, where `base` and `examples.jsonl` are."""
     values: dict[str, Any] = {
         "examples": folder / "examples.jsonl",
@@ -41,8 +41,8 @@ def pair_values(folder: Path, **changes: object) -> dict[str, Any]:
 
 
 def reward_options(folder: Path, **changes: object) -> PairOptions:
-    return PairOptions(**pair_values(folder, **changes))
+    return PairOptions(**_values(folder, **changes))
 
 
 def preference_options(folder: Path, **changes: object) -> PreferenceOptions:
-    return PreferenceOptions(**pair_values(folder, **changes))
+    return PreferenceOptions(**_values(folder, **changes))

@@ -1,6 +1,5 @@
 """Every line becomes a pair, or is left out and counted under its reason."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,7 @@ OTHER = GOOD | {"question": "Where was it?"}
 
 
 def read(tmp_path: Path, *lines: object) -> tuple[list[Pair], PairCounts]:
-    path = tmp_path / "pairs.jsonl"
-    written = (line if isinstance(line, str) else json.dumps(line) for line in lines)
-    path.write_text("\n".join(written), encoding="utf-8")
+    path = write_rows(tmp_path / "pairs.jsonl", lines)
     counts = PairCounts()
     return read_pairs(path, counts), counts
 

@@ -8,24 +8,27 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from generation.engine.adapters import load_adapter
 from generation.local_model import load_model
 from generation.training.errors import DataError, DivergedError, OptionError
-from generation.training.journal import read_rows
-from generation.training.loop import StepDone
 from generation.training.pairs import preference, reward
 from generation.training.pairs.preference import prefer
 from generation.training.pairs.reward import train_reward
 from generation.training.pairs.reward_model import load_reward_file
 from tests.unit.generation.training.pairs.making import (
     make_pair_rows,
-    pair_values,
     preference_options,
     reward_options,
 )
 from tests.unit.generation.training.reader.making import write_base, write_rows
+from tests.unit.generation.training.runs import (
+    arguments_of,
+    assert_same_weights,
+    fill_disk,
+    losses_of,
+    run_until_killed,
+)
 from tests.unit.generation.training.texts import silent
 
 TASKS: dict[str, tuple[Callable[..., Any], Callable[..., Any], str]] = {
@@ -105,36 +108,17 @@ def test_what_is_learnt_on_top_of_an_adapter_belongs_to_the_same_base(folder: Pa
         prefer(other, report=silent)
 
 
-class KilledError(Exception):
-    """The process is gone: nothing after this step happens."""
-
-
 @both
 def test_a_run_that_is_killed_and_resumed_equals_one_that_was_not(folder: Path, task: str) -> None:
     build, teach, result = TASKS[task]
     options = build(folder, steps=6, validations=3, out=folder / "whole")
     teach(options, report=silent)
-    killed = replace(options, out=folder / "killed", resume=True, checkpoint_minutes=1e-9)
-    checkpoint = killed.out / "training" / "checkpoint.pt"
-
-    def watch(done: StepDone) -> None:
-        if done.run.step == 3:
-            shutil.copy(checkpoint, folder / "aside")
-        if done.run.step == 5:
-            raise KilledError
-
-    with pytest.raises(KilledError):
-        teach(killed, report=silent, watch=watch)
-    shutil.copy(folder / "aside", checkpoint)
+    killed = replace(options, out=folder / "killed", resume=True)
+    run_until_killed(teach, killed, saved_after=2, killed_at=5)
     (folder / "examples.jsonl").unlink()  # what was encoded is gone on from
     teach(killed, report=silent)
-    whole, again = (
-        [(row.step, row.loss, row.validation_metric) for row in read_rows(at / "loss.csv")]
-        for at in (folder / "whole", folder / "killed")
-    )
-    assert whole == again
-    first, second = (load_file(folder / name / result) for name in ("whole", "killed"))
-    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert losses_of(folder / "whole") == losses_of(folder / "killed")
+    assert_same_weights(*(folder / name / result for name in ("whole", "killed")))
 
 
 @both
@@ -153,11 +137,8 @@ def test_keeping_less_of_a_pass_changes_no_number(folder: Path) -> None:
     for name, recompute in (("plain", False), ("recomputed", True)):
         options = preference_options(folder, out=folder / name, recompute=recompute, steps=3)
         prefer(options, report=silent)
-    plain, recomputed = (
-        [row.loss for row in read_rows(folder / name / "loss.csv")]
-        for name in ("plain", "recomputed")
-    )
-    assert recomputed == pytest.approx(plain, rel=1e-5)
+    plain, recomputed = (losses_of(folder / name) for name in ("plain", "recomputed"))
+    assert [row[1] for row in recomputed] == pytest.approx([row[1] for row in plain], rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -192,14 +173,8 @@ def test_a_full_disk_stops_a_run_in_one_line_with_the_last_checkpoint_whole(
     train_reward(reward_options(folder), report=silent)
     checkpoint = folder / "learnt" / "training" / "checkpoint.pt"
     before = checkpoint.read_bytes()
-
-    def fail(content: object, stream: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(torch, "save", fail)
-    arguments = ["--resume"]
-    for name, value in pair_values(folder, steps=6).items():
-        arguments += ["--" + name.replace("_", "-"), str(value)]
+    fill_disk(monkeypatch)
+    arguments = [*arguments_of(reward_options(folder, steps=6)), "--resume"]
     assert reward.main(arguments) == 1
     assert "error: [Errno 28] No space left on device" in capsys.readouterr().err
     assert checkpoint.read_bytes() == before

@@ -99,7 +99,7 @@ def test_before_anything_is_learnt_no_reply_is_better(model: Transformer) -> Non
 def test_only_the_paths_learn_of_what_a_preference_is_learnt_from(model: Transformer) -> None:
     learnt(model)
     loss = pair_loss(preference_margins(0.1))(model, PairBatch(pack_groups(GROUPS)))
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
     with_gradient = {n for n, p in model.named_parameters() if p.grad is not None}
     assert with_gradient
     assert all(name.endswith((".a", ".b")) for name in with_gradient)

@@ -1,6 +1,5 @@
 """Every line becomes an example, or is left out and counted under its reason."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,7 @@ GOOD: dict[str, Any] = {
 
 
 def read(tmp_path: Path, *lines: object) -> tuple[list[Example], ExampleCounts]:
-    path = tmp_path / "examples.jsonl"
-    written = (line if isinstance(line, str) else json.dumps(line) for line in lines)
-    path.write_text("\n".join(written), encoding="utf-8")
+    path = write_rows(tmp_path / "examples.jsonl", lines)
     counts = ExampleCounts()
     return read_examples(path, counts), counts
 

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from generation.engine.adapters import load_adapter
 from generation.local_model import load_model
 from generation.training.errors import CheckpointError, DataError, DivergedError, OptionError
 from generation.training.journal import read_rows
-from generation.training.loop import StepDone
 from generation.training.reader.finetuning import main, teach
 from generation.training.reader.options import ReaderOptions
 from generation.training.running import Ending
@@ -21,6 +19,13 @@ from tests.unit.generation.training.reader.making import (
     reader_options,
     write_base,
     write_rows,
+)
+from tests.unit.generation.training.runs import (
+    arguments_of,
+    assert_same_weights,
+    fill_disk,
+    losses_of,
+    run_until_killed,
 )
 from tests.unit.generation.training.texts import silent
 
@@ -37,16 +42,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(prepared: Path, tmp_path: Path) -> Path:
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     return tmp_path
-
-
-def losses_of(folder: Path) -> list[tuple[int, float, float | None]]:
-    return [(row.step, row.loss, row.validation_metric) for row in read_rows(folder / "loss.csv")]
-
-
-def assert_same_weights(left: Path, right: Path) -> None:
-    first, second = load_file(left), load_file(right)
-    assert first.keys() == second.keys()
-    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_a_run_lowers_the_loss_raises_the_metric_and_writes_what_it_did(folder: Path) -> None:
@@ -128,10 +123,6 @@ def test_an_adapter_that_does_not_fit_is_refused_before_a_step(
         teach(reader_options(folder, **options), report=silent)
 
 
-class KilledError(Exception):
-    """The process is gone: nothing after this step happens."""
-
-
 @pytest.mark.parametrize(("saved_after", "killed_at"), [(1, 2), (3, 6)])
 def test_a_run_that_is_killed_and_resumed_equals_one_that_was_not(
     folder: Path, saved_after: int, killed_at: int
@@ -139,18 +130,8 @@ def test_a_run_that_is_killed_and_resumed_equals_one_that_was_not(
     options = reader_options(folder, steps=7, lr=1e-2, validations=3, out=folder / "whole")
     teach(options, report=silent)
 
-    killed = replace(options, out=folder / "killed", resume=True, checkpoint_minutes=1e-9)
-    checkpoint = killed.out / "training" / "checkpoint.pt"
-
-    def watch(done: StepDone) -> None:
-        if done.run.step == saved_after + 1:
-            shutil.copy(checkpoint, folder / "aside")
-        if done.run.step == killed_at:
-            raise KilledError
-
-    with pytest.raises(KilledError):
-        teach(killed, report=silent, watch=watch)
-    shutil.copy(folder / "aside", checkpoint)
+    killed = replace(options, out=folder / "killed", resume=True)
+    run_until_killed(teach, killed, saved_after=saved_after, killed_at=killed_at)
     teach(killed, report=silent)
     assert losses_of(folder / "whole") == losses_of(folder / "killed")
     adapters = (folder / name / "adapter.safetensors" for name in ("whole", "killed"))
@@ -204,16 +185,8 @@ def test_a_full_disk_stops_the_run_in_one_line_with_the_last_checkpoint_whole(
     teach(options, report=silent)
     checkpoint = folder / "reader" / "training" / "checkpoint.pt"
     before = checkpoint.read_bytes()
-
-    def fail(content: object, stream: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(torch, "save", fail)
-    arguments = ["--resume"] if options.resume else []
-    for name, value in replace(options, steps=6).to_json().items():
-        if value is not None and not isinstance(value, bool):
-            arguments += ["--" + name.replace("_", "-"), str(value)]
-    assert main([*arguments, "--resume"]) == 1
+    fill_disk(monkeypatch)
+    assert main([*arguments_of(replace(options, steps=6)), "--resume"]) == 1
     assert "error: [Errno 28] No space left on device" in capsys.readouterr().err
     assert checkpoint.read_bytes() == before
 
