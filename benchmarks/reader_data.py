@@ -42,6 +42,12 @@ _WHOLE: Final = 0.25  # of passages that are not cut
 _FEW: Final = 3  # questions: a passage that more are asked of is not cut
 _MAX_SENTENCES: Final = 4  # that are left of a passage, but for those that answer
 _BRIEF_SHARES: Final = (0.45, 0.2, 0.15, 0.1, 0.1)  # as `_SHARES`: other passages are short
+# the same of passages that were cut from one text with others: those mislead most
+_SIBLING_SHARES: Final = (0.15, 0.15, 0.2, 0.2, 0.3)
+_WITH_SIBLINGS: Final = ("XQuAD", "made from", "FairytaleQA")  # in the name of their set
+# how often a passage is seen, each time among others: Spanish is thin, and so is XQuAD
+_TIMES: Final = {"en": 1, "es": 3}
+_XQUAD_TIMES: Final = 3
 
 Row = dict[str, Any]
 
@@ -156,10 +162,9 @@ class Builder:
             if is_english and not ground.asked and self._rng.random() > _ONLY_MISSED:
                 continue
             near = self._near_misses(ground, mined[ground.paragraph.text])
-            yield from self._rows_of(ground, near, self._choose_number(at_least=0))
-            if ground.paragraph.language == "es" and ground.split == "learn":
-                # Spanish is thin: seen once more, among other passages
-                yield from self._rows_of(ground, near, self._choose_number(at_least=1))
+            yield from self._rows_of(ground, near, self._choose_number(ground, at_least=0))
+            for _again in range(1, _times(ground)):
+                yield from self._rows_of(ground, near, self._choose_number(ground, at_least=1))
             if ground.asked and self._rng.random() < _WITHOUT_GOLD:
                 yield from self._row_without_gold(ground)
 
@@ -182,12 +187,15 @@ class Builder:
                         mined[paragraph.text].append(question)
         return mined
 
-    def _choose_number(self, *, at_least: int) -> int:
-        (number,) = self._rng.choices(_NUM_OTHERS[at_least:], self._shares[at_least:])
+    def _choose_number(self, ground: Ground, *, at_least: int) -> int:
+        has_siblings = any(name in ground.origin for name in _WITH_SIBLINGS)
+        shares = _SIBLING_SHARES if has_siblings else self._shares
+        (number,) = self._rng.choices(_NUM_OTHERS[at_least:], shares[at_least:])
         return number
 
     def _rows_of(self, ground: Ground, near: Sequence[str], num_others: int) -> Iterator[Row]:
-        others = self._choose_others(ground)[:num_others]
+        others = self._choose_others(ground)
+        others = self._rng.sample(others, min(num_others, len(others)))
         passages = [ground.paragraph, *others]
         self._rng.shuffle(passages)
         for question, answer in ground.asked:
@@ -238,6 +246,14 @@ class Builder:
             "licence": ground.licence,
             "split": ground.split,
         }
+
+
+def _times(ground: Ground) -> int:
+    """How often the passage is seen."""
+    if ground.split == "dev":
+        return 1
+    times = _TIMES[ground.paragraph.language]
+    return max(times, _XQUAD_TIMES) if ground.origin == "XQuAD" else times
 
 
 if __name__ == "__main__":

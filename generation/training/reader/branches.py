@@ -15,6 +15,7 @@ from torch import Tensor
 
 from generation.engine.attention import LayerAttention
 from generation.training.packing import IGNORED, ShuffledStream
+from generation.training.reader.attending import Block, attend_in_blocks, build_blocks
 from generation.training.reader.groups import Group
 
 _SHARED: Final = 0  # the segment that all branches of a group see
@@ -31,17 +32,30 @@ class BranchedContext:
         """
         self._segments, self._positions, self._places = segments, positions, places
         self._masks: dict[tuple[int | None, torch.dtype], Tensor] = {}
+        self._blocks: dict[int | None, list[Block]] = {}
 
     def attend(self, layer: LayerAttention, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """q (N, H, D); k, v (N, Hkv, D) -> (N, H * D)."""
+        if q.device.type == "cpu":
+            return attend_in_blocks(q * layer.scale, k, v, self._blocks_of(layer.window))
         num_heads, head_dim = q.shape[1:]
         mask = self._mask(layer.window, q.dtype)
         q, k, v = self._spread(q), self._spread(k), self._spread(v)  # (G, heads, T, D)
-        # the fused kernel's way back is, on a processor, slower than all else together
-        attend = _attend_by_products if q.device.type == "cpu" else _attend_fused
-        out = attend(q * layer.scale, k, v, mask)  # (G, H, T, D)
+        out = _attend_fused(q * layer.scale, k, v, mask)  # (G, H, T, D)
         rows = out.transpose(1, 2).reshape(-1, num_heads * head_dim)  # (G * T, H * D)
         return rows[self._places]
+
+    def _blocks_of(self, window: int | None) -> list[Block]:
+        if window not in self._blocks:
+            counts = (self._segments != _PADDING).sum(1).tolist()
+            layouts = [
+                (segments[:count].numpy(), positions[:count].numpy())
+                for segments, positions, count in zip(
+                    self._segments, self._positions, counts, strict=True
+                )
+            ]
+            self._blocks[window] = build_blocks(layouts, window=window)
+        return self._blocks[window]
 
     def _spread(self, x: Tensor) -> Tensor:
         """(N, heads, D) -> (G, heads, T, D), zeros where no token is."""
@@ -65,22 +79,8 @@ class BranchedContext:
         return self._masks[window, dtype]
 
 
-def _attend_by_products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-    """q (G, H, T, D), scaled; k, v (G, Hkv, T, D); mask (G, 1, T, T) -> (G, H, T, D)."""
-    num_groups, num_heads, length, head_dim = q.shape
-    num_kv_heads = k.shape[1]
-    q = q.reshape(num_groups, num_kv_heads, -1, head_dim)  # heads that share keys, one below other
-    # as the fused kernel has them: a score rounded to bfloat16 moves its weight by hundredths
-    with torch.autocast("cpu", enabled=False):
-        scores = q.float() @ k.float().transpose(-1, -2)  # (G, Hkv, H / Hkv * T, T)
-        scores = scores.view(num_groups, num_heads, length, length) + mask.float()
-        weights = torch.softmax(scores, dim=-1).to(v.dtype)
-    out = weights.view(num_groups, num_kv_heads, -1, length) @ v
-    return out.view(num_groups, num_heads, length, head_dim)
-
-
 def _attend_fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-    """As `_attend_by_products`."""
+    """q (G, H, T, D), scaled; k, v (G, Hkv, T, D); mask (G, 1, T, T) -> (G, H, T, D)."""
     shared = q.shape[1] // k.shape[1]
     k, v = (x.repeat_interleave(shared, dim=1) for x in (k, v))
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=1.0)
