@@ -105,7 +105,7 @@ class _Attend(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, blocks: Sequence[Block]) -> Tensor:
-        num_tokens, num_kv_heads, head_dim = k.shape
+        num_tokens, num_kv_heads = k.shape[:2]
         ctx.formats = q.dtype, k.dtype
         q, k, v = _by_head(q.to(v.dtype), num_kv_heads), _by_key(k.to(v.dtype)), _by_key(v)
         exact_q, exact_k = q.float(), k.float()
@@ -119,15 +119,17 @@ class _Attend(torch.autograd.Function):
                 weights = torch.softmax(scores, dim=-1).to(v.dtype)
                 out[:, :, block.queries] = (weights @ block.select(v)).view(asked.shape)
                 kept.append(weights)
-        ctx.save_for_backward(q, k, v, *kept)
+        ctx.save_for_backward(q, k, v, out, *kept)
         ctx.blocks = blocks
         return out.permute(2, 0, 1, 3).reshape(num_tokens, -1)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        q, k, v, *kept = ctx.saved_tensors
+        q, k, v, out, *kept = ctx.saved_tensors
         num_kv_heads, num_tokens, head_dim = k.shape
         grad = _by_head(grad.view(num_tokens, -1, head_dim).to(v.dtype), num_kv_heads)
+        # what softmax takes from the gradient of a weight: rows of weights times it, summed
+        taken = (grad.float() * out.float()).sum(-1, keepdim=True)  # (Hkv, R, N, 1)
         of_q = torch.empty_like(q)
         of_k, of_v = (torch.zeros(k.shape) for _ in range(2))  # float32: many blocks add to them
         for block, weights in zip(ctx.blocks, kept, strict=True):
@@ -135,7 +137,8 @@ class _Attend(torch.autograd.Function):
             of_out = grad[:, :, block.queries].flatten(1, 2)  # (Hkv, R * B, D)
             block.add_to(of_v, weights.mT @ of_out)
             of_weights = of_out @ block.select(v).mT  # (Hkv, R * B, K)
-            of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, -1, v.dtype)
+            of_scores = of_weights - taken[:, :, block.queries].flatten(1, 2)  # float32
+            of_scores = of_scores.mul_(weights).to(v.dtype)
             of_q[:, :, block.queries] = (of_scores @ block.select(k)).view(asked.shape)
             block.add_to(of_k, of_scores.mT @ asked.flatten(1, 2))
         q_format, k_format = ctx.formats
