@@ -66,9 +66,7 @@ def build_blocks(groups: Sequence[Layout], *, window: int | None) -> list[Block]
 
 def _cut(segments: NDArray[np.int64], num_shared: int) -> Iterator[tuple[int, int]]:
     """First and last query of each block; a block of branches begins where a branch begins."""
-    yield from (
-        (first, min(first + _BLOCK, num_shared)) for first in range(0, num_shared, _BLOCK)
-    )
+    yield from ((first, min(first + _BLOCK, num_shared)) for first in range(0, num_shared, _BLOCK))
     changes = np.flatnonzero(np.diff(segments, append=-1)) + 1  # where a segment ends
     first = num_shared
     for last in changes[changes > num_shared].tolist():
