@@ -164,7 +164,7 @@ def _rounded_already(dtype: torch.dtype) -> Iterator[None]:
     if dtype != torch.bfloat16:
         yield
         return
-    products = torch.backends.mkldnn.matmul
+    products = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # made at run time
     before = products.fp32_precision
     products.fp32_precision = "bf16"
     try:
