@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.tables import Base, UtcDateTime, now
+from core.tables import Base, LargeInteger, UtcDateTime, now
 
 
 class PersonRow(Base):
@@ -102,7 +102,7 @@ class KeyUsageRow(Base):
     )
     # as in 2026-11-27
     day: Mapped[str] = mapped_column(String(10), primary_key=True)
-    num_tokens: Mapped[int] = mapped_column(Integer, default=0)
+    num_tokens: Mapped[int] = mapped_column(LargeInteger, default=0)
 
 
 class AuditRow(Base):

@@ -1,10 +1,11 @@
 """The tables of the truth. Columns and constraints only: every query is in a repository."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     DateTime,
     Dialect,
@@ -27,6 +28,11 @@ _NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+# Sizes, generations, ids that are never given twice: what may pass 2^31. SQLite's own integers have
+# 64 bits.
+LargeInteger: Final = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -112,7 +118,7 @@ class VersionRow(Base):
     # On publishing, an older version is purged unless the uploader asked to keep history.
     keep_older: Mapped[bool] = mapped_column(Boolean, default=False)
     sha256: Mapped[str] = mapped_column(String(64), index=True)
-    num_bytes: Mapped[int] = mapped_column(Integer)
+    num_bytes: Mapped[int] = mapped_column(LargeInteger)
     media_type: Mapped[str] = mapped_column(String(127))
     # The version that it was attached to, such as the mail's; it goes when that one goes.
     parent_id: Mapped[str | None] = mapped_column(String(40), index=True)
@@ -122,7 +128,7 @@ class VersionRow(Base):
     num_chunks: Mapped[int | None] = mapped_column(Integer)
     embedding_model: Mapped[str | None] = mapped_column(String(128))
     # The generation of the index that first held it: what follows the rows reads on from there.
-    generation: Mapped[int | None] = mapped_column(Integer, index=True)
+    generation: Mapped[int | None] = mapped_column(LargeInteger, index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
@@ -157,7 +163,7 @@ class ChunkRow(Base):
         Index("ix_chunks_collection_id", "collection_id"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    id: Mapped[int] = mapped_column(LargeInteger, primary_key=True, autoincrement=False)
     version_id: Mapped[str] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"))
     document_id: Mapped[str] = mapped_column(String(40), index=True)
     collection_id: Mapped[str] = mapped_column(String(40))
@@ -193,7 +199,7 @@ class ChunkIdRow(Base):
     __tablename__ = "chunk_ids"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    next_id: Mapped[int] = mapped_column(Integer)
+    next_id: Mapped[int] = mapped_column(LargeInteger)
 
 
 class DeletedChunkRow(Base):
@@ -201,9 +207,9 @@ class DeletedChunkRow(Base):
 
     __tablename__ = "deleted_chunks"
 
-    chunk_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    chunk_id: Mapped[int] = mapped_column(LargeInteger, primary_key=True, autoincrement=False)
     # Readers fetch only what was deleted after the generation they hold.
-    generation: Mapped[int] = mapped_column(Integer, index=True)
+    generation: Mapped[int] = mapped_column(LargeInteger, index=True)
 
 
 class SegmentRow(Base):
@@ -224,9 +230,9 @@ class ManifestRow(Base):
     __tablename__ = "manifest"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    generation: Mapped[int] = mapped_column(Integer)
+    generation: Mapped[int] = mapped_column(LargeInteger)
     # The generation that last took chunks out; None until then.
-    last_deletion: Mapped[int | None] = mapped_column(Integer)
+    last_deletion: Mapped[int | None] = mapped_column(LargeInteger)
     # The model that searches compare vectors of; None until the first document is searchable.
     embedding_model: Mapped[str | None] = mapped_column(String(128))
 

@@ -3,7 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -17,6 +17,9 @@ MAX_PASSWORD_CHARS: Final = 255
 _MAX_NAME_CHARS: Final = 255
 _MAX_PATH_CHARS: Final = 512
 _MAX_METADATA_CHARS: Final = 16 * 1024
+_MAX_NUMBER: Final = 1e300
+# PostgreSQL keeps them in JSON, and fails at every comparison with one.
+_UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
 _NAMELESS: Final = "document"
 # Direction marks and overrides: with them "fdp.exe" reads as "exe.pdf".
 _DIRECTION: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -109,11 +112,18 @@ def read_metadata(source: str | None) -> dict[str, object]:
     if len(source) > _MAX_METADATA_CHARS:
         raise BadMetadataError(f"metadata is longer than {_MAX_METADATA_CHARS} characters")
     try:
-        value = json.loads(source, parse_constant=_refuse_constant)
+        value = json.loads(
+            source,
+            parse_constant=_refuse_constant,
+            parse_int=lambda digits: _not_huge(int(digits)),
+            parse_float=lambda digits: _not_huge(float(digits)),
+        )
     except (ValueError, RecursionError) as error:
         raise BadMetadataError(f"metadata is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise BadMetadataError("metadata must be a JSON object")
+    if any(_UNWRITABLE.search(text) for text in _texts_in(value)):
+        raise BadMetadataError("metadata holds U+0000 or half of a surrogate pair")
     return value
 
 
@@ -121,5 +131,26 @@ def _is_visible(char: str) -> bool:
     return char.isspace() or unicodedata.category(char) not in ("Cc", "Cs", "Cn")
 
 
+def _texts_in(value: object) -> Iterator[str]:
+    # a list and no recursion: it may be nested as deeply as it is long
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, list):
+            waiting += each
+        elif isinstance(each, dict):
+            waiting += each
+            waiting += each.values()
+
+
 def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
+
+
+def _not_huge(number: float) -> float:
+    # a filter compares numbers as doubles, and PostgreSQL fails at what is none
+    if abs(number) >= _MAX_NUMBER:
+        raise ValueError(f"a number is {_MAX_NUMBER:g} or more")
+    return number

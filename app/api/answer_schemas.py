@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import Field, model_validator
 
 from app.answers import StoredAnswer
-from app.api.fields import QuestionText, Reply, Request
+from app.api.fields import MAX_NUMBER, QuestionText, Reply, Request
 from app.api.receipt_schemas import ReceiptOut, VersionNamed
 from app.api.schemas import BoxOut, CollectionNames, Filter, PassageOut, Problem
 from app.asking import FullAnswer, PassagesFound, PlacedCitation
@@ -32,6 +32,7 @@ class SamplingIn(Request):
     n: int | None = Field(
         default=None,
         ge=1,
+        le=MAX_NUMBER,
         description="Drafts to sample, of which a reward picks one; the service sets the most.",
         examples=[4],
     )
@@ -235,7 +236,10 @@ class FeedbackIn(Request):
     correction: QuestionText | None = Field(default=None, description="The right answer.")
     comment: QuestionText | None = None
     wrong_citation: int | None = Field(
-        default=None, ge=1, description="Number of a citation that does not show its sentence."
+        default=None,
+        ge=1,
+        le=MAX_NUMBER,
+        description="Number of a citation that does not show its sentence.",
     )
 
 

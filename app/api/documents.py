@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.access import CallerAccess, TheCaller, note
 from app.api.common import CollectionInPath, TheServices, find_page, problems
-from app.api.fields import CollectionName
+from app.api.fields import MAX_NUMBER, CollectionName
 from app.api.schemas import (
     DocumentOut,
     DocumentPage,
@@ -41,7 +41,9 @@ from ingestion.uploads import (
 router = APIRouter(tags=["documents"])
 
 State = Literal["queued", "running", "searchable", "failed", "cancelled"]
-VersionNumber = Annotated[int | None, Query(ge=1, description="By default the version shown.")]
+VersionNumber = Annotated[
+    int | None, Query(ge=1, le=MAX_NUMBER, description="By default the version shown.")
+]
 _LABEL_PATTERN: Final = f"{NAME_PATTERN.removesuffix('$')}:.{{1,{MAX_LABEL_CHARS}}}$"
 _UPLOAD_BODY = {
     "requestBody": {
@@ -199,7 +201,7 @@ def list_versions(document_id: str, services: TheServices, access: CallerAccess)
 )
 def delete_version(
     document_id: str,
-    number: Annotated[int, Path(ge=1)],
+    number: Annotated[int, Path(ge=1, le=MAX_NUMBER)],
     services: TheServices,
     access: CallerAccess,
 ) -> PurgedOut:

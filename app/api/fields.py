@@ -43,4 +43,6 @@ QuestionText = Annotated[str, StringConstraints(max_length=4000), CLEAN, FILLED]
 ShortQuestion = Annotated[str, StringConstraints(max_length=200), CLEAN, FILLED]
 Description = Annotated[str, StringConstraints(max_length=4000), CLEAN]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=120), CLEAN, FILLED]
+# Versions, and what else is counted in rows: a larger one is none that PostgreSQL could hold.
+MAX_NUMBER: Final = 2**31 - 1
 CollectionName = Annotated[str, StringConstraints(pattern=COLLECTION_PATTERN)]

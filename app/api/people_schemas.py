@@ -6,7 +6,15 @@ from typing import Annotated, Any, Final, Literal, Self
 from fastapi import Path
 from pydantic import Field, SecretStr, StringConstraints
 
-from app.api.fields import CLEAN, COLLECTION_PATTERN, FILLED, CollectionName, Reply, Request
+from app.api.fields import (
+    CLEAN,
+    COLLECTION_PATTERN,
+    FILLED,
+    MAX_NUMBER,
+    CollectionName,
+    Reply,
+    Request,
+)
 from app.people.accounts import PERSON_PATTERN, Person
 from app.people.audit import AuditEvent
 from app.people.credentials import ApiKey
@@ -250,7 +258,7 @@ class KeyNew(Request):
     )
     expires_in_days: int | None = Field(default=None, ge=1, le=3650)
     max_requests_per_minute: int | None = Field(default=None, ge=1, le=1_000_000)
-    max_tokens_per_day: int | None = Field(default=None, ge=1, le=2**31 - 1)
+    max_tokens_per_day: int | None = Field(default=None, ge=1, le=MAX_NUMBER)
     for_service: bool = Field(
         default=False,
         description="Belongs to nobody, and outlives its maker's account; for owners only.",

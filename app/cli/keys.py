@@ -38,10 +38,15 @@ class KeyOptions:
     ] = None
     max_requests: Annotated[
         int | None,
-        typer.Option("--max-requests", min=1, help="Requests that it may send in a minute."),
+        typer.Option(
+            "--max-requests", min=1, max=1_000_000, help="Requests that it may send in a minute."
+        ),
     ] = None
     max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", min=1, help="Tokens that it may take in a day.")
+        int | None,
+        typer.Option(
+            "--max-tokens", min=1, max=2**31 - 1, help="Tokens that it may take in a day."
+        ),
     ] = None
 
 

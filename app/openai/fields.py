@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.api.answer_schemas import MAX_ANSWER_TOKENS, HowAnswered, Id
-from app.api.fields import Request
+from app.api.fields import MAX_NUMBER, Request
 from app.errors import FieldFault, InvalidRequestError
 
 _MAX_MESSAGES: Final = 500
@@ -129,7 +129,7 @@ Messages = Annotated[
     ),
 ]
 ModelName = Annotated[str, Field(max_length=4096, examples=["cimiento/default"])]
-MaxTokens = Annotated[int, Field(ge=1)]
+MaxTokens = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 
 
 class Asked(OpenAIRequest):
@@ -190,7 +190,7 @@ class EmbeddingsRequest(OpenAIRequest):
     )
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(
-        default=None, ge=1, description="Those of the model; it has no other."
+        default=None, ge=1, le=MAX_NUMBER, description="Those of the model; it has no other."
     )
     input_type: Literal["query", "passage"] = Field(
         default="passage", description="Questions are embedded otherwise than what answers them."

@@ -24,6 +24,8 @@ PROBLEM = "application/problem+json"
         ("GET", "/v1/documents/doc_none/content", 404, "document_not_found"),
         ("GET", "/v1/documents/doc_none/versions", 404, "document_not_found"),
         ("GET", "/v1/documents/doc_none/text?version=0", 422, "invalid_request"),
+        ("GET", f"/v1/documents/doc_none/text?version={2**31}", 422, "invalid_request"),
+        ("GET", f"/v1/documents/doc_none/text?version={2**80}", 422, "invalid_request"),
         ("GET", "/v1/documents?state=odd", 422, "invalid_request"),
         ("GET", "/v1/documents?colour=red", 422, "invalid_request"),
         ("GET", "/v1/documents?collection=none", 404, "collection_not_found"),

@@ -47,10 +47,25 @@ def test_every_name_can_be_stored(name: str) -> None:
 def test_metadata_is_a_json_object() -> None:
     assert read_metadata(None) == read_metadata("") == {}
     assert read_metadata('{"año": 2026, "tags": ["a"]}') == {"año": 2026, "tags": ["a"]}
+    assert read_metadata('{"x": [-9e299, "\\ud83d\\ude00"]}') == {"x": [-9e299, "😀"]}
 
 
 @pytest.mark.parametrize(
-    "source", ["[1]", "nope", '{"x": NaN}', '{"x": "' + "y" * 20_000 + '"}', "[" * 9_000]
+    "source",
+    [
+        "[1]",
+        "nope",
+        '{"x": NaN}',
+        '{"x": "' + "y" * 20_000 + '"}',
+        "[" * 9_000,
+        # what PostgreSQL keeps, and then fails at whenever it compares
+        '{"x": 1e999}',
+        '{"x": [-1e300]}',
+        '{"x": 1' + "0" * 301 + "}",
+        '{"x": "\\u0000"}',
+        '{"x": {"\\ud800": 1}}',
+        '{"x": ["\\udfff"]}',
+    ],
 )
 def test_other_metadata_is_refused(source: str) -> None:
     with pytest.raises(BadMetadataError):
