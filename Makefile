@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH_VERSION := 2.13.0
 LOCK := requirements/runtime.txt
-EXTRAS := ocr rerank otel
+EXTRAS := ocr rerank otel s3
 DEV_LOCK := requirements/dev.txt
 NODE_LOCK := requirements/node.txt
 WEB := app/web
@@ -27,8 +27,8 @@ serve: setup ## Start Cimiento; installs and pulls on the first run
 	@$(BIN)/cimiento serve
 
 # `make serve OCR=1` installs what reads pictures and scanned pages too: 290 MB, once. RERANK=1
-# installs what a cross-encoder from a folder needs, OTEL=1 what sends traces.
-WANTED := $(if $(OCR),ocr) $(if $(RERANK),rerank) $(if $(OTEL),otel)
+# installs what a cross-encoder from a folder needs, OTEL=1 what sends traces, S3=1 what speaks to S3.
+WANTED := $(if $(OCR),ocr) $(if $(RERANK),rerank) $(if $(OTEL),otel) $(if $(S3),s3)
 setup: $(VENV)/.installed web $(WANTED:%=$(VENV)/.installed-%) ## Make .venv, install pinned dependencies, build the web application, pull the model files
 	@$(BIN)/cimiento models pull
 

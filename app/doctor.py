@@ -20,8 +20,14 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
+from core.blobs import BlobStore
 from core.database import Database
-from core.errors import CimientoError, DatabaseBehindError
+from core.errors import (
+    BlobStoreRefusedError,
+    BlobStoreUnavailableError,
+    CimientoError,
+    DatabaseBehindError,
+)
 from core.index_status import read_status
 from core.merging import Workshop
 from core.models import ModelStore
@@ -61,6 +67,7 @@ class Patient:
     database: Database | None
     models: ModelStore
     lexical: LexicalFollower | None = None
+    blobs: BlobStore | None = None
 
 
 def examine(patient: Patient) -> Iterator[Seen]:
@@ -135,6 +142,25 @@ def _look_at_database(patient: Patient) -> Iterator[Seen]:
         yield Seen("schema", "broken", str(error), "'cimiento db upgrade' with this version")
     else:
         yield Seen("schema", "ok", f"at revision {migrations.current_revision()}")
+
+
+def _look_at_blobs(patient: Patient) -> Iterator[Seen]:
+    url = patient.settings.blobs.url
+    if url is None or patient.blobs is None:
+        return  # inside the data folder
+    try:
+        keeps_deleted = patient.blobs.keeps_deleted()
+    except (BlobStoreUnavailableError, OSError) as error:
+        remedy = "start it, or correct CIMIENTO_BLOBS__ENDPOINT: uploads and new segments wait"
+        yield Seen("blob store", "broken", str(error), remedy)
+    except BlobStoreRefusedError as error:
+        yield Seen("blob store", "broken", str(error), "correct the settings, or the key's rights")
+    else:
+        yield Seen("blob store", "ok", f"{url} can be written to, read and deleted from")
+        if keeps_deleted:
+            detail = "the bucket keeps versions: deleted documents stay in it"
+            remedy = "suspend its versioning, or have a lifecycle rule end old versions"
+            yield Seen("deleted blobs", "warning", detail, remedy)
 
 
 def _look_at_clock(patient: Patient) -> Iterator[Seen]:
@@ -312,6 +338,7 @@ _LOOKS: Final[Mapping[str, Callable[[Patient], Iterator[Seen]]]] = {
     "data folder": _look_at_folder,
     "room": _look_at_room,
     "database": _look_at_database,
+    "blob store": _look_at_blobs,
     "clock": _look_at_clock,
     "workers": _look_at_work,
     "index": _look_at_index,

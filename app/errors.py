@@ -235,6 +235,8 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     # of the service itself
     "database_behind": 503,
     "database_busy": 503,
+    "blob_store_unavailable": 503,
+    "blob_store_refused": 503,
     "lexical_index_busy": 503,
     "model_missing": 503,
     "classifier_unusable": 503,

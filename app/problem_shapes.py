@@ -18,6 +18,7 @@ _OPENAI_TYPES: Final[Mapping[int, str]] = {
 
 # Those that are over in seconds: when to ask again.
 _RETRY_AFTER_S: Final[Mapping[str, int]] = {
+    "blob_store_unavailable": 5,
     "database_busy": 5,
     "generator_busy": 5,
     "generator_unavailable": 5,

@@ -20,7 +20,7 @@ from app.running_answers import RunningAnswers
 from app.tracing import Tracing
 from app.webhooks.delivering import Deliverer
 from app.webhooks.store import Webhooks
-from core.blobs import FolderBlobStore
+from core.blobs import BlobStore
 from core.database import Database
 from core.embedding import Embedder
 from core.settings import Settings
@@ -46,7 +46,7 @@ class Services:
 
     settings: Settings
     database: Database
-    blobs: FolderBlobStore
+    blobs: BlobStore
     store: Store
     embedder: Embedder
     generator: Generator

@@ -8,6 +8,7 @@ from typing import Final
 
 from app.active_prompts import ActivePrompts
 from app.answers import Answers
+from app.blob_stores import build_blobs
 from app.calibrations import Calibrations
 from app.choosing_examples import ExampleChooser
 from app.classifying import load_classifiers, load_router
@@ -31,7 +32,6 @@ from app.webhooks.addresses import AddressCheck
 from app.webhooks.delivering import Deliverer
 from app.webhooks.sending import Sender
 from app.webhooks.store import Webhooks
-from core.blobs import FolderBlobStore
 from core.database import Database
 from core.embedding import Embedder
 from core.errors import SettingsError
@@ -226,8 +226,7 @@ def build_services(
     questions = KeptQuestions(models.embedder, max_kept=settings.retrieval.kept_questions)
     models = replace(models, embedder=questions)
     database = build_database(settings)
-    blobs = FolderBlobStore(settings.data_dir / "blobs")
-    store = Store.below(settings.data_dir, database, blobs)
+    store = build_store(settings, database)
     lexical = build_lexical(settings.data_dir, database)
     prompts = Prompts(database)
     doors = Doors.of(settings, database, passwords)
@@ -236,7 +235,7 @@ def build_services(
     return Services(
         settings=settings,
         database=database,
-        blobs=blobs,
+        blobs=store.blobs,
         store=store,
         embedder=models.embedder,
         generator=models.generator,
@@ -359,8 +358,7 @@ def build_workers(settings: Settings, database: Database, *, role: Role = "inges
 
 def build_store(settings: Settings, database: Database) -> Store:
     """Where documents, their bytes and their segments are kept."""
-    blobs = FolderBlobStore(settings.data_dir / "blobs")
-    return Store.below(settings.data_dir, database, blobs)
+    return Store.below(settings.data_dir, database, build_blobs(settings))
 
 
 def build_lexical(data_dir: Path, database: Database) -> LexicalFollower:

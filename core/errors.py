@@ -64,6 +64,28 @@ class BlobMissingError(CimientoError):
     code = "blob_missing"
 
 
+class BlobDamagedError(CimientoError):
+    """The bytes in the blob store are not those that their name says; a restore brings them back.
+
+    So does uploading the same document again.
+    """
+
+    code = "blob_damaged"
+
+
+class BlobStoreUnavailableError(CimientoError):
+    """The blob store does not answer, or fails; nothing was half written."""
+
+    code = "blob_store_unavailable"
+    retryable = True
+
+
+class BlobStoreRefusedError(CimientoError):
+    """The blob store does not know the credentials, the bucket or the right to do that."""
+
+    code = "blob_store_refused"
+
+
 class SegmentCorruptError(CimientoError):
     """A segment on disk disagrees with the manifest; `cimiento index rebuild` mends it."""
 

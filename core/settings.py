@@ -8,6 +8,7 @@ import platformdirs
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from core.blob_settings import BlobSettings
 from core.environment import DELIMITER, PREFIX, EnvironmentSource, refuse_unknown
 from core.errors import SettingsError
 from core.mcp_settings import McpSettings
@@ -266,6 +267,7 @@ class Settings(BaseSettings):
         description="Folder that holds the database, documents, index and models.",
     )
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    blobs: BlobSettings = Field(default_factory=BlobSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
     server: ServerSettings = Field(default_factory=ServerSettings)
     oidc: OidcSettings = Field(default_factory=OidcSettings)

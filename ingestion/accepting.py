@@ -1,7 +1,5 @@
 """An upload that has arrived to a queued version, in one transaction. Reads no file's content."""
 
-import os
-from pathlib import Path
 from typing import Final
 
 from sqlalchemy import select
@@ -22,22 +20,25 @@ _NOT_CURRENT: Final = ("failed", "cancelled", "replaced")
 
 def accept(store: Store, upload: Upload, blob: PendingBlob) -> Accepted:
     """Make a received file a queued version: see `Documents.accept`."""
-    # Flushed to disk before the transaction: the writer's lock must not wait for a slow disk.
-    sync_file(blob.path)
+    # Before the transaction: the writer's lock must not wait for a slow disk or network.
+    blob.prepare()
     try:
         with store.database.session_scope() as session:
             accepted = accept_in(session, upload, blob)
             if upload.password and not accepted.skipped:
                 _keep_password(session, store, accepted.version_id, upload.password)
-            return accepted
     except BaseException:
         # No row came to refer to bytes that were kept.
         release_blobs(store, [blob.sha256])
         raise
+    if accepted.skipped:
+        # a store elsewhere has had them since they were prepared
+        release_blobs(store, [blob.sha256])
+    return accepted
 
 
 def accept_in(session: Session, upload: Upload, blob: PendingBlob) -> Accepted:
-    """Make a received file a queued version inside a transaction; its blob is flushed already."""
+    """Make a received file a queued version inside a transaction; its blob is prepared."""
     lock_collection(session, upload.collection_id)
     lock_blobs(session)
     document = _find_or_add(session, upload)
@@ -66,12 +67,6 @@ def _keep_password(session: Session, store: Store, version_id: VersionId, passwo
     # is searchable already needs none.
     if session.scalar(select(JobRow.state).where(JobRow.id == version_id)) in OPEN_STATES:
         store.staging.of(version_id).save_password(password)
-
-
-def sync_file(path: Path) -> None:
-    """Flush a file to the disk."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _find_or_add(session: Session, upload: Upload) -> DocumentRow:

@@ -17,7 +17,7 @@ from core.blobs import PendingBlob
 from core.errors import CimientoError
 from core.ids import CollectionId, VersionId
 from core.tables import DocumentRow, VersionRow
-from ingestion.accepting import accept_in, sync_file
+from ingestion.accepting import accept_in
 from ingestion.attempts import Attempt, fail, job_error
 from ingestion.errors import NestedTooDeepError
 from ingestion.media_types import detect_media_type
@@ -78,8 +78,8 @@ def attach(session: Session, version: VersionRow, incoming: Sequence[Incoming]) 
 
 def _receive(blob: PendingBlob, file: AttachedFile) -> Incoming:
     blob.write_file(file.path)
-    # Flushed to disk before the transaction: the writer's lock must not wait for a slow disk.
-    sync_file(blob.path)
+    # Before the transaction: the writer's lock must not wait for a slow disk or network.
+    blob.prepare()
     try:
         return Incoming(file.name, detect_media_type(blob.path, file.name), blob)
     except CimientoError as error:

@@ -1,10 +1,9 @@
 """Documents: accept, show, delete. Every read takes an access; nothing here parses or embeds."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Final, TypeVarTuple
 
 from sqlalchemy import Select, delete, exists, select
@@ -81,11 +80,15 @@ class DocumentText:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The original bytes of a version, as a readable file."""
+    """The original bytes of a version; `read` gives those from a place to before another."""
 
-    path: Path
+    read: Callable[[int, int], Iterator[bytes]]
     name: str
     version: Version
+
+    def whole(self) -> bytes:
+        """All of it, in memory. Raises as `BlobStore.read` does."""
+        return b"".join(self.read(0, self.version.num_bytes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +144,17 @@ class Documents:
         return DocumentText(version.id, version.number, row.text, tuple(row.page_starts))
 
     def content(self, document_id: DocumentId, access: Access, *, number: int | None) -> Content:
-        """The original file. Raises `DocumentNotFoundError`, `BlobMissingError`."""
+        """The original file. Raises `DocumentNotFoundError`; reading it, as `BlobStore.read`."""
         version = self._version(document_id, access, number)
         name = self.get(document_id, access).name
-        return Content(self._store.blobs.path(version.sha256), name, version)
+        sha256, blobs = version.sha256, self._store.blobs
+
+        def read(start: int, end: int) -> Iterator[bytes]:
+            if (start, end) == (0, version.num_bytes):
+                return blobs.read(sha256)
+            return blobs.read(sha256, start=start, end=end)
+
+        return Content(read, name, version)
 
     def boxes(self, spans: Sequence[tuple[VersionId, int, int]], access: Access) -> list[list[Box]]:
         """The rectangles of each quote `(version, start, end)`; none where there is no geometry."""

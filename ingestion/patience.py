@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from core.errors import BlobStoreUnavailableError
 from ingestion.errors import IngestionInterruptedError, ParserCrashedError, StorageFullError
 
 
@@ -30,7 +31,8 @@ _MAX_PAUSE_S: Final = 600.0
 NONE: Final = Patience(max_tries=1, first_pause_s=0.0)
 # A busy database, a broken connection: over in seconds.
 _HICCUP: Final = Patience(max_tries=6, first_pause_s=1.0)
-# A full disk or memory: somebody has to do something, or another program has to end.
+# A full disk or memory, a store that is away: somebody has to do something, or another program has
+# to end.
 _SHORTAGE: Final = Patience(max_tries=5, first_pause_s=30.0)
 # Perhaps the file, perhaps the machine; the third time it was the file.
 _DOUBT: Final = Patience(max_tries=3, first_pause_s=1.0)
@@ -43,7 +45,7 @@ _BROKEN: Final = frozenset(
 
 def patience_with(error: BaseException) -> Patience:
     """How an error of ingestion is met; `NONE` for what is permanent."""
-    if isinstance(error, StorageFullError | MemoryError):
+    if isinstance(error, StorageFullError | BlobStoreUnavailableError | MemoryError):
         return _SHORTAGE
     if isinstance(error, ParserCrashedError | IngestionInterruptedError | FileNotFoundError):
         return _DOUBT

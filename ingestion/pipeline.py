@@ -5,7 +5,6 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -295,14 +294,14 @@ class Stages:
             progress.report("parsing", done, total, "pages" if total else None)
 
         on_tick(0, None)
-        path = self._blob_path(source)
-        parsed = self._sandbox.parse(
-            path,
-            source.media_type,
-            folder=staged.folder,
-            on_tick=on_tick,
-            password=staged.find_password(),
-        )
+        with self._store.blobs.local_file(source.sha256, staged.folder) as path:
+            parsed = self._sandbox.parse(
+                path,
+                source.media_type,
+                folder=staged.folder,
+                on_tick=on_tick,
+                password=staged.find_password(),
+            )
         staged.save_parsed(parsed)
         staged.forget_password()
         return parsed
@@ -337,9 +336,6 @@ class Stages:
         if row is None:
             raise NoLongerWantedError(attempt.workflow_id)
         return _Source(row.name, row.sha256, row.media_type)
-
-    def _blob_path(self, source: _Source) -> Path:
-        return self._store.blobs.path(source.sha256)
 
     def _breathe(self) -> None:
         if self._stopping.is_set():

@@ -3,10 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import Select, delete, exists, func, insert, literal, select, text, update
 from sqlalchemy.orm import Session
 
-from core.errors import CollectionNotFoundError
+from core.errors import (
+    BlobStoreRefusedError,
+    BlobStoreUnavailableError,
+    CollectionNotFoundError,
+)
 from core.evaluation_redaction import redact_evaluations
 from core.ids import CollectionId, VersionId
 from core.redaction import forget_examples, redact_answers
@@ -21,6 +26,8 @@ from core.tables import (
     VersionTextRow,
 )
 from ingestion.store import Store
+
+log = structlog.get_logger()
 
 # Any constant: it names the lock on PostgreSQL under which blobs come and go.
 _BLOB_LOCK = 0x43494D49
@@ -128,10 +135,19 @@ def clear_files(store: Store, removed: Removed) -> Purged:
     """
     for version_id in removed.version_ids:
         store.staging.remove(version_id)
-    num_blobs = release_blobs(store, removed.sha256s) if removed.sha256s else 0
+    num_blobs = _release_if_there(store, removed.sha256s) if removed.sha256s else 0
     if removed.version_ids:
         store.database.overwrite_deleted()
     return Purged(len(removed.version_ids), removed.num_chunks, removed.num_chunks, num_blobs)
+
+
+def _release_if_there(store: Store, sha256s: Iterable[str]) -> int:
+    # The deletion is committed: that the blob store is away for now must not make it look failed.
+    try:
+        return release_blobs(store, sha256s)
+    except (BlobStoreUnavailableError, BlobStoreRefusedError) as error:
+        log.warning("blobs_left", reason=str(error), remedy="a worker removes them later")
+        return 0
 
 
 def release_blobs(store: Store, sha256s: Iterable[str]) -> int:
@@ -139,15 +155,16 @@ def release_blobs(store: Store, sha256s: Iterable[str]) -> int:
 
     Under the writer's lock, as uploads keep theirs: the same bytes cannot arrive in between.
     """
-    num_blobs = 0
     with store.database.session_scope() as session:
         lock_blobs(session)
-        for sha256 in sha256s:
-            if session.scalar(select(VersionRow.id).where(VersionRow.sha256 == sha256).limit(1)):
-                continue
-            store.blobs.delete(sha256)
-            num_blobs += 1
-    return num_blobs
+        free = [sha256 for sha256 in set(sha256s) if not _is_named(session, sha256)]
+        store.blobs.delete(free)
+    return len(free)
+
+
+def _is_named(session: Session, sha256: str) -> bool:
+    named = select(VersionRow.id).where(VersionRow.sha256 == sha256).limit(1)
+    return session.scalar(named) is not None
 
 
 def lock_collection(session: Session, collection_id: CollectionId) -> None:

@@ -28,7 +28,7 @@ from ingestion.patience import patience_with
 from ingestion.pipeline import Stages, run_attempt
 from ingestion.reembedding import change_model
 from ingestion.store import Store
-from ingestion.sweep import sweep, sweep_deleted
+from ingestion.sweep import sweep, sweep_blobs, sweep_deleted
 from ingestion.work_lock import WorkLock
 from ingestion.workers import Workers
 
@@ -44,6 +44,7 @@ _POLL_S: Final = 0.2
 _LOOK_EVERY_S: Final = 1.0
 _RECONCILE_EVERY_S: Final = 5.0
 _SWEEP_EVERY_S: Final = 60.0
+_SWEEP_BLOBS_EVERY_S: Final = 3600.0
 _COMPACT_EVERY_S: Final = 600.0
 _RECONCILE_ALL_EVERY: Final = 12
 _STOP_WITHIN_S: Final = 5.0
@@ -167,6 +168,7 @@ class IngestionWorker:
                 (_RECONCILE_EVERY_S, self._reconcile),
                 (_LOOK_EVERY_S, self._end_stalled),
                 (_SWEEP_EVERY_S, self._sweep_deleted),
+                (_SWEEP_BLOBS_EVERY_S, self._sweep_blobs),
                 (_COMPACT_EVERY_S, self._compact),
             )
         ]
@@ -287,6 +289,11 @@ class IngestionWorker:
         if num_staged := sweep_deleted(self._store):
             log.info("deleted_work_swept", staged=num_staged)
         self._deletions.follow(self._store.database)
+
+    def _sweep_blobs(self) -> None:
+        """Remove bytes of no document: of deletions that came while the store was away."""
+        if num_blobs := sweep_blobs(self._store):
+            log.info("blobs_swept", blobs=num_blobs)
 
     def _compact(self) -> None:
         with suppress(AlreadyRunningError):

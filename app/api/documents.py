@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 import anyio.to_thread
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.access import CallerAccess, TheCaller, note
@@ -21,6 +21,7 @@ from app.api.schemas import (
     VersionOut,
     VersionPage,
 )
+from app.byte_ranges import attachment, send_bytes
 from app.conditional import is_known, tag_of
 from app.services import Services
 from app.uploads import ReceivedUpload, receive_upload
@@ -217,9 +218,10 @@ def delete_version(
 @router.get(
     "/v1/documents/{document_id}/content",
     summary="Download a document",
-    response_class=FileResponse,
+    response_class=StreamingResponse,
     responses={
         200: {"content": {"*/*": {}}, "description": "The original bytes."},
+        206: {"content": {"*/*": {}}, "description": "The part that the header `Range` names."},
         **problems(404),
     },
 )
@@ -237,11 +239,16 @@ def get_content(
     tag = tag_of(content.version.sha256)
     if is_known(tag, request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers={"ETag": tag})
-    return FileResponse(
-        content.path,
-        media_type=content.version.media_type,
-        filename=content.name,
-        headers={"Content-Security-Policy": "default-src 'none'; sandbox", "ETag": tag},
+    return send_bytes(
+        content.read,
+        content.version.num_bytes,
+        asked=request.headers,
+        headers={
+            "Content-Type": content.version.media_type,
+            "Content-Disposition": attachment(content.name),
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "ETag": tag,
+        },
     )
 
 

@@ -65,16 +65,21 @@ class BackupFolder:
                 known.add(pending.sha256)
             return pending.sha256
 
-    def put_file(self, path: Path, *, expected: str | None = None) -> str | None:
-        """Keep a copy of a file; returns its hash.
-
-        None, and nothing is kept, where the hash is not the one expected. Raises
-        `FileNotFoundError`.
-        """
+    def put_file(self, path: Path) -> str:
+        """Keep a copy of a file; returns its hash. Raises `FileNotFoundError`."""
         with self._objects.begin() as pending:
             pending.write_file(path)
-            if expected not in (None, pending.sha256):
-                return None
+            pending.keep()
+            return pending.sha256
+
+    def put_bytes(self, chunks: Iterable[bytes]) -> str:
+        """Keep bytes that come some at a time; returns their hash.
+
+        Nothing is kept where `chunks` raises.
+        """
+        with self._objects.begin() as pending:
+            for data in chunks:
+                pending.write(data)
             pending.keep()
             return pending.sha256
 
@@ -142,7 +147,7 @@ class BackupFolder:
             (self._manifests / f"{name}.json").unlink()
         sync_folder(self._manifests)
         for sha256 in self.list_objects() - needed:
-            self._objects.delete(sha256)
+            self._objects.delete([sha256])
         return len(old)
 
     def objects_of(self, manifest: Manifest) -> Iterator[str]:

@@ -8,8 +8,16 @@ from pydantic import SecretStr
 from core.settings import Settings
 from core.settings_group import SettingsGroup
 
-# Where things are on this machine, and a URL that may hold a password.
-_OF_THE_PLACE = frozenset({"CIMIENTO_DATA_DIR", "CIMIENTO_DATABASE__URL"})
+# Where things are for this service, and a URL that may hold a password: a restored one is another.
+_OF_THE_PLACE = frozenset(
+    {
+        "CIMIENTO_DATA_DIR",
+        "CIMIENTO_DATABASE__URL",
+        "CIMIENTO_BLOBS__URL",
+        "CIMIENTO_BLOBS__ENDPOINT",
+        "CIMIENTO_BLOBS__REGION",
+    }
+)
 
 
 def chosen_settings(settings: Settings) -> Mapping[str, str]:

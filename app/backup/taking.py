@@ -21,7 +21,7 @@ from app.backup.rows import dump_table, tables_in_order, write_parts
 from core.blobs import BlobStore
 from core.database import Database
 from core.deletions import DeletionLog
-from core.errors import BlobMissingError
+from core.errors import BlobDamagedError, BlobMissingError
 from core.ids import new_id
 from core.tables import ManifestRow, VersionRow, now
 
@@ -157,16 +157,12 @@ def _copy_rest(
 
 def _copy(blobs: BlobStore, folder: BackupFolder, sha256: str, known: set[str]) -> bool:
     try:
-        copied = folder.put_file(blobs.path(sha256), expected=sha256)
-    except (BlobMissingError, FileNotFoundError):
+        known.add(folder.put_bytes(blobs.read(sha256)))
+    except (BlobMissingError, BlobDamagedError):
         return False
-    if copied is not None:
-        known.add(copied)
-    return copied is not None
+    return True
 
 
 def _copy_adapter(adapter: Path | None, folder: BackupFolder) -> Iterable[ExtraFile]:
     if adapter is not None and adapter.is_file():
-        sha256 = folder.put_file(adapter)
-        if sha256 is not None:
-            yield ExtraFile(f"{ADAPTERS}/{adapter.name}", sha256)
+        yield ExtraFile(f"{ADAPTERS}/{adapter.name}", folder.put_file(adapter))

@@ -28,17 +28,20 @@ def doctor(as_json: AsJson = False) -> None:
 
 def _examine(settings: Settings) -> "list[Seen]":
     # Late: see app.cli.context.
+    from app.blob_stores import build_blobs
     from app.doctor import Patient, examine
     from app.wiring import build_database, build_lexical
     from core.models import ModelStore
 
     models = ModelStore(settings.models_dir)
+    # one in the data folder is not made here: it is looked at with that folder
+    blobs = build_blobs(settings) if settings.blobs.url is not None else None
     if not _is_there(settings):
-        return list(examine(Patient(settings, None, models)))
+        return list(examine(Patient(settings, None, models, blobs=blobs)))
     database = build_database(settings)
     try:
         lexical = build_lexical(settings.data_dir, database)
-        return list(examine(Patient(settings, database, models, lexical)))
+        return list(examine(Patient(settings, database, models, lexical, blobs)))
     finally:
         database.close()
 

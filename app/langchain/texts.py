@@ -13,7 +13,7 @@ from typing import Final
 from app.adding import Added
 from app.services import Services
 from core.access import Access
-from core.errors import CimientoError, DocumentNotFoundError
+from core.errors import BlobMissingError, CimientoError, DocumentNotFoundError
 from core.ids import DocumentId
 from ingestion.attempts import Attempt
 from ingestion.collections import Collection
@@ -81,8 +81,8 @@ class Texts:
             if document.origin != ORIGIN or document.version.state != "searchable":
                 return None
             content = self._services.documents.content(document_id, self._access, number=None)
-            text = content.path.read_bytes().decode()
-        except (DocumentNotFoundError, FileNotFoundError):
+            text = content.whole().decode()
+        except (DocumentNotFoundError, BlobMissingError):
             return None  # deleted while it was read
         return Text(document.name, text, content.version.metadata)
 

@@ -10,8 +10,7 @@ from typing import Final
 from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
-from core.blobs import BlobStore, hash_file
-from core.errors import BlobMissingError
+from core.blobs import BlobStore, is_whole
 from core.tables import Base, ChunkRow, DocumentRow, JobRow, VersionRow, VersionTextRow, now
 from core.verify.report import Finding
 
@@ -86,7 +85,7 @@ def _queue_again(session: Session, blobs: BlobStore, version: VersionRow) -> boo
         session.execute(delete(ChunkRow).where(ChunkRow.version_id == version.id))
         return True
     # What is there, wrong as it may be, is not given up for bytes that are not there.
-    if not _is_whole(blobs, version.sha256):
+    if not is_whole(blobs, version.sha256):
         return False
     for row in (ChunkRow.version_id, VersionTextRow.version_id):
         session.execute(delete(row.class_).where(row == version.id))
@@ -96,13 +95,6 @@ def _queue_again(session: Session, blobs: BlobStore, version: VersionRow) -> boo
     job.done = 0
     session.flush()
     return True
-
-
-def _is_whole(blobs: BlobStore, sha256: str) -> bool:
-    try:
-        return hash_file(blobs.path(sha256)) == sha256
-    except (BlobMissingError, FileNotFoundError):
-        return False
 
 
 def _place_chunk(session: Session, _blobs: BlobStore, finding: Finding) -> bool:

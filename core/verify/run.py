@@ -9,9 +9,9 @@ from typing import Final
 
 from sqlalchemy import select
 
-from core.blobs import BlobStore, hash_file
+from core.blobs import BlobStore
 from core.database import Database
-from core.errors import AlreadyRunningError, BlobMissingError
+from core.errors import AlreadyRunningError, BlobDamagedError, BlobMissingError
 from core.ids import SegmentId
 from core.merging import Workshop, rebuild_all
 from core.segments import delete_segment
@@ -158,24 +158,24 @@ def _orphan_blobs(
         orphans = set(premises.blobs.list()) - named
         if only is not None:
             orphans &= only
-        for sha256 in orphans if remove else ():
-            premises.blobs.delete(sha256)
+        if remove:
+            premises.blobs.delete(orphans)
     return orphans, named
 
 
 def _check_blob(premises: Premises, sha256: str) -> Iterator[Finding]:
     try:
-        found = hash_file(premises.blobs.path(sha256))
-    except (BlobMissingError, FileNotFoundError):
-        found = None
-    if found == sha256:
+        for _ in premises.blobs.read(sha256):
+            pass
+    except BlobMissingError:
+        kind, what = "missing_blob", "are gone"
+    except BlobDamagedError:
+        kind, what = "blob", "have changed"
+    else:
         return
     # Deleted since we looked, with its document? Then nothing is wrong.
     for name in _documents_of(premises.database, sha256):
-        if found is None:
-            yield Finding("missing_blob", sha256, f"the bytes of {name} are gone: upload it again")
-        else:
-            yield Finding("blob", sha256, f"the bytes of {name} have changed: upload it again")
+        yield Finding(kind, sha256, f"the bytes of {name} {what}: upload it again")
 
 
 def _documents_of(database: Database, sha256: str) -> list[str]:

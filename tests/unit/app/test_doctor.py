@@ -15,7 +15,10 @@ from typer.testing import CliRunner
 from app.cli import main
 from app.doctor import Patient, Seen, examine
 from app.wiring import build_lexical
+from core.blob_settings import BlobSettings
+from core.blobs import FolderBlobStore
 from core.database import Database
+from core.errors import BlobStoreRefusedError, BlobStoreUnavailableError
 from core.models import ModelStore
 from core.segments import list_segments
 from core.server_settings import ServerSettings
@@ -53,6 +56,41 @@ def join_a_worker(house: House, *, beat_ago: timedelta = timedelta()) -> None:
     with house.services.database.session_scope() as session:
         row = WorkerRow(id="wrk_1", machine="m", pid=1, beat_at=now() - beat_ago)
         session.add(row)
+
+
+class _Store(FolderBlobStore):
+    """A store elsewhere, as it may be."""
+
+    def __init__(self, root: Path, answer: object) -> None:
+        super().__init__(root)
+        self._answer = answer
+
+    def keeps_deleted(self) -> bool:
+        """What it says."""
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return bool(self._answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (False, {"blob store": "ok"}),
+        (True, {"blob store": "ok", "deleted blobs": "warning"}),
+        (BlobStoreUnavailableError("no connection"), {"blob store": "broken"}),
+        (BlobStoreRefusedError("AccessDenied"), {"blob store": "broken"}),
+    ],
+)
+def test_a_blob_store_elsewhere_is_tried(
+    house: House, tmp_path: Path, answer: object, expected: dict[str, str]
+) -> None:
+    settings = house.services.settings.model_copy(
+        update={"blobs": BlobSettings(url="s3://bucket/house")}
+    )
+    models = ModelStore(settings.models_dir)
+    patient = Patient(settings, None, models, blobs=_Store(tmp_path / "elsewhere", answer))
+    found = states({each.part: each for each in examine(patient)})
+    assert {part: found[part] for part in found if "blob" in part} == expected
 
 
 def test_documents_that_nobody_works_on_are_broken(house: House) -> None:

@@ -116,7 +116,7 @@ def test_chunk_that_is_not_its_slice_is_made_anew_from_the_bytes(library: Librar
 def test_what_disagrees_is_kept_where_the_bytes_are_gone(library: Library) -> None:
     publish_two(library)
     for sha256 in list(library.blobs.list()):
-        library.blobs.delete(sha256)
+        library.blobs.delete([sha256])
     with library.database.session_scope() as session:
         session.execute(update(VersionTextRow).values(text="something else altogether, and long"))
 
@@ -184,7 +184,7 @@ def test_tampered_and_missing_bytes_are_found_by_the_documents_name(library: Lib
     publish_two(library)
     first, second = sorted(library.blobs.list())
     library.blobs.path(first).write_bytes(b"tampered")
-    library.blobs.delete(second)
+    library.blobs.delete([second])
 
     report = run(library, repair=True)
     assert kinds(report) == {"blob", "missing_blob"}

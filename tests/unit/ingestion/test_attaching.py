@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from core.blobs import FolderBlobStore, PendingBlob
+from core.blobs import FolderBlobStore
 from ingestion.documents import Document
 from ingestion.jobs import Job
 from ingestion.pipeline import Stages, run_attempt
@@ -80,22 +81,14 @@ def test_until_the_mail_is_published_nothing_of_it_is_there(house: House) -> Non
     assert _states(house) == {"mail.eml": "searchable", "mail.eml/report.txt": "queued"}
 
 
-class _FullDisk(PendingBlob):
-    """Bytes that arrive, but cannot be kept."""
-
-    def keep(self) -> None:
-        """Fail for the second attachment, when the first one is in the store already."""
-        if self.path.read_bytes() == PLAN[1]:
-            raise OSError("the disk is full")
-        super().keep()
-
-
 class _FullStore(FolderBlobStore):
-    """A store whose disk is full."""
+    """A store whose disk is full: bytes arrive, but cannot be kept."""
 
-    def begin(self) -> PendingBlob:
-        """Start receiving bytes."""
-        return _FullDisk(self._root)
+    def _rename(self, received: Path, sha256: str) -> None:
+        """Fail for the second attachment, when the first one is in the store already."""
+        if received.read_bytes() == PLAN[1]:
+            raise OSError("the disk is full")
+        super()._rename(received, sha256)
 
 
 def test_a_publication_that_fails_leaves_no_attachment_and_comes_again_whole(

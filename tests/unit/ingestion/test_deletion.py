@@ -52,7 +52,7 @@ def test_no_byte_of_a_deleted_document_is_left_while_the_service_runs(house: Hou
     assert files_that_say(house.data_dir, MARKER) != []
     house.documents.delete(accepted.document_id, EVERYTHING)
     assert_gone(house)
-    assert hash_file(house.store.blobs.path(kept.sha256)) == kept.sha256
+    assert hash_file(house.blobs.path(kept.sha256)) == kept.sha256
 
 
 def test_no_byte_of_a_replaced_version_is_left(house: House) -> None:

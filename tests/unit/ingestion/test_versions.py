@@ -52,9 +52,9 @@ def test_bytes_that_were_replaced_are_new_again(house: House) -> None:
 
 def test_damaged_bytes_are_mended_by_the_same_upload(house: House) -> None:
     first = house.add("a.txt", b"words")
-    house.store.blobs.path(first.sha256).write_bytes(b"w0rds")
+    house.blobs.path(first.sha256).write_bytes(b"w0rds")
     assert house.upload("a.txt", b"words").deduplicated
-    assert house.store.blobs.path(first.sha256).read_bytes() == b"words"
+    assert house.blobs.path(first.sha256).read_bytes() == b"words"
 
 
 def test_history_outlives_a_later_replacement(house: House) -> None:
@@ -81,7 +81,7 @@ def test_a_deleted_version_leaves_the_others_and_no_orphan(house: House) -> None
     assert (purged.versions, purged.chunks, purged.blobs) == (1, 0, 1)
     assert states(house, first.document_id) == {2: "searchable"}
     with pytest.raises(BlobMissingError):
-        house.store.blobs.path(first.sha256)
+        house.blobs.path(first.sha256)
     assert house.searchable_text() == "two"
     assert house.orphans() == NO_ORPHANS
 

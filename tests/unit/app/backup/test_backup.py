@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from app.backup.restoring import Place, read_deletions
 from app.backup.rows import LEFT_OUT, tables_in_order, write_parts
 from core.database import Database
 from core.deletions import LOG_NAME, DeletionLog
-from core.errors import AlreadyRunningError
+from core.errors import AlreadyRunningError, BlobMissingError
 from core.generation import read_generation
 from core.tables import Base, DocumentRow
 from ingestion.documents import Documents
@@ -241,7 +242,7 @@ def test_old_backups_go_with_what_only_they_named(drill: Drill) -> None:
 
 def test_bytes_that_are_lost_do_not_stop_the_rest(drill: Drill) -> None:
     kept, lost = (drill.house.add(f"{n}.txt", f"Words {n}.".encode()) for n in range(2))
-    drill.house.store.blobs.path(lost.sha256).write_bytes(b"rotten")
+    drill.house.blobs.path(lost.sha256).write_bytes(b"rotten")
     taken = drill.take()
     assert taken.manifest.lost == (lost.sha256,)
     place = drill.open_place("elsewhere")
@@ -257,20 +258,20 @@ def test_a_document_that_goes_while_it_is_copied_is_in_no_backup(
 ) -> None:
     drill.house.add("kept.txt", b"The river rises in the hills.")
     gone = drill.house.add("gone.txt", b"The word is zebrawood.")
-    find = drill.house.store.blobs.path
+    find = drill.house.blobs.read
     looks = 0
 
-    def delete_first(sha256: str) -> Path:
+    def delete_first(sha256: str) -> Iterator[bytes]:
         nonlocal looks
         if sha256 == gone.sha256:
             looks += 1
             if looks == 1:
-                raise FileNotFoundError
+                raise BlobMissingError
             # the snapshot has it, and its bytes go
             drill.house.documents.delete(gone.document_id, EVERYTHING)
         return find(sha256)
 
-    monkeypatch.setattr(drill.house.store.blobs, "path", delete_first)
+    monkeypatch.setattr(drill.house.blobs, "read", delete_first)
     assert drill.take().manifest.documents.num_rows == 1
     assert looks == 2
     place = drill.open_place("elsewhere")

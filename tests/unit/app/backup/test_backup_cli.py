@@ -48,7 +48,7 @@ def test_the_commands_take_list_check_and_restore(house: House, tmp_path: Path) 
 
 def test_what_was_lost_before_ends_with_1_and_is_told(house: House, tmp_path: Path) -> None:
     lost = house.add("lost.txt", b"The word is zebrawood.")
-    house.store.blobs.delete(lost.sha256)
+    house.store.blobs.delete([lost.sha256])
     result = run(house.data_dir, "backup", tmp_path / "backups")
     assert result.exit_code == 1
     assert "1 uploaded files are lost" in result.stderr
@@ -71,6 +71,10 @@ def test_chosen_settings_hold_no_secret_and_no_place(
     for name, value in {
         "CIMIENTO_DATA_DIR": "somewhere",
         "CIMIENTO_DATABASE__URL": "postgresql://cimiento:hunter2@db/cimiento",
+        "CIMIENTO_BLOBS__URL": "s3://bucket/house",
+        "CIMIENTO_BLOBS__ENDPOINT": "https://s3.example.org",
+        "CIMIENTO_BLOBS__ACCESS_KEY": "hunter2",
+        "CIMIENTO_BLOBS__SECRET_KEY": "hunter2",
         "CIMIENTO_GENERATION__API_KEY": "hunter2",
         "CIMIENTO_GENERATION__URL": url,
         "CIMIENTO_RETRIEVAL__TOP_K": "5",
