@@ -1,13 +1,14 @@
 """Write the examples that the default reader learns from, as `cimiento train reader` reads them.
 
-    python -m benchmarks.reader_data --data DATA --out examples.jsonl [--brief]
+    python -m benchmarks.reader_data --data DATA --out examples.jsonl [--brief] [--plain plain.jsonl]
 
 `--brief` is for a run of some hours on a core or two: of English mostly the passages that much is
 asked of, for questions of one passage are learnt together; and passages that little or nothing is
 asked of are cut to some sentences, as long as the service's own.
 
 Passages come with their questions, with questions that they nearly answer, and often among other
-passages that the question also finds. Articles that are reported on are not read at all.
+passages that the question also finds. Articles that are reported on are not read at all. `--plain`
+writes paragraphs of both languages beside it, for a run to rehearse.
 """
 
 import argparse
@@ -35,6 +36,7 @@ _TWISTED: Final = 0.15  # of passages that have no near miss of their own
 _MINED: Final = 0.35  # of passages that other passages' questions find
 _ONLY_MISSED: Final = 0.2  # of English passages that answer none of their questions
 _WITHOUT_GOLD: Final = 0.04
+_NUM_PLAIN: Final = 1500  # paragraphs of each language
 _NUM_DEV: Final = 60  # passages to judge by, of each language
 # of `--brief`: English passages that are kept, by how many questions are asked; four or more: all
 _KEPT: Final = (0.0, 0.1, 0.15, 0.6)
@@ -58,6 +60,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the text sets")
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     parser.add_argument("--brief", action="store_true", help="what a short run can read")
+    parser.add_argument("--plain", type=Path, help="file for text to rehearse")
     options = parser.parse_args()
     articles = split_articles(options.data)
     grounds = choose_development(list(gather(options.data, articles, seed=SEED)))
@@ -72,8 +75,20 @@ def main() -> None:
                 f"{row['split']} {row['language']} {'answer' if row['answer'] else 'refusal'}"
             ] += 1
             out.write(json.dumps(row, ensure_ascii=False) + "\n")
+    if options.plain:
+        write_plain(list(pool.values()), options.plain)
     for name, number in sorted(counts.items()):
         print(f"{name:<24} {number:>7,}")
+
+
+def write_plain(paragraphs: Sequence[Paragraph], path: Path) -> None:
+    """As many paragraphs of each language, drawn at random."""
+    rng = random.Random(SEED)  # noqa: S311  # an order, no secret
+    with path.open("w", encoding="utf-8") as out:
+        for language in ("en", "es"):
+            of_language = [item.text for item in paragraphs if item.language == language]
+            for text in rng.sample(of_language, min(_NUM_PLAIN, len(of_language))):
+                out.write(json.dumps({"text": text}, ensure_ascii=False) + "\n")
 
 
 def choose_development(grounds: Sequence[Ground]) -> list[Ground]:

@@ -6,7 +6,7 @@ more than their own words. Shapes: N tokens in the batch, G groups of at most T 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import torch
@@ -108,7 +108,7 @@ class BranchedBatch:
         """What lets no branch see another."""
         return BranchedContext(self.segments, self.padded_positions, self.places)
 
-    def to(self, device: torch.device) -> "BranchedBatch":
+    def to(self, device: torch.device) -> Self:
         return replace(
             self,
             tokens=self.tokens.to(device),

@@ -25,6 +25,7 @@ from generation.training.reader.examples import (
 )
 from generation.training.reader.groups import Branch, Encoded, Facts, Group
 from generation.training.reader.options import ReaderOptions
+from generation.training.reader.rehearsing import read_pieces
 from generation.types import Message
 
 _MAX_BRANCHES: Final = 8  # more teach little that is new, and make the step's questions alike
@@ -177,4 +178,8 @@ def encode_file(options: ReaderOptions, tokenizer: Tokenizer, *, tokenizer_sha25
         origins=[(*of, number) for of, number in sorted(counts.origins.items())],
         num_alone=of_learnt.num_alone,
     )
-    return Encoded(*groups, facts)
+    if options.plain is None:
+        return Encoded(*groups, facts)
+    pieces = read_pieces(options.plain, tokenizer, seed=options.seed)
+    facts.notes.append(f"{len(pieces):,} pieces of plain text are rehearsed, from another file")
+    return Encoded(*groups, facts, pieces)

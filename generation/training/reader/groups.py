@@ -6,7 +6,7 @@ its prompt, then the reply. On disk a group is never half there: the manifest is
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from core.durable import replace_file, replace_text
 from generation.training.errors import DataError
 
-_FORMAT: Final = 1
-_LEARNT, _JUDGED = "learnt", "judged"
+_FORMAT: Final = 2
+_LEARNT, _JUDGED, _PLAIN = "learnt", "judged", "plain"
 
 Tokens = NDArray[np.int32]
 
@@ -70,6 +70,7 @@ class Encoded:
     learnt: list[Group]
     judged: list[Group]
     facts: Facts
+    plain: list[Tokens] = field(default_factory=list)  # pieces of text to rehearse
 
 
 def save_encoded(folder: Path, encoded: Encoded) -> None:
@@ -79,6 +80,8 @@ def save_encoded(folder: Path, encoded: Encoded) -> None:
     for name, groups in ((_LEARNT, encoded.learnt), (_JUDGED, encoded.judged)):
         arrays = _flatten(groups)
         replace_file(folder / f"{name}.npz", partial(_write_arrays, arrays))
+    pieces = {str(number): piece for number, piece in enumerate(encoded.plain)}
+    replace_file(folder / f"{_PLAIN}.npz", partial(_write_arrays, pieces))
     manifest = {"format": _FORMAT} | asdict(encoded.facts)
     replace_text(folder / "manifest.json", json.dumps(manifest, indent=2) + "\n")
 
@@ -96,7 +99,8 @@ def load_encoded(folder: Path) -> Encoded:
             raise DataError(f"{folder} is of another version; remove it to make it again")
         manifest["origins"] = [tuple(item) for item in manifest["origins"]]
         learnt, judged = (_load_groups(folder / f"{name}.npz") for name in (_LEARNT, _JUDGED))
-        return Encoded(learnt, judged, Facts(**manifest))
+        plain = _load_pieces(folder / f"{_PLAIN}.npz")
+        return Encoded(learnt, judged, Facts(**manifest), plain)
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise DataError(f"{folder} is damaged ({error}); remove it to make it again") from error
 
@@ -116,6 +120,11 @@ def _flatten(groups: Sequence[Group]) -> dict[str, NDArray[Any]]:
 
 def _write_arrays(arrays: Mapping[str, NDArray[Any]], stream: BinaryIO) -> None:
     np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]  # its stub has a flag there
+
+
+def _load_pieces(path: Path) -> list[Tokens]:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+        return [arrays[str(number)].astype(np.int32) for number in range(len(arrays.files))]
 
 
 def _load_groups(path: Path) -> list[Group]:

@@ -18,6 +18,8 @@ class ReaderOptions(TuningOptions):
 
     adapter: Path | None = None
     method: str = "lora"
+    plain: Path | None = None
+    plain_weight: float = 1.0
     encode_only: bool = False
 
     def __post_init__(self) -> None:
@@ -25,6 +27,9 @@ class ReaderOptions(TuningOptions):
         self.require_choice("method", METHODS)
         if self.adapter is not None and self.method != "lora":
             raise OptionError("--adapter: only --method lora goes on from one")
+        if self.plain is not None and self.method != "lora":
+            raise OptionError("--plain: only --method lora keeps the model that it is held to")
+        self.require_positive("plain_weight")
         if self.encode_only and self.resume:
             raise OptionError("--encode-only: there is nothing to --resume before a first step")
 
@@ -34,6 +39,8 @@ HELP: Final = TUNING_HELP | {
     "base": "GGUF file or checkpoint folder of the model that learns to read",
     "adapter": "what an earlier run learnt, to begin from; of the same --rank",
     "method": "lora: low-rank factors, an adapter; full: all weights, a model folder",
+    "plain": "text to go on foretelling as before, .txt, .md or .jsonl; a piece beside every step",
+    "plain_weight": "what forgetting it costs, against the loss of the replies",
     "lr": "peak learning rate; 1e-4 is good for full",
     "encode_only": "encode the examples and end: a bare machine goes on from there",
 }

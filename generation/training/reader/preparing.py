@@ -20,8 +20,9 @@ from generation.training.reader.branches import BranchedBatch, GroupStream, pack
 from generation.training.reader.groups import Encoded, has_encoded, load_encoded, save_encoded
 from generation.training.reader.judging import Judged, judge
 from generation.training.reader.options import ReaderOptions
+from generation.training.reader.rehearsing import RehearsingStream, reading_loss
 from generation.training.running import Folder, Measured, Work
-from generation.training.trainer import OptimizerSettings, Trainer, next_token_loss
+from generation.training.trainer import OptimizerSettings, Trainer
 from generation.training.tuning import fit_pass, hash_tokenizer, keep_less, load_base, plan_run
 
 Encode = Callable[[Tokenizer, str], Encoded]
@@ -73,22 +74,26 @@ def prepare(options: ReaderOptions, folder: Folder, report: Report) -> FineTunin
         pass_tokens=pass_tokens,
         trainer=Trainer(
             model,
-            next_token_loss,
+            reading_loss,
             settings=OptimizerSettings(weight_decay=options.weight_decay, beta2=0.999),
             dtype=dtype,
         ),
-        stream=GroupStream(
-            encoded.learnt,
-            batch_tokens=options.batch_tokens,
-            pass_tokens=pass_tokens,
-            seed=options.seed,
-        ),
+        stream=_build_stream(encoded, options, pass_tokens=pass_tokens),
         plan=plan_run(options, num_tokens=num_tokens),
         device=device,
         dtype=dtype,
         num_validations=options.validations,
         chooses_best=True,
         patience=options.patience,
+    )
+
+
+def _build_stream(encoded: Encoded, options: ReaderOptions, *, pass_tokens: int) -> GroupStream:
+    sizes = {"batch_tokens": options.batch_tokens, "pass_tokens": pass_tokens}
+    if not encoded.plain:
+        return GroupStream(encoded.learnt, **sizes, seed=options.seed)
+    return RehearsingStream(
+        encoded.learnt, encoded.plain, weight=options.plain_weight, **sizes, seed=options.seed
     )
 
 
