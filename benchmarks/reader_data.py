@@ -1,6 +1,6 @@
 """Write the examples that the default reader learns from, as `cimiento train reader` reads them.
 
-    python -m benchmarks.reader_data --data DATA --out examples.jsonl [--brief] [--plain plain.jsonl]
+    python -m benchmarks.reader_data --data DATA --out FILE [--brief] [--plain FILE]
 
 `--brief` is for a run of some hours on a core or two: of English mostly the passages that much is
 asked of, for questions of one passage are learnt together; and passages that little or nothing is
