@@ -5,7 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH_VERSION := 2.13.0
 LOCK := requirements/runtime.txt
-EXTRAS := ocr rerank otel s3
+EXTRAS := ocr rerank otel s3 scale
+# 0.6 GB that few need: tests of it have an environment of their own
+DEV_EXTRAS := $(filter-out scale,$(EXTRAS))
+SCALE_VENV := .venv-scale
 DEV_LOCK := requirements/dev.txt
 NODE_LOCK := requirements/node.txt
 WEB := app/web
@@ -18,7 +21,7 @@ WITH_NODE := PATH="$(abspath $(BIN)):$$PATH"
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help serve setup web web-types check check-types check-python check-web check-advisories test test-postgres test-unit test-e2e pictures lock clean
+.PHONY: help serve setup web web-types check check-types check-python check-web check-advisories test test-postgres test-scale test-unit test-e2e pictures lock clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -27,8 +30,9 @@ serve: setup ## Start Cimiento; installs and pulls on the first run
 	@$(BIN)/cimiento serve
 
 # `make serve OCR=1` installs what reads pictures and scanned pages too: 290 MB, once. RERANK=1
-# installs what a cross-encoder from a folder needs, OTEL=1 what sends traces, S3=1 what speaks to S3.
-WANTED := $(if $(OCR),ocr) $(if $(RERANK),rerank) $(if $(OTEL),otel) $(if $(S3),s3)
+# installs what a cross-encoder from a folder needs, OTEL=1 what sends traces, S3=1 what speaks to S3,
+# SCALE=1 Ray.
+WANTED := $(if $(OCR),ocr) $(if $(RERANK),rerank) $(if $(OTEL),otel) $(if $(S3),s3) $(if $(SCALE),scale)
 setup: $(VENV)/.installed web $(WANTED:%=$(VENV)/.installed-%) ## Make .venv, install pinned dependencies, build the web application, pull the model files
 	@$(BIN)/cimiento models pull
 
@@ -120,6 +124,18 @@ test-postgres: $(VENV)/.installed-dev web ## The tests that touch the database, 
 	@$(BIN)/cimiento models pull
 	TEST_DATABASE=postgresql $(PYTEST) $(POSTGRESQL_TESTS)
 
+# Over .venv, so that what both need is there once.
+$(SCALE_VENV)/.installed: $(VENV)/.installed-dev requirements/scale.txt
+	$(PYTHON) -m venv $(SCALE_VENV)
+	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+		> $$($(SCALE_VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/base.pth
+	$(SCALE_VENV)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements/scale.txt
+	@touch $@
+
+test-scale: $(SCALE_VENV)/.installed ## The tests of fleets, on Ray clusters of this machine; as root also on two nodes that a network parts
+	@$(BIN)/cimiento models pull
+	$(SCALE_VENV)/bin/python -m pytest tests/scale -rs
+
 test-unit: $(VENV)/.installed-dev web ## The fast tests: no weights, no network
 	cd $(WEB) && $(WITH_NODE) npm run --silent test
 	$(BIN)/pytest tests/unit tests/test_house_rules.py
@@ -141,10 +157,10 @@ lock: ## Resolve the dependencies again (needs uv)
 			--generate-hashes --no-emit-package torch --no-header --quiet \
 			--output-file requirements/$$extra.txt || exit 1; \
 	done
-	uv pip compile pyproject.toml --extra dev $(EXTRAS:%=--extra %) $(EXTRAS:%=--constraint requirements/%.txt) \
+	uv pip compile pyproject.toml --extra dev $(DEV_EXTRAS:%=--extra %) $(DEV_EXTRAS:%=--constraint requirements/%.txt) \
 		--python-version 3.11 --generate-hashes --no-emit-package torch --no-header --quiet --output-file $(DEV_LOCK)
 	uv pip compile --group node --python-version 3.11 --generate-hashes --no-header --quiet \
 		--output-file $(NODE_LOCK)
 
 clean: ## Remove what was built; documents and models stay
-	rm -rf $(VENV) build dist $(WEB)/dist $(WEB)/node_modules *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(SCALE_VENV) build dist $(WEB)/dist $(WEB)/node_modules *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -49,7 +49,6 @@ class GeneratorPool:
         check_every_s: float = _CHECK_EVERY_S,
     ) -> None:
         """wait_s: how long a question waits for a server that takes it."""
-        self._generators = tuple(generators)
         self._wait_s = wait_s
         self.roster = Roster(generators, lost_after_s=lost_after_s, check_every_s=check_every_s)
 
@@ -65,7 +64,7 @@ class GeneratorPool:
     @property
     def model(self) -> str:
         """Name of the model."""
-        return self._generators[0].model
+        return self.roster.members[0].generator.model
 
     @property
     def model_sha256(self) -> str:
@@ -89,14 +88,14 @@ class GeneratorPool:
     def close(self) -> None:
         """End what runs, and close the connections."""
         self.roster.close()
-        for generator in self._generators:
-            generator.break_off()
-            generator.close()
+        for member in self.roster.members:
+            member.generator.break_off()
+            member.generator.close()
 
     def forget_prefixes(self) -> None:
         """Let no later prompt reuse what was computed before, where the servers are ours."""
-        for generator in self._generators:
-            generator.forget_prefixes()
+        for member in self.roster.members:
+            member.generator.forget_prefixes()
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Tokens of the rendered prompt; an estimate where a server cannot tell."""

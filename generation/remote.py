@@ -37,11 +37,15 @@ Json = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class RemoteModel:
-    """What a server says of its model. `is_ours`: it has our extensions."""
+    """What a server says of its model. `is_ours`: it has our extensions.
+
+    `workers`: addresses to ask in place of this one, which stands for a fleet.
+    """
 
     max_context: int
     sha256: str
     is_ours: bool
+    workers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ class RemoteGenerator:
         # on the monotonic clock: when the server last said anything at all
         self.heard_s = -math.inf
         self._model = model
+        self._api_key = api_key
         self._assumed_context = assumed_context
         self._lock = threading.Lock()
         self._known: RemoteModel | None = None
@@ -103,6 +108,19 @@ class RemoteGenerator:
             timeouts=Timeouts(settings.connect_timeout_s, settings.read_timeout_s),
             assumed_context=settings.max_context,
         )
+
+    def beside(self, url: str) -> "RemoteGenerator":
+        """Another server of the same model, with the same key; what was forgotten here is there."""
+        other = RemoteGenerator(
+            url,
+            self._model,
+            api_key=self._api_key,
+            timeouts=self._timeouts,
+            assumed_context=self._assumed_context,
+        )
+        if _TENANT_HEADER in self._client.headers:
+            other.forget_prefixes()
+        return other
 
     @property
     def model(self) -> str:
@@ -318,10 +336,12 @@ class RemoteGenerator:
 
     def _describe(self, entry: Mapping[str, object]) -> RemoteModel:
         window, digest = entry.get("max_model_len"), entry.get("model_sha256")
+        workers = entry.get("workers")
         return RemoteModel(
             max_context=window if isinstance(window, int) else self._assumed_context,
             sha256=digest if isinstance(digest, str) else "",
             is_ours=entry.get("owned_by") == "cimiento",
+            workers=tuple(map(str, workers)) if isinstance(workers, list) else (),
         )
 
     def _require_ours(self, what: str) -> None:

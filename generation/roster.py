@@ -5,13 +5,17 @@ alike find their keys and values where they were computed; and no server has mor
 what is under way (consistent hashing with bounded loads), so that no prefix makes a queue while
 others idle. A server that fails gets no new work until it answers a check again. One that has been
 silent for long, to checks as well, is lost: what is read from it is ended, since nobody else will.
+
+An address may stand for a fleet: it gets no work, and the workers that it names join the others.
+One that it does not name any more goes once it does not answer, so that whoever keeps the fleet's
+list may be away without a question lost.
 """
 
 import math
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Final
 
@@ -33,13 +37,19 @@ _MAX_FULL_S: Final = 5.0
 
 @dataclass(eq=False, slots=True)
 class Member:
-    """One server. `serves` is None while it gets no work; `reason` says why."""
+    """One server. `serves` is None while it gets no work; `reason` says why.
+
+    `stands_for`: the workers that it names. `is_found`: named so, and not by the settings.
+    """
 
     generator: RemoteGenerator
+    is_found: bool = False
     serves: RemoteModel | None = None
     reason: str = "has not answered yet"
     num_under_way: int = 0
     full_until_s: float = -math.inf
+    stands_for: tuple[str, ...] = ()
+    look_now: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
@@ -61,7 +71,6 @@ class Roster:
         self._lost_after_s = lost_after_s
         self._check_every_s = check_every_s
         self._changed = threading.Condition()
-        self._look_now = {member: threading.Event() for member in self.members}
         self._is_started = False
         self._closed = threading.Event()
         # of those that serve, or the last that did
@@ -73,18 +82,15 @@ class Roster:
             if self._is_started or self.is_closed:
                 return
             self._is_started = True
-        for member in self.members:
-            threading.Thread(
-                target=self._watch, args=(member,), name="generation-worker", daemon=True
-            ).start()
+        self._begin_to_watch(self.members)
 
     def close(self) -> None:
         """Watch no more; whoever waits is told."""
         self._closed.set()
         with self._changed:
             self._changed.notify_all()
-        for event in self._look_now.values():
-            event.set()
+        for member in self.members:
+            member.look_now.set()
 
     @property
     def is_closed(self) -> bool:
@@ -127,7 +133,7 @@ class Roster:
             if member.serves is not None:
                 _log.warning("generation_worker_out", url=member.url, reason=str(error))
             member.serves, member.reason = None, str(error)
-        self._look_now[member].set()
+        member.look_now.set()
 
     def pass_over(self, member: Member, *, for_s: float) -> None:
         """Give it nothing for a while: it says that it is full."""
@@ -149,14 +155,22 @@ class Roster:
             )
         return GeneratorUnavailableError(f"no generation worker takes questions ({told})")
 
+    def _begin_to_watch(self, members: Sequence[Member]) -> None:
+        for member in members:
+            threading.Thread(
+                target=self._watch, args=(member,), name="generation-worker", daemon=True
+            ).start()
+
     def _watch(self, member: Member) -> None:
-        look_now = self._look_now[member]
-        while not self.is_closed:
-            look_now.clear()
+        while not self.is_closed and member in self.members:
+            member.look_now.clear()
             self._check(member)
             # a server that answers checks and fails at its work is not asked without a pause
             self._closed.wait(self._check_every_s / 4)
-            look_now.wait(self._check_every_s)
+            member.look_now.wait(self._check_every_s)
+        if not self.is_closed:
+            # it left the fleet, and whoever closes the others does not know it
+            member.generator.close()
 
     def _check(self, member: Member) -> None:
         silent_s = time.monotonic() - member.generator.heard_s
@@ -172,7 +186,11 @@ class Roster:
             self._take_in(member, model)
 
     def _take_in(self, member: Member, model: RemoteModel) -> None:
+        if model.workers:
+            self._follow(member, model.workers)
+            return
         with self._changed:
+            member.stands_for = ()
             others = [each for each in self.members if each is not member and each.serves]
             for other in others:
                 if other.serves and other.serves.sha256 != model.sha256:
@@ -184,6 +202,30 @@ class Roster:
             member.serves, member.reason = model, ""
             self._model = _in_common([each.serves for each in self.members if each.serves])
             self._changed.notify_all()
+
+    def _follow(self, fleet: Member, urls: tuple[str, ...]) -> None:
+        """Take in the workers that a fleet names, and drop who left it."""
+        with self._changed:
+            if self.is_closed:
+                return
+            fleet.serves, fleet.reason = None, "stands for a fleet"
+            fleet.stands_for = urls
+            named = {url for member in self.members for url in member.stands_for}
+            stay = [each for each in self.members if each.url in named or not _has_left(each)]
+            known = {each.url for each in stay}
+            new = [
+                Member(fleet.generator.beside(url), is_found=True)
+                for url in dict.fromkeys(urls)
+                if url not in known
+            ]
+            for each in new:
+                _log.info("generation_worker_found", url=each.url, fleet=fleet.url)
+            self.members = (*stay, *new)
+        self._begin_to_watch(new)
+
+
+def _has_left(member: Member) -> bool:
+    return member.is_found and member.serves is None and not member.num_under_way
 
 
 def prefix_of(messages: Sequence[Message]) -> bytes:

@@ -152,7 +152,9 @@ def test_no_name_is_vague() -> None:
 
 
 def test_only_the_entry_points_wire_adapters_together() -> None:
-    allowed = ("app/main.py", "app/cli/", "app/langchain/opening.py", "benchmarks/", "tests/")
+    # what Ray starts is a process of its own, and begins there
+    processes = ("app/main.py", "app/cli/", "app/fleet/on_ray/")
+    allowed = (*processes, "app/langchain/opening.py", "benchmarks/", "tests/")
     others = [
         f"{module.name}:{line}"
         for module in modules()
@@ -290,8 +292,9 @@ def _import_everything() -> None:
     for package in PACKAGES[:5]:
         root = importlib.import_module(package)
         for found in pkgutil.walk_packages(root.__path__, f"{package}."):
-            # a program runs when it is imported; kernels are written for a card's compiler
-            if not found.name.endswith(("__main__", ".cuda.kernels")):
+            # a program runs when it is imported, kernels are written for a card's compiler, and Ray
+            # is an extra
+            if not re.search(r"(__main__|\.cuda\.kernels|\.on_ray\..*)$", found.name):
                 importlib.import_module(found.name)
 
 

@@ -12,6 +12,7 @@ from app.cli.doctor import doctor
 from app.cli.evaluate import eval_app
 from app.cli.examples import examples_app
 from app.cli.feedback import feedback_app
+from app.cli.fleet import fleet_app
 from app.cli.generate import generate
 from app.cli.index import index_app
 from app.cli.jobs import jobs_app
@@ -65,6 +66,7 @@ for group in (
     audit_app,
     jobs_app,
     worker_app,
+    fleet_app,
     train_app,
     index_app,
     feedback_app,

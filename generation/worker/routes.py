@@ -37,6 +37,9 @@ from generation.worker.state import Phase, ServedModel, Worker
 
 T = TypeVar("T")
 
+FLEET: Final = "cimiento.fleet"
+"""Key of an ASGI scope: addresses of all workers, where a request came in for any of them."""
+
 
 async def chat_completions(request: Request) -> Response:
     """POST /v1/chat/completions."""
@@ -114,8 +117,11 @@ async def detokenize(request: Request) -> Response:
 
 
 async def models(request: Request) -> Response:
-    """GET /v1/models: the one that is served."""
-    return JSONResponse({"object": "list", "data": [_describe(_worker(request))]})
+    """GET /v1/models: the one that is served; at a fleet's address, by whom."""
+    described = _describe(_worker(request))
+    if FLEET in request.scope:
+        described["workers"] = list(request.scope[FLEET])
+    return JSONResponse({"object": "list", "data": [described]})
 
 
 async def model(request: Request) -> Response:

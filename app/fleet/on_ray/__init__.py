@@ -1,0 +1,1 @@
+"""What imports Ray, which only the extra `scale` brings."""
