@@ -3,7 +3,8 @@
     python -m benchmarks.reader_service --data DATA --cache FOLDER --adapter adapter.safetensors
 
 Questions of articles that no reader learnt from go through the service's own retrieval over their
-set's library, ranking and confidence. `quote`: the answer without a reader; `read`: with it. Every
+set's library, ranking and confidence. `quote`: the answer without a reader; `read`: with it;
+`untrained` (with `--untrained`): in the same style, with the model before it learnt to read. Every
 question of XQuAD is asked a second time of what retrieval finds without its article.
 
 Refusals are judged on the near misses of Spanish SQuAD 2.0 at the threshold that refuses 15 % of
@@ -19,14 +20,14 @@ the chance of that, by weights fitted on other articles, is at least so high in 
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from app.wiring import build_embedder, build_local_generator
+from app.wiring import build_embedder
 from benchmarks.answer_sets import SEED, Question, load_text_set
 from benchmarks.confidence import (
     MAX_FALSE_REFUSALS,
@@ -36,7 +37,7 @@ from benchmarks.confidence import (
     refusal_f1,
     with_interval,
 )
-from benchmarks.reader import Reader, prompt_of
+from benchmarks.reader import Reader, opened, prompt_of
 from benchmarks.reader_articles import split_articles
 from benchmarks.reading_scores import f1
 from benchmarks.report import build_manifest, report
@@ -47,11 +48,11 @@ from core.types import Passage
 from generation.calibrating import Floats, cross_validate_reading, fit_reading, risk_coverage
 from generation.confidence import BUILT_IN, Reading
 from generation.context import Budget, build_context
-from generation.evidence import EvidenceRanker
+from generation.evidence import Evidence, EvidenceRanker
 from generation.language import question_language
 from generation.quoting import choose_quotes, quotation
 from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply, readable_texts
-from generation.types import Sampling
+from generation.types import Message, Sampling
 
 _SETS: Final = ("squad_es", "xquad_en", "xquad_es")
 _NEAR: Final = "squad_es"
@@ -73,6 +74,7 @@ class Asked:
     gold_is_read: bool
     quote_is_right: bool
     read_is_right: bool
+    untrained_is_right: bool | None
     words_are_right: bool
     reading: Reading
 
@@ -81,12 +83,22 @@ class Asked:
         return self.set_name == _NEAR and not self.article_is_gone
 
 
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What is compared, over the same passages."""
+
+    ranker: EvidenceRanker
+    reader: Reader
+    untrained: Reader | None
+
+
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the text sets")
     parser.add_argument("--cache", type=Path, required=True, help="folder for vectors")
     parser.add_argument("--adapter", type=Path, required=True, help="what a reader learnt")
+    parser.add_argument("--untrained", action="store_true", help="ask the model before it, too")
     parser.add_argument("--limit", type=int, help="questions of each set")
     parser.add_argument("--quick", action="store_true", help="a few questions of each set")
     parser.add_argument("--cases", type=Path, help="write what was seen of each question here")
@@ -94,15 +106,18 @@ def main() -> None:
     options = parser.parse_args()
     settings = load_settings()
     limit = _QUICK if options.quick else options.limit
-    models = settings.models.model_copy(update={"adapter": options.adapter})
     embedder = StoredEmbedder(build_embedder(settings), options.cache / "vectors.db")
     asked: list[Asked] = []
-    with closing(
-        build_local_generator(settings.model_copy(update={"models": models}))
-    ) as generator:
+    with ExitStack() as stack:
+        generator = stack.enter_context(opened(settings, options.adapter, None))
         reader = Reader(generator, prompt_of(options.adapter, None))
+        untrained = None
+        if options.untrained:
+            generator = stack.enter_context(opened(settings, None, None))
+            untrained = Reader(generator, prompt_of(None, None))
         for name in _SETS:
-            asked += ask_all(options.data, name, embedder, reader, limit=limit)
+            models = Models(EvidenceRanker(embedder), reader, untrained)
+            asked += ask_all(options.data, name, embedder, models, limit=limit)
     embedder.close()
     if options.cases:
         lines = (json.dumps(asdict(item)) for item in asked)
@@ -112,7 +127,7 @@ def main() -> None:
 
 
 def ask_all(
-    data: Path, name: str, embedder: StoredEmbedder, reader: Reader, *, limit: int | None
+    data: Path, name: str, embedder: StoredEmbedder, models: Models, *, limit: int | None
 ) -> list[Asked]:
     """Ask the questions of the articles that are reported on, drawn at random where limited."""
     articles = split_articles(data)
@@ -120,50 +135,36 @@ def ask_all(
     reported = [item for item in text_set.questions if articles.is_reported(item.gold.article)]
     order = np.random.default_rng(SEED).permutation(len(reported))[:limit]
     questions = [reported[index] for index in sorted(order)]
-    ranker = EvidenceRanker(embedder)
     asked: list[Asked] = []
     for question, found, is_gone in find_passages(text_set, questions, embedder):
         # near misses are what is not answered there
         if not (is_gone and name == _NEAR):
-            asked += _ask(name, question, found, ranker, reader, is_gone=is_gone)
+            asked += _ask(name, question, found, models, is_gone=is_gone)
     print(f"{name}: {len(questions)} questions over {len(text_set.chunks)} chunks", flush=True)
     return asked
 
 
 def _ask(
-    name: str,
-    question: Question,
-    found: Sequence[Passage],
-    ranker: EvidenceRanker,
-    reader: Reader,
-    *,
-    is_gone: bool,
+    name: str, question: Question, found: Sequence[Passage], models: Models, *, is_gone: bool
 ) -> Iterator[Asked]:
     passages = found[:NUM_PASSAGES]
-    evidence = ranker.rank(question.text, passages[:NUM_READ])
+    evidence = models.ranker.rank(question.text, passages[:NUM_READ])
     if not evidence:
         return
-    sampling = Sampling(max_tokens=MAX_REPLY_TOKENS)
-    context = build_context(
-        question.text,
-        passages,
-        generator=reader.generator,
-        template=reader.template,
-        budget=Budget(NUM_READ, MAX_REPLY_TOKENS),
-    )
-    pieces = reader.generator.stream(
-        context.messages,
-        sampling,
-        cancelled=lambda: False,
-        spans_of=readable_texts(evidence),
-    )
-    reply = "".join(pieces)
+    messages, reply = _read(models.reader, question.text, passages, evidence)
     refusal = REFUSALS[question_language(question.text)]
-    scores = reader.generator.score(context.messages, [refusal, reply])
+    scores = models.reader.generator.score(messages, [refusal, reply])
     can_be_right = question.is_answerable and not is_gone
     gold = question.gold
-    read = find_reply(reply, evidence)
     quote = quotation(choose_quotes(evidence))
+
+    def is_right(reply: str) -> bool:
+        read = find_reply(reply, evidence)
+        return can_be_right and gold.is_held_by(quote if read is None else read.text)
+
+    without: bool | None = None
+    if models.untrained is not None and can_be_right:
+        without = is_right(_read(models.untrained, question.text, passages, evidence)[1])
     yield Asked(
         name,
         gold.article.casefold(),
@@ -171,10 +172,31 @@ def _ask(
         is_answerable=can_be_right,
         gold_is_read=can_be_right and gold.is_in(passages[:NUM_READ]),
         quote_is_right=can_be_right and gold.is_held_by(quote),
-        read_is_right=can_be_right and gold.is_held_by(quote if read is None else read.text),
+        read_is_right=is_right(reply),
+        untrained_is_right=without,
         words_are_right=can_be_right and f1(reply, gold.answers) >= _HALF,
         reading=Reading(BUILT_IN.confidence(question.text, passages, evidence), *scores),
     )
+
+
+def _read(
+    reader: Reader, question: str, passages: Sequence[Passage], evidence: Sequence[Evidence]
+) -> tuple[list[Message], str]:
+    """What a model is asked, and what it replies in words of the evidence."""
+    context = build_context(
+        question,
+        passages,
+        generator=reader.generator,
+        template=reader.template,
+        budget=Budget(NUM_READ, MAX_REPLY_TOKENS),
+    )
+    pieces = reader.generator.stream(
+        context.messages,
+        Sampling(max_tokens=MAX_REPLY_TOKENS),
+        cancelled=lambda: False,
+        spans_of=readable_texts(evidence),
+    )
+    return list(context.messages), "".join(pieces)
 
 
 def judge(asked: Sequence[Asked]) -> Figures:
@@ -183,12 +205,17 @@ def judge(asked: Sequence[Asked]) -> Figures:
     for name in _SETS:
         rows = [item for item in asked if item.set_name == name and item.is_answerable]
         figures[f"{name}_n"] = len(rows)
-        for label, held in (
-            ("quote", [float(item.quote_is_right) for item in rows]),
-            ("read", [float(item.read_is_right) for item in rows]),
-            ("gain", [float(item.read_is_right) - item.quote_is_right for item in rows]),
-        ):
-            figures |= with_interval(f"{name}_{label}", mean_interval(held, seed=SEED))
+        held = {
+            "quote": [float(item.quote_is_right) for item in rows],
+            "read": [float(item.read_is_right) for item in rows],
+            "gain": [float(item.read_is_right) - item.quote_is_right for item in rows],
+        }
+        seen = [(item.read_is_right, item.untrained_is_right) for item in rows]
+        if pairs := [(read, before) for read, before in seen if before is not None]:
+            held["untrained"] = [float(before) for _, before in pairs]
+            held["gain_over_untrained"] = [float(read) - before for read, before in pairs]
+        for label, values in held.items():
+            figures |= with_interval(f"{name}_{label}", mean_interval(values, seed=SEED))
     readings = [item.reading for item in asked]
     right = np.array([item.read_is_right for item in asked])
     groups = [item.article for item in asked]
