@@ -11,6 +11,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import AnswerNotFoundError, ConversationNotFoundError
+from app.idempotency import OnceKey, claim_in, release_in
 from core.access import Caller
 from core.answer_tables import AnswerRow, AnswerSourceRow, ConversationRow, RunningAnswerRow
 from core.database import Database
@@ -76,23 +77,25 @@ class Answers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, would_be: EndedAnswer, writer_id: WorkerId) -> None:
-        """Enter an answer that a process writes; `would_be` is its end where the process dies."""
-        place = would_be.place
-        row = RunningAnswerRow(
-            id=would_be.id,
-            writer_id=writer_id,
-            asker=would_be.asker,
-            question=would_be.question,
-            conversation_id=place and place.conversation_id,
-            parent_id=place and place.parent_id,
-            collections=None if would_be.collections is None else list(would_be.collections),
-            response=would_be.response,
-            num_events=would_be.num_events,
-            created_at=would_be.created_at,
-        )
+    def begin(
+        self, would_be: EndedAnswer, writer_id: WorkerId | None, key: OnceKey | None = None
+    ) -> None:
+        """Enter an answer that a process writes; `would_be` is its end where the process dies.
+
+        A process that is not entered itself enters none. A key stands for the answer from now on;
+        raises `KeyTakenError`.
+        """
         with self._database.session_scope() as session:
-            session.add(row)
+            claim_in(session, key, would_be.id)
+            if writer_id is not None:
+                session.add(_running_row(would_be, writer_id))
+
+    def withdraw(self, answer_id: AnswerId) -> None:
+        """Forget an answer that was begun, and of which nobody was told before it failed."""
+        entered = delete(RunningAnswerRow).where(RunningAnswerRow.id == answer_id)
+        with self._database.session_scope() as session:
+            session.execute(entered)
+            release_in(session, answer_id)
 
     def keep(self, ended: EndedAnswer, *, was_begun: bool = False) -> StoredAnswer:
         """Store an answer, in one transaction, without the words of what was deleted meanwhile.
@@ -143,6 +146,7 @@ class Answers:
                 ConversationRow.title == _title(row.question),
             )
             session.execute(of_it.values(title=None))
+            release_in(session, row.id)
             session.execute(delete(AnswerRow).where(AnswerRow.id == row.id))
         self._database.overwrite_deleted()
 
@@ -151,6 +155,22 @@ class Answers:
         with self._database.read_scope() as session:
             found = session.scalars(select(VersionRow.id).where(VersionRow.id.in_(version_ids)))
             return len(found.all()) == len(version_ids)
+
+
+def _running_row(would_be: EndedAnswer, writer_id: WorkerId) -> RunningAnswerRow:
+    place = would_be.place
+    return RunningAnswerRow(
+        id=would_be.id,
+        writer_id=writer_id,
+        asker=would_be.asker,
+        question=would_be.question,
+        conversation_id=place and place.conversation_id,
+        parent_id=place and place.parent_id,
+        collections=None if would_be.collections is None else list(would_be.collections),
+        response=would_be.response,
+        num_events=would_be.num_events,
+        created_at=would_be.created_at,
+    )
 
 
 def keep_in(session: Session, ended: EndedAnswer) -> AnswerRow:

@@ -20,6 +20,7 @@ def build_contract() -> dict[str, Any]:
         database=None,
         servers=None,
         running=None,
+        idempotency=None,
         warm_ups={},
         jobs=SimpleNamespace(find_all=None),
         metrics=Metrics(),

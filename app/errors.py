@@ -215,6 +215,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     # of answers
     "answer_running": 409,
     "answer_finished": 409,
+    "idempotency_key_reused": 422,
     "answer_not_replayable": 409,
     "answer_interrupted": 503,
     "evaluation_running": 409,

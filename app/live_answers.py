@@ -190,13 +190,25 @@ class LiveAnswers:
         self._threads = ThreadPoolExecutor(max_working, thread_name_prefix="answer")
 
     def begin(
-        self, answer_id: AnswerId, asker: str, work: Callable[[LiveAnswer], None]
+        self,
+        answer_id: AnswerId,
+        asker: str,
+        work: Callable[[LiveAnswer], None],
+        *,
+        enter: Callable[[], None] | None = None,
     ) -> LiveAnswer:
-        """Run `work` in a thread, as an answer that can be followed."""
+        """Run `work` in a thread, as an answer that can be followed.
+
+        enter: lets other processes know of it, when it can be found here; where that fails, there
+        is no such answer.
+        """
         live = LiveAnswer(asker, resume_s=self._resume_s)
         with self._lock:
             self._forget_ended()
             self._answers[answer_id] = live
+        if enter is not None:
+            self._enter(answer_id, enter)
+        with self._lock:
             self._unbegun.append(live)
         # the log's context, such as the request's id, goes with the work
         self._threads.submit(copy_context().run, self._do, work, live)
@@ -231,6 +243,14 @@ class LiveAnswers:
         for live in running:
             live.cancel()
         self._threads.shutdown()
+
+    def _enter(self, answer_id: AnswerId, enter: Callable[[], None]) -> None:
+        try:
+            enter()
+        except BaseException:
+            with self._lock:
+                del self._answers[answer_id]
+            raise
 
     def _do(self, work: Callable[[LiveAnswer], None], live: LiveAnswer) -> None:
         with self._lock:

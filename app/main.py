@@ -120,7 +120,7 @@ def create_app(
     server = services.settings.server
     live = LiveAnswers(resume_s=server.resume_s, max_running=server.max_answers)
     app.state.live = live
-    app.state.presence = Presence(services.servers, services.running, live)
+    app.state.presence = Presence(services.servers, services.running, live, services.idempotency)
     app.state.watch = JobWatch(services.jobs.find_all, is_ending=lambda: draining.is_on)
     app.state.evaluations = EvaluationRunner(services)
     app.state.mcp = mcp.build_mounted_server(app, services.settings.base_url)

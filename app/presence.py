@@ -1,4 +1,7 @@
-"""This process among those that answer: says that it lives, and ends what dead ones left."""
+"""This process among those that answer: says that it lives, and clears up what is left behind.
+
+That is answers of processes that died, and keys whose day is over.
+"""
 
 import threading
 import time
@@ -6,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from app.idempotency import Idempotency
 from app.live_answers import LiveAnswers
 from app.running_answers import RunningAnswers
 from core.ids import WorkerId
@@ -15,16 +19,25 @@ from ingestion.workers import Workers
 _log = structlog.get_logger()
 
 _LOOK_EVERY_S: Final = 1.0
+_SWEEP_EVERY_S: Final = 600.0
 
 
 class Presence:
     """A row in `workers` that is renewed from `start` to `stop`. One for a process."""
 
-    def __init__(self, servers: Workers, running: RunningAnswers, live: LiveAnswers) -> None:
+    def __init__(
+        self,
+        servers: Workers,
+        running: RunningAnswers,
+        live: LiveAnswers,
+        idempotency: Idempotency,
+    ) -> None:
         self._servers = servers
         self._running = running
         self._live = live
+        self._idempotency = idempotency
         self._renewed_s = 0.0
+        self._swept_s: float | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="presence", daemon=True)
 
@@ -43,7 +56,10 @@ class Presence:
             self._servers.leave(writer_id)
 
     def look(self) -> None:
-        """Renew this process; stop what was cancelled elsewhere; end what nobody goes on with."""
+        """Renew this process; stop what was cancelled elsewhere; end what nobody goes on with.
+
+        Now and then, forget the keys that stand for nothing any more.
+        """
         writer_id = self._live.writer_id
         if writer_id is None:
             return
@@ -62,6 +78,7 @@ class Presence:
         if dead := writers and writers - self._servers.find_living():
             num_ended = self._running.end_all_of(dead)
             _log.warning("answers_interrupted", processes=sorted(dead), answers=num_ended)
+        self._sweep()
 
     def _join(self) -> None:
         self._live.writer_id = self._servers.join()
@@ -76,6 +93,12 @@ class Presence:
             self._join()
         else:
             self._renewed_s = time.monotonic()
+
+    def _sweep(self) -> None:
+        if self._swept_s is None or time.monotonic() - self._swept_s >= _SWEEP_EVERY_S:
+            # first, so that a database that is busy is not asked every second
+            self._swept_s = time.monotonic()
+            self._idempotency.sweep()
 
     def _work(self) -> None:
         while not self._stopping.wait(_LOOK_EVERY_S):

@@ -8,6 +8,7 @@ import structlog
 from app.answers import AnswerInterruptedError, Answers, EndedAnswer, StoredAnswer
 from app.asking import AskEvent, Asking, FullAnswer, PassagesFound, PlacedCitation
 from app.errors import internal_problem, problem_of
+from app.idempotency import OnceKey
 from app.people.usage import TokenUsage
 from core.errors import CimientoError
 from core.ids import WorkerId
@@ -42,7 +43,7 @@ class Recorder:
         self._usage = usage
         self._encode = encode
         self._writer_id = writer_id
-        self._is_begun = False
+        self._is_entered = False
         self._began_at: datetime = now()
         self._num_events = 0
 
@@ -51,7 +52,7 @@ class Recorder:
     ) -> Iterator[Recorded]:
         """Answer. The last event is the stored answer; an error is raised once it is stored.
 
-        Before passages were found nobody knows of the answer, and an error leaves none behind.
+        Before passages were found nobody was told of the answer, and an error leaves none behind.
         """
         try:
             for event in self._asking.run(cancelled=cancelled, on_wait=on_wait):
@@ -66,19 +67,24 @@ class Recorder:
     def _take(self, event: AskEvent) -> Recorded:
         self._num_events += 1
         if isinstance(event, PassagesFound):
-            self._begin()
+            self.enter()
         if not isinstance(event, FullAnswer):
             return event
         stored = self._keep(event, None)
         self._asking.count(event)
         return stored
 
-    def _begin(self) -> None:
-        """Before anybody is told of the answer: whoever was told is owed an end."""
-        if self._writer_id is not None:
-            problem = problem_of(AnswerInterruptedError("the answer was interrupted; ask again"))
-            self._answers.begin(self._ended(self._asking.begun(), problem), self._writer_id)
-            self._is_begun = True
+    def enter(self, key: OnceKey | None = None) -> None:
+        """Before anybody is told of the answer: whoever was told is owed an end.
+
+        A key stands for it from now on. Raises `KeyTakenError`.
+        """
+        if self._is_entered or (self._writer_id is None and key is None):
+            return
+        problem = problem_of(AnswerInterruptedError("the answer was interrupted; ask again"))
+        would_be = self._ended(self._asking.begun(), problem)
+        self._answers.begin(would_be, self._writer_id, key)
+        self._is_entered = True
 
     def _keep_failed(self, problem: Problem) -> None:
         if self._num_events:
@@ -86,10 +92,13 @@ class Recorder:
             failed = self._asking.cut_short("failed")
             self._asking.count(failed)
             self._keep(failed, problem)
+        elif self._is_entered:
+            self._answers.withdraw(self._asking.question.id)
 
     def _keep(self, full: FullAnswer, problem: Problem | None) -> StoredAnswer:
         self._usage.add(self._asking.question.asker, full.answer.usage.total)
-        return self._answers.keep(self._ended(full, problem), was_begun=self._is_begun)
+        was_begun = self._is_entered and self._writer_id is not None
+        return self._answers.keep(self._ended(full, problem), was_begun=was_begun)
 
     def _ended(self, full: FullAnswer, problem: Problem | None) -> EndedAnswer:
         question = self._asking.question

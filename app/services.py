@@ -11,6 +11,7 @@ from app.classifying import Router
 from app.conversations import Conversations
 from app.examples import Examples
 from app.feedback import Feedback
+from app.idempotency import Idempotency
 from app.metrics import Metrics
 from app.people.credentials import Credentials
 from app.people.doors import Doors
@@ -68,6 +69,7 @@ class Services:
     doors: Doors
     answers: Answers
     running: RunningAnswers
+    idempotency: Idempotency
     conversations: Conversations
     feedback: Feedback
     calibrations: Calibrations

@@ -51,6 +51,7 @@ async def run_task(
                 tasks.cancel_scope.cancel()
 
 
+Produce = Callable[[MemoryObjectSendStream[ServerEvent]], Awaitable[None]]
 EventSource = Callable[[], AbstractAsyncContextManager[MemoryObjectReceiveStream[ServerEvent]]]
 
 

@@ -17,6 +17,7 @@ from app.examples import Examples
 from app.feedback import Feedback
 from app.finding_models import find_embedding_model, get_spec_for
 from app.forgetting import ForgettingGenerator
+from app.idempotency import Idempotency
 from app.kept_questions import KeptQuestions
 from app.metrics import BacklogCollector, Metrics, QuestionCollector
 from app.people.doors import Doors
@@ -257,6 +258,7 @@ def build_services(
         provider=build_provider(settings, database, doors),
         answers=Answers(database),
         running=RunningAnswers(database),
+        idempotency=Idempotency(database),
         conversations=Conversations(database),
         feedback=Feedback(database),
         calibrations=Calibrations(database, models.embedder.model),

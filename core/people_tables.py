@@ -190,3 +190,18 @@ class WebSessionRow(Base):
     browser: Mapped[str] = mapped_column(String(120), server_default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class IdempotencyKeyRow(Base):
+    """What a request made that may be sent again under its key. No words, of a key either.
+
+    It may be gone, or still to come: nothing but the code ties the two together.
+    """
+
+    __tablename__ = "idempotency_keys"
+
+    asker: Mapped[str] = mapped_column(String(80), primary_key=True)
+    key_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    body_hash: Mapped[str] = mapped_column(String(64))
+    made_id: Mapped[str] = mapped_column(String(40), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

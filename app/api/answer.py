@@ -18,9 +18,12 @@ from app.api.answer_schemas import (
     encode_answer,
 )
 from app.api.common import TheLive, TheServices, problems
+from app.api.following import last_event
+from app.api.once import IdempotencyKey, answer_once
 from app.api.working import respond_at_once, tell_problems
 from app.asking import Asking, PassagesFound, PlacedCitation, Question, narrow, options_for
 from app.following_up import PastTurn, past_turns
+from app.idempotency import OnceKey
 from app.live_answers import LiveAnswer, LiveAnswers
 from app.recording import Recorded, Recorder
 from app.services import Services
@@ -41,7 +44,7 @@ router = APIRouter(tags=["answers"])
             "description": "The answer; with `stream`, its events.",
             "content": {"text/event-stream": {}},
         },
-        **problems(404, 503),
+        **problems(404, 409, 503),
     },
 )
 async def answer_question(
@@ -50,6 +53,7 @@ async def answer_question(
     services: TheServices,
     live: TheLive,
     caller: TheCaller,
+    key: IdempotencyKey = None,
 ) -> Response:
     """Answer from the documents, with the exact place of every supported sentence.
 
@@ -58,8 +62,12 @@ async def answer_question(
     they are found, then exactly one of `done` (the whole answer), `error` (a problem) and
     `cancelled`. What `done` says replaces the deltas. While others have their turn first, `waiting`
     says how many are `before` this question, and null when its turn has come; it has no id. A
-    client that lost its connection goes on at `/v1/answers/{answer_id}/events`.
+    client that lost its connection goes on at `/v1/answers/{answer_id}/events`, or sends the
+    question again with the same `Idempotency-Key`.
     """
+    if key is not None:
+        begin_once = partial(_begin_once, request, services, live, body, caller)
+        return await answer_once(request, services, live, body, caller, begin_once)
     question = await anyio.to_thread.run_sync(question_of, services, body, caller)
     note(request, target=question.id, collections=body.collections)
     begin = partial(begin_answer, live, services, question)
@@ -117,8 +125,27 @@ def _go_on(
     return place, past_turns(shown)
 
 
-def begin_answer(live: LiveAnswers, services: Services, question: Question) -> LiveAnswer:
-    """Let the answer be written and stored in a thread of its own."""
+def _begin_once(
+    request: Request,
+    services: Services,
+    live: LiveAnswers,
+    body: AnswerRequest,
+    caller: Caller,
+    key: OnceKey,
+) -> LiveAnswer:
+    question = question_of(services, body, caller)
+    note(request, target=question.id, collections=body.collections)
+    live.refuse_more()
+    return begin_answer(live, services, question, key=key)
+
+
+def begin_answer(
+    live: LiveAnswers, services: Services, question: Question, *, key: OnceKey | None = None
+) -> LiveAnswer:
+    """Let the answer be written and stored in a thread of its own.
+
+    With a key, it is entered before that. Raises `KeyTakenError` where another has the key.
+    """
     recorder = Recorder(
         Asking(services, question),
         services.answers,
@@ -127,7 +154,8 @@ def begin_answer(live: LiveAnswers, services: Services, question: Question) -> L
         writer_id=live.writer_id,
     )
     work = partial(tell_problems, partial(_write, recorder))
-    return live.begin(question.id, question.asker, work)
+    enter = None if key is None else partial(recorder.enter, key)
+    return live.begin(question.id, question.asker, work, enter=enter)
 
 
 def _write(recorder: Recorder, live: LiveAnswer) -> None:
@@ -150,12 +178,3 @@ def _encode(event: Recorded) -> tuple[str, str]:
             return "citation", CitationOut.of(event).model_dump_json()
         case StoredAnswer():
             return last_event(event)
-
-
-def last_event(stored: StoredAnswer) -> tuple[str, str]:
-    """Name and data of the event that ends the stream of an answer."""
-    if stored.status == "cancelled":
-        return "cancelled", "{}"
-    if stored.status == "failed":
-        return "error", json.dumps(stored.response["error"])
-    return "done", json.dumps(stored.response, ensure_ascii=False)

@@ -1,16 +1,13 @@
 """Routes of answers that were asked for: show, follow again, cancel, delete."""
 
-import json
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated
 
 import anyio.to_thread
-from anyio.streams.memory import MemoryObjectSendStream
 from fastapi import APIRouter, Header, Request, Response
 
 from app.access import TheCaller
-from app.answers import StoredAnswer, answer_not_found
-from app.api.answer import last_event
+from app.answers import StoredAnswer
 from app.api.answer_schemas import (
     FeedbackIn,
     FeedbackOut,
@@ -19,21 +16,18 @@ from app.api.answer_schemas import (
     encode_answer,
 )
 from app.api.common import TheLive, TheServices, problems
+from app.api.following import find_live, follow, refuse_stranger
 from app.api.working import respond_at_once, tell_problems
-from app.errors import AnswerFinishedError, AnswerRunningError, problem_of
+from app.errors import AnswerFinishedError, AnswerRunningError
 from app.feedback import Opinion
 from app.live_answers import LiveAnswer, LiveAnswers
 from app.replaying import replay
 from app.services import Services
-from app.streams import EventStreamResponse, ServerEvent, run_task
+from app.streams import EventStreamResponse, run_task
 from core.access import Caller
-from core.errors import CimientoError
 from core.ids import AnswerId, new_id
 
 router = APIRouter(tags=["answers"])
-
-# Of an answer that another process writes: whether it has ended.
-_LOOK_EVERY_S: Final = 0.5
 
 LastEventId = Annotated[
     int, Header(alias="Last-Event-ID", ge=0, lt=2**31, description="Id of the last event seen.")
@@ -107,7 +101,7 @@ def cancel_answer(
     """Stop writing: at once, or within seconds where another process writes it. What was written
     until then is kept, as `cancelled`.
     """
-    found = _find_live(live, AnswerId(answer_id), caller)
+    found = find_live(live, AnswerId(answer_id), caller)
     if found is None and services.running.cancel(AnswerId(answer_id), caller):
         return Response(status_code=204)
     if found is None or not found.is_running:
@@ -140,18 +134,8 @@ def follow_answer(
     document was deleted whose words they hold, the last event alone is left. It is also what other
     processes know than the one that was asked.
     """
-    found = _find_live(live, AnswerId(answer_id), caller)
-    if found is None and services.running.is_running(AnswerId(answer_id), caller):
-        elsewhere = partial(_send_end_elsewhere, services, AnswerId(answer_id), caller)
-        return EventStreamResponse(lambda: run_task(elsewhere))
-    if found is None:
-        stored = services.answers.get(AnswerId(answer_id), caller)
-        return EventStreamResponse(lambda: run_task(partial(_send_last, stored)))
-    if services.answers.are_live(found.version_ids()):
-        follow = partial(found.follow, after=last_event_id, with_place=True)
-        return EventStreamResponse(lambda: run_task(follow))
-    end = partial(_send_end, services, found, AnswerId(answer_id), caller)
-    return EventStreamResponse(lambda: run_task(end))
+    events = follow(services, live, AnswerId(answer_id), caller, after=last_event_id)
+    return EventStreamResponse(lambda: run_task(events))
 
 
 @router.post(
@@ -191,55 +175,6 @@ def _replay(services: Services, stored: StoredAnswer, caller: Caller, live: Live
         live.emit("done", ReplayOut.of(stored.id, done).model_dump_json())
 
 
-async def _send_last(stored: StoredAnswer, send: MemoryObjectSendStream[ServerEvent]) -> None:
-    name, data = last_event(stored)
-    await send.send(ServerEvent(name, data, str(stored.num_events)))
-
-
-async def _send_end(
-    services: Services,
-    live: LiveAnswer,
-    answer_id: AnswerId,
-    caller: Caller,
-    send: MemoryObjectSendStream[ServerEvent],
-) -> None:
-    """Wait for the end of the answer, and tell of that alone."""
-    async with run_task(live.follow) as events:
-        async for event in events:
-            last = event
-    if last.name == "error":
-        await send.send(last)
-        return
-    stored = await anyio.to_thread.run_sync(services.answers.get, answer_id, caller)
-    await _send_last(stored, send)
-
-
-async def _send_end_elsewhere(
-    services: Services,
-    answer_id: AnswerId,
-    caller: Caller,
-    send: MemoryObjectSendStream[ServerEvent],
-) -> None:
-    """Wait for the end of an answer that another process writes, and tell of that."""
-    in_thread = anyio.to_thread.run_sync
-    try:
-        is_running = partial(services.running.is_running, answer_id, caller)
-        while await in_thread(is_running):  # noqa: ASYNC110 - its end is no event of this process
-            await anyio.sleep(_LOOK_EVERY_S)
-        await _send_last(await in_thread(services.answers.get, answer_id, caller), send)
-    except CimientoError as error:
-        # gone with its conversation
-        await send.send(ServerEvent("error", json.dumps(problem_of(error))))
-
-
-def _find_live(live: LiveAnswers, answer_id: AnswerId, caller: Caller) -> LiveAnswer | None:
-    """The answer while its events are kept. Raises `AnswerNotFoundError` where it is not theirs."""
-    found = live.find(answer_id)
-    if found is not None:
-        _refuse_stranger(found, answer_id, caller)
-    return found
-
-
 def _refuse_running(
     live: LiveAnswers, services: Services, answer_id: AnswerId, caller: Caller
 ) -> None:
@@ -248,13 +183,8 @@ def _refuse_running(
     if found is None:
         is_running = services.running.is_running(answer_id, caller)
     elif is_running := found.is_running:
-        _refuse_stranger(found, answer_id, caller)
+        refuse_stranger(found, answer_id, caller)
     if is_running:
         raise AnswerRunningError(
             f"answer {answer_id!r} is being written; follow its events, or cancel it"
         )
-
-
-def _refuse_stranger(live: LiveAnswer, answer_id: AnswerId, caller: Caller) -> None:
-    if not caller.may_read(live.asker, {passage.collection_id for passage in live.passages}):
-        raise answer_not_found(answer_id)

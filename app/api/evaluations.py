@@ -1,5 +1,7 @@
 """Routes of evaluation runs: start, list, show, read, compare, cancel, delete."""
 
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Final, Literal
 
@@ -16,8 +18,14 @@ from app.api.evaluation_schemas import (
     EvaluationRequest,
     ReportOut,
 )
+from app.api.once import REPLAYED, IdempotencyKey
 from app.asking import narrow, options_for
-from app.errors import EvaluationRunningError, FieldFault, InvalidRequestError
+from app.errors import (
+    EvaluationNotFoundError,
+    EvaluationRunningError,
+    FieldFault,
+    InvalidRequestError,
+)
 from app.evaluation.background import EvaluationRunner, NoQuestionsError
 from app.evaluation.cases import as_lines, read_cases
 from app.evaluation.comparing import compare
@@ -33,6 +41,7 @@ from app.evaluation.stored import (
     Wanted,
 )
 from app.evaluation.summary import Summary, summarise
+from app.idempotency import KeyTakenError, OnceKey
 from app.services import Services
 from core.access import Caller
 from core.evaluation_redaction import UPLOADED
@@ -89,15 +98,28 @@ class ReportQuery(BaseModel):
     "/v1/evaluations", summary="Start an evaluation", status_code=202, responses=problems(404)
 )
 def start_evaluation(
-    body: EvaluationRequest, services: TheServices, runner: TheRunner, caller: TheCaller
+    body: EvaluationRequest,
+    services: TheServices,
+    runner: TheRunner,
+    caller: TheCaller,
+    response: Response,
+    key: IdempotencyKey = None,
 ) -> EvaluationOut:
     """Queue a run. It asks question after question in the background, beside people who ask.
 
     A fault in `questions` is told by its line, and nothing is queued.
     """
-    run = runner.stored.create(caller, _want(services, body, caller))
-    runner.wake()
-    return EvaluationOut.of(run)
+    start = partial(_start, services, runner, body, caller)
+    if key is None:
+        return EvaluationOut.of(start())
+    once = OnceKey.of(key, caller, body)
+    while True:
+        found = _look(services, runner.stored, once, caller)
+        if isinstance(found, Evaluation):
+            response.headers.update(REPLAYED)
+            return EvaluationOut.of(found)
+        with suppress(KeyTakenError):
+            return EvaluationOut.of(start(found))
 
 
 @router.get("/v1/evaluations", summary="List evaluations", responses=problems())
@@ -221,6 +243,31 @@ def _load(runs: Evaluations, evaluation_id: EvaluationId, caller: Caller) -> _En
     if not results:
         raise NoQuestionsError(f"evaluation {evaluation_id!r} ended before a question was asked")
     return _Ended(run, results)
+
+
+def _start(
+    services: Services,
+    runner: EvaluationRunner,
+    body: EvaluationRequest,
+    caller: Caller,
+    key: OnceKey | None = None,
+) -> Evaluation:
+    run = runner.stored.create(caller, _want(services, body, caller), key)
+    runner.wake()
+    return run
+
+
+def _look(
+    services: Services, runs: Evaluations, key: OnceKey, caller: Caller
+) -> Evaluation | OnceKey:
+    """The run that was started under the key; where one is to be, the key to start it with."""
+    run_id = services.idempotency.find(key)
+    if run_id is None:
+        return key
+    try:
+        return runs.get(EvaluationId(run_id), caller)
+    except EvaluationNotFoundError:
+        return replace(key, instead_of=run_id)
 
 
 def _want(services: Services, body: EvaluationRequest, caller: Caller) -> Wanted:

@@ -13,7 +13,7 @@ from app.errors import find_known, internal_problem, problem_of
 from app.live_answers import LiveAnswer
 from app.problem_shapes import problem_response
 from app.recording import request_id
-from app.streams import ServerEvent, run_task, wait_for_disconnect
+from app.streams import Produce, ServerEvent, run_task, wait_for_disconnect
 from core.errors import CimientoError
 
 _log = structlog.get_logger()
@@ -32,9 +32,14 @@ def tell_problems(work: Callable[[LiveAnswer], None], live: LiveAnswer) -> None:
         live.emit("error", json.dumps(problem))
 
 
-async def respond_at_once(request: Request, live: LiveAnswer) -> Response:
-    """Wait for the end. A client that goes away cancels the work."""
-    last = await wait_for_end(request, live)
+async def respond_at_once(
+    request: Request, live: LiveAnswer, *, may_return: bool = False
+) -> Response:
+    """Wait for the end. A client that goes away cancels the work, unless it may come back."""
+    if may_return:
+        last = await wait_for_last(request, live.follow)
+    else:
+        last = await wait_for_end(request, live)
     if last is not None and last.name == "done":
         return Response(last.data, media_type="application/json")
     if last is not None and last.name == "error":
@@ -46,20 +51,25 @@ async def respond_at_once(request: Request, live: LiveAnswer) -> Response:
 async def wait_for_end(request: Request, live: LiveAnswer) -> ServerEvent | None:
     """The last event. A client that goes away cancels the work, and any event may be the last."""
     async with _cancelled_at_exit(live):
-        return await _wait_for(request, live, only_first=False)
+        return await wait_for_last(request, live.follow)
+
+
+async def wait_for_last(request: Request, produce: Produce) -> ServerEvent | None:
+    """The last event, or the last that came before the client went away."""
+    return await _wait_for(request, produce, only_first=False)
 
 
 async def wait_for_beginning(request: Request, live: LiveAnswer) -> ServerEvent | None:
     """The first event, which says whether there is anything to wait for; None if nobody waits."""
-    return await _wait_for(request, live, only_first=True)
+    return await _wait_for(request, live.follow, only_first=True)
 
 
-async def _wait_for(request: Request, live: LiveAnswer, *, only_first: bool) -> ServerEvent | None:
+async def _wait_for(request: Request, produce: Produce, *, only_first: bool) -> ServerEvent | None:
     """The first event, or the last that came before the end, or the client's."""
     found: ServerEvent | None = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_cancel_when_gone, request, tasks.cancel_scope)
-        async with run_task(live.follow) as events:
+        async with run_task(produce) as events:
             async for event in events:
                 found = event
                 if only_first:

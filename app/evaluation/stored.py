@@ -15,6 +15,7 @@ from app.errors import EvaluationFinishedError, EvaluationNotFoundError
 from app.evaluation.cases import EvalCase, as_lines
 from app.evaluation.results import CaseResult
 from app.evaluation.summary import Summary
+from app.idempotency import OnceKey, claim_in
 from core.access import Access, Caller
 from core.database import Database
 from core.evaluation_redaction import OPEN_STATES, UPLOADED, case_sources, redact_case
@@ -103,8 +104,8 @@ class Evaluations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, caller: Caller, wanted: Wanted) -> Evaluation:
-        """Queue a run; a draft whose document was deleted meanwhile is left out."""
+    def create(self, caller: Caller, wanted: Wanted, key: OnceKey | None = None) -> Evaluation:
+        """Queue a run, without drafts of what was deleted. Raises `KeyTakenError` for its key."""
         ids = wanted.access.collection_ids
         with self._database.session_scope() as session:
             row = EvaluationRow(
@@ -125,6 +126,7 @@ class Evaluations:
                 manifest={"cases": wanted.source, "cases_sha256": _hash(wanted.drafts)},
                 created_at=now(),
             )
+            claim_in(session, key, row.id)
             session.add(row)
             session.flush()
             add_drafts(session, row, wanted.drafts)

@@ -16,7 +16,14 @@ from core.database import Database
 from core.deletions import note_deletion
 from core.evaluation_tables import EvaluationRow
 from core.ids import PersonId, new_id
-from core.people_tables import ApiKeyRow, GroupMemberRow, GroupRow, PersonRow, WebSessionRow
+from core.people_tables import (
+    ApiKeyRow,
+    GroupMemberRow,
+    GroupRow,
+    IdempotencyKeyRow,
+    PersonRow,
+    WebSessionRow,
+)
 
 PERSON_PATTERN: Final = r"^[a-z0-9][a-z0-9._@+-]{0,63}$"
 _FIRST_OWNER: Final = "owner"
@@ -162,7 +169,7 @@ def forget_person(session: Session, row: PersonRow) -> None:
     """Delete a person with their keys, questions and answers."""
     keys = session.scalars(select(ApiKeyRow.id).where(ApiKeyRow.person_id == row.id))
     askers = [person_caller(row.id), *(f"key:{each}" for each in keys)]
-    for table in (AnswerRow, ConversationRow, EvaluationRow):
+    for table in (AnswerRow, ConversationRow, EvaluationRow, IdempotencyKeyRow):
         session.execute(delete(table).where(table.asker.in_(askers)))
     session.execute(delete(ApiKeyRow).where(ApiKeyRow.person_id == row.id))
     session.delete(row)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from typing import Protocol, TypeVar, Unpack
+from uuid import uuid4
 
 from cimiento.client.calls import AnswerOptions, answer_events_path, given, job_path
 from cimiento.client.errors import problem_error
@@ -37,10 +38,14 @@ class Following(Protocol[T_co]):
 
 
 class AnswerFollowing:
-    """The events of an answer, by `Last-Event-ID` where the connection breaks."""
+    """The events of an answer, by `Last-Event-ID` where the connection breaks.
+
+    Before the answer has an id, the question is sent again under its key: it is answered once.
+    """
 
     def __init__(self, question: str, **options: Unpack[AnswerOptions]) -> None:
         self._body = {"question": question, **given(options), "stream": True}
+        self._key = str(uuid4())
         self._answer_id: str | None = None
         self._reader = EventReader()
         self.is_over = False
@@ -49,8 +54,8 @@ class AnswerFollowing:
         """Ask the question; once its answer has an id, for the events after the last one."""
         self._reader = EventReader(self._reader.last_id)
         if self._answer_id is None:
-            # asked again it is another answer, and charged again
-            return Sending("POST", "/v1/answer", json=self._body, is_safe=False)
+            key = {"Idempotency-Key": self._key}
+            return Sending("POST", "/v1/answer", json=self._body, headers=key)
         headers = {"Last-Event-ID": self._reader.last_id}
         return Sending("GET", answer_events_path(self._answer_id), headers=headers)
 

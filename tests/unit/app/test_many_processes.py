@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
@@ -25,6 +26,7 @@ from tests.unit.app.sse import Event, read_events
 from tests.unit.app.test_processes import eventually
 
 QUESTION = {"question": "When does the swimming pool open?", "min_confidence": 0, "stream": True}
+KEY = {"Idempotency-Key": "7f3c0d9e"}
 
 
 @dataclass
@@ -104,12 +106,14 @@ def pair(tmp_path: Path, generator: HeldGenerator) -> Iterator[Pair]:
     house.close()
 
 
-def ask(pair: Pair, **fields: object) -> tuple[threading.Thread, list[list[Event]]]:
+def ask(
+    pair: Pair, *, headers: dict[str, str] | None = None, **fields: object
+) -> tuple[threading.Thread, list[list[Event]]]:
     """Ask the process that writes, and wait until it has begun."""
     ended: list[list[Event]] = []
 
     def read() -> None:
-        response = pair.here.post("/v1/answer", json={**QUESTION, **fields})
+        response = pair.here.post("/v1/answer", json={**QUESTION, **fields}, headers=headers)
         ended.append(read_events(response.text))
 
     num_before = len(pair.running())
@@ -217,6 +221,46 @@ def test_a_question_too_many_is_refused_before_it_is_accepted(pair: Pair) -> Non
     for thread, ended in asked:
         thread.join(60)
         assert last_of(ended[0]).name == "cancelled"
+
+
+def ask_there(pair: Pair, **fields: object) -> httpx2.Response:
+    """The same question under the same key, to the other process."""
+    return pair.there.post("/v1/answer", json={**QUESTION, **fields}, headers=KEY)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_question_that_is_sent_again_to_another_process_is_answered_once(
+    pair: Pair, generator: HeldGenerator, *, stream: bool
+) -> None:
+    thread, ended = ask(pair, headers=KEY)
+    threading.Timer(0.1, generator.let_go.set).start()
+    again = ask_there(pair, stream=stream)
+    thread.join(60)
+    done = last_of(ended[0])
+    told = read_events(again.text)[-1].data if stream else again.json()
+    assert told == done.data
+    assert again.headers["idempotent-replayed"] == "true"
+    assert ask_there(pair, stream=False).json() == done.data
+    assert [row.id for row in pair.kept()] == [done.data["id"]]
+
+
+def test_a_question_whose_process_died_is_asked_anew_under_its_key(
+    pair: Pair, generator: HeldGenerator
+) -> None:
+    thread, ended = ask(pair, headers=KEY)
+    pair.die()
+    anew = ask_there(pair, stream=False)
+    if anew.status_code == 503:
+        # it was sent again before the others had given the process up
+        assert anew.json()["code"] == "answer_interrupted"
+        anew = ask_there(pair, stream=False)
+    assert anew.json()["status"] == "answered"
+    assert "idempotent-replayed" not in anew.headers
+    # the process was not dead, and is too late
+    generator.let_go.set()
+    thread.join(60)
+    assert last_of(ended[0]).data["code"] == "answer_interrupted"
+    assert ask_there(pair, stream=False).json() == anew.json()
 
 
 def test_strangers_hear_nothing_of_an_answer_elsewhere(pair: Pair) -> None:

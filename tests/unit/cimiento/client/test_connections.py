@@ -2,6 +2,7 @@
 
 import httpx2
 import pytest
+from sqlalchemy import select
 
 from cimiento.client import (
     AsyncClient,
@@ -12,6 +13,7 @@ from cimiento.client import (
     ServerError,
     UnreachableError,
 )
+from core.answer_tables import AnswerRow
 from tests.unit.app.house import House
 from tests.unit.cimiento.client.conftest import QUESTION, Cut, client_of
 
@@ -153,11 +155,13 @@ def test_a_text_with_separators_of_lines_comes_whole() -> None:
     assert list(client_of(server).stream("When?").texts()) == [text]
 
 
-def test_a_question_is_not_asked_twice() -> None:
-    server = Server(broken())
-    with pytest.raises(UnreachableError):
-        client_of(server).answer("When?")
-    assert len(server.asked) == 1
+def test_a_question_whose_reply_was_lost_is_sent_again_under_its_key() -> None:
+    server = Server(broken(), whole(PASSAGES, DONE), whole(PASSAGES, DONE))
+    client = client_of(server)
+    assert client.answer("When?").is_refused
+    assert client.answer("When?").is_refused
+    first, again, another = (request.headers["idempotency-key"] for request in server.asked)
+    assert first == again != another
 
 
 def test_an_answer_that_cannot_be_reached_any_more_is_given_up() -> None:
@@ -180,17 +184,24 @@ class Breaking(httpx2.BaseTransport):
     def __init__(self, inner: httpx2.BaseTransport, num_events: int) -> None:
         self._inner = inner
         self._num_events = num_events
+        self._has_broken = False
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         response = self._inner.handle_request(request)
-        if request.url.path != "/v1/answer":
+        if self._has_broken or request.url.path != "/v1/answer":
             return response
+        self._has_broken = True
         *events, _ = response.read().split(b"\n\n")
         sent = b"\n\n".join([*events[: self._num_events], events[self._num_events][:20]])
         return httpx2.Response(200, stream=Cut(sent))
 
 
-@pytest.mark.parametrize("num_events", [1, 2, 5])
+def _stored(house: House) -> list[str]:
+    with house.services.database.read_scope() as session:
+        return list(session.scalars(select(AnswerRow.id)))
+
+
+@pytest.mark.parametrize("num_events", [0, 1, 2, 5])
 def test_the_service_tells_the_rest_of_an_answer(house: House, num_events: int) -> None:
     base_url = house.services.settings.base_url
     unbroken = Client(base_url, house.key, http=house.new_client())
@@ -198,6 +209,7 @@ def test_the_service_tells_the_rest_of_an_answer(house: House, num_events: int) 
     client = Client(base_url, house.key, http=httpx2.Client(transport=transport))
     stream = client.stream(QUESTION, min_confidence=0)
     kinds = [type(event) for event in stream]
+    assert [stream.answer.id] == _stored(house)
     assert kinds == [type(event) for event in unbroken.stream(QUESTION, min_confidence=0)]
     assert stream.answer.text == unbroken.answer(QUESTION, min_confidence=0).text
 
