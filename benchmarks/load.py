@@ -255,6 +255,7 @@ def figures_of(seen: Seen, load: Load) -> dict[str, float]:
         figures |= {
             f"{mix}_num_searches": float(searched.num_planned),
             f"{mix}_num_late": float(searched.num_late),
+            f"{mix}_num_reopened": float(searched.num_reopened),
             f"{mix}_rate_reached": searched.num_answered / load.seconds,
             f"{mix}_p50_ms": float(p50),
             f"{mix}_p95_ms": float(p95),

@@ -34,6 +34,8 @@ class Searched:
     num_planned: int = 0
     num_answered: int = 0
     num_late: int = 0
+    # sent again, for the server had closed an idle connection just as the search went over it
+    num_reopened: int = 0
     seconds: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -83,7 +85,12 @@ class Connection:
         self._writer.close()
 
     async def _read_head(self) -> tuple[str, dict[str, str]]:
-        head = await self._reader.readuntil(b"\r\n\r\n")
+        try:
+            head = await self._reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError as error:
+            if error.partial:
+                raise
+            raise ConnectionResetError("closed before a word of the reply") from error
         status, *lines = head.decode("latin-1").split("\r\n")
         return status, dict(line.lower().split(": ", 1) for line in lines if line)
 
@@ -101,8 +108,7 @@ async def search_at_rate(port: int, requests: Sequence[bytes], rate: float) -> S
 
     async def ask(request: bytes, due_s: float) -> None:
         try:
-            connection = idle.pop() if idle else await Connection.open(port)
-            await connection.ask(request)
+            connection = await ask_kept_alive(idle, port, request, searched)
         except (OSError, asyncio.IncompleteReadError) as error:
             searched.errors.append(f"search: {error!r}")
         except asyncio.CancelledError:
@@ -130,6 +136,31 @@ async def search_at_rate(port: int, requests: Sequence[bytes], rate: float) -> S
     for connection in idle:
         connection.close()
     return searched
+
+
+async def ask_kept_alive(
+    idle: list[Connection], port: int, request: bytes, searched: Searched
+) -> Connection:
+    """Search over a connection from before, else over a new one; returns the one that answered.
+
+    No server keeps a connection for ever, and a request can cross its end: a search may go again.
+    """
+    if idle:
+        connection = idle.pop()
+        try:
+            await connection.ask(request)
+        except ConnectionError:
+            searched.num_reopened += 1
+            connection.close()
+        else:
+            return connection
+    connection = await Connection.open(port)
+    try:
+        await connection.ask(request)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def different_questions(files: Sequence[Path]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from cimiento.client.models import Answer, Collection, Document, Job, Passage, U
 from cimiento.client.outcomes import check_searchable
 from cimiento.client.retrying import Retries
 from cimiento.client.sending import Progress, Sending, Source, UploadOptions, uploading
+from cimiento.client.wire import Wire
 
 T = TypeVar("T")
 
@@ -174,8 +175,9 @@ class AsyncClient:
     async def _send(self, sending: Sending, *, stream: bool = False) -> httpx2.Response:
         retries = Retries(self._max_retries)
         while True:
+            wire = Wire()
             try:
-                request = self._http.build_request(**sending.arguments())
+                request = self._http.build_request(**sending.arguments(wire.hear_async))
                 response = await self._http.send(request, stream=stream)
                 if response.is_success:
                     return response
@@ -183,6 +185,8 @@ class AsyncClient:
                     await response.aread()
                 error: ApiError | httpx2.TransportError = error_of(response)
             except httpx2.TransportError as broken:
+                if retries.is_at_once(broken, wire, is_safe=sending.is_safe):
+                    continue
                 error = broken
             await self._pause(retries, error, is_safe=sending.is_safe)
 

@@ -7,6 +7,7 @@ from typing import Final
 import httpx2
 
 from cimiento.client.errors import ApiError, UnreachableError
+from cimiento.client.wire import Wire
 
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 8.0
@@ -23,10 +24,18 @@ class Retries:
 
     max_retries: int
     num_failed: int = field(default=0, init=False)
+    was_at_once: bool = field(default=False, init=False)
 
     def succeed(self) -> None:
         """Something came: the next failure is the first."""
         self.num_failed = 0
+
+    def is_at_once(self, error: httpx2.TransportError, wire: Wire, *, is_safe: bool) -> bool:
+        """Whether to send it again without a pause, which counts as no try: once a request."""
+        if self.was_at_once or not is_safe or not wire.was_idle(error):
+            return False
+        self.was_at_once = True
+        return True
 
     def pause_s(self, error: ApiError | httpx2.TransportError, *, is_safe: bool) -> float:
         """Seconds until the next try. Where there is none, raises the error.

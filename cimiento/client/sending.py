@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypedDict
 
 from cimiento.client.calls import Call, OnConflict, T, given, upload_path
+from cimiento.client.wire import Hear
 
 Progress = Callable[[int, int | None], None]
 """Is told how many bytes were sent, and of how many where that is known."""
@@ -43,9 +44,10 @@ class Sending:
         """A call."""
         return cls(call.method, call.path, params=call.params, json=call.json, is_safe=call.is_safe)
 
-    def arguments(self) -> dict[str, Any]:
-        """For `httpx2.Client.build_request`."""
+    def arguments(self, hear: Hear) -> dict[str, Any]:
+        """For `httpx2.Client.build_request`; `hear` is told each step of the request."""
         built: dict[str, Any] = {"method": self.method, "url": self.path}
+        built["extensions"] = {"trace": hear}
         built |= {"params": self.params, "headers": self.headers}
         if self.upload is not None:
             return built | self.upload.form()

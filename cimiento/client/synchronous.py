@@ -17,6 +17,7 @@ from cimiento.client.models import Answer, Collection, Document, Job, Passage, U
 from cimiento.client.outcomes import check_searchable
 from cimiento.client.retrying import Retries
 from cimiento.client.sending import Progress, Sending, Source, UploadOptions, uploading
+from cimiento.client.wire import Wire
 
 T = TypeVar("T")
 
@@ -169,8 +170,9 @@ class Client:
     def _send(self, sending: Sending, *, stream: bool = False) -> httpx2.Response:
         retries = Retries(self._max_retries)
         while True:
+            wire = Wire()
             try:
-                request = self._http.build_request(**sending.arguments())
+                request = self._http.build_request(**sending.arguments(wire.hear))
                 response = self._http.send(request, stream=stream)
                 if response.is_success:
                     return response
@@ -178,6 +180,8 @@ class Client:
                     response.read()
                 error: ApiError | httpx2.TransportError = error_of(response)
             except httpx2.TransportError as broken:
+                if retries.is_at_once(broken, wire, is_safe=sending.is_safe):
+                    continue
                 error = broken
             self._pause(retries, error, is_safe=sending.is_safe)
 
