@@ -295,8 +295,7 @@ class Asking:
     def _drop_deleted(self) -> bool:
         """Keep the passages that are still there; whether all are."""
         hits = [Hit(item.passage.id, item.passage.score) for item in self._placed]
-        with self._services.database.read_scope() as session:
-            found = load_passages(session, hits, access=self.question.access)
+        found = load_passages(self._services.database, hits, access=self.question.access)
         live = {passage.id for passage in found}
         num_before = len(self._placed)
         self._placed = tuple(item for item in self._placed if item.passage.id in live)

@@ -53,8 +53,7 @@ class Searcher:
     ) -> list[int]:
         snapshot = self.reader.snapshot()
         hits = search_dense(snapshot, query, access=access, top_k=_TOP_K, allowed=allowed)
-        with self.database.read_scope() as session:
-            passages = load_passages(session, hits, access=access)
+        passages = load_passages(self.database, hits, access=access)
         assert len(passages) == len(hits)
         return [passage.id for passage in passages]
 

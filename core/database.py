@@ -1,12 +1,12 @@
 """Database sessions. One writer at a time on SQLite; only `session_scope` commits."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVarTuple, cast
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Select, create_engine, event, make_url
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
@@ -22,6 +22,8 @@ _FULL_STATE: Final = "53100"
 # PostgreSQL: connections, too many of them, and what its operator does
 _GONE_CLASSES: Final = frozenset({"08", "53", "57"})
 _BEGIN_OPTION: Final = "sqlite_begin"
+
+_Columns = TypeVarTuple("_Columns")
 
 
 class Database:
@@ -64,6 +66,18 @@ class Database:
             return self._idle.read_number(query)
         with self._reader.connect() as connection:
             return int(connection.exec_driver_sql(query).scalar_one())
+
+    def read_rows(
+        self, statement: Select[*_Columns], parameters: Mapping[str, object]
+    ) -> Sequence[tuple[*_Columns]]:
+        """The rows that a statement gives, in one snapshot: for the reads of every search.
+
+        The statement is one of those that are built once and kept, of numbers, texts and bytes.
+        """
+        if self._idle is not None:
+            return cast("list[tuple[*_Columns]]", self._idle.read_rows(statement, parameters))
+        with self._reader.connect() as connection:
+            return connection.execute(statement, parameters).all()
 
     def commit_mark(self) -> CommitMark | None:
         """What stays the same until anybody commits anything; None where that cannot be told.

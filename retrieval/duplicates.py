@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Self
 
 from core.types import Passage
@@ -33,26 +34,37 @@ def drop_duplicates(passages: Sequence[Passage]) -> list[Passage]:
     return [passage for passage, _ in kept]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what was worked out once is kept beside the words
 class _Words:
-    """A text as its words in order, and every three in a row."""
+    """A text as its words in order. A text of marks alone is one word."""
 
     order: tuple[str, ...]
-    shingles: frozenset[tuple[str, ...]]
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Words are compared without case and accents; a text of marks alone is one word."""
-        words = tuple(_WORD.findall(_fold(text))) or (text,)
-        shingles = zip(*(words[start:] for start in range(_SHINGLE_WORDS)), strict=False)
-        return cls(words, frozenset(shingles))
+        """Words are compared without case and accents."""
+        return cls(tuple(_WORD.findall(_fold(text))) or (text,))
+
+    @cached_property
+    def all(self) -> frozenset[str]:
+        """Every word."""
+        return frozenset(self.order)
+
+    @cached_property
+    def shingles(self) -> frozenset[tuple[str, ...]]:
+        """Every three words in a row."""
+        shingles = zip(*(self.order[start:] for start in range(_SHINGLE_WORDS)), strict=False)
+        return frozenset(shingles)
 
     def add_nothing_to(self, earlier: Self) -> bool:
         """Whether the earlier text says all of this one."""
+        if not self.all <= earlier.all:  # nearly always, and found at the first word
+            return False
         if self.shingles:
             return self.shingles <= earlier.shingles
         return self.order == earlier.order
 
 
 def _fold(text: str) -> str:
-    return _ACCENT.sub("", unicodedata.normalize("NFKD", text.casefold()))
+    folded = text.casefold()
+    return folded if folded.isascii() else _ACCENT.sub("", unicodedata.normalize("NFKD", folded))

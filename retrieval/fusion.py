@@ -24,15 +24,14 @@ def fuse(
     Both are scores that mean the same from question to question, so that words weigh little where
     few of a question's words are found, as in another language. Best first, ties by chunk id.
     """
-    hits = [
-        Hit(
-            chunk_id,
-            cosine + weight * lexical.get(chunk_id, 0.0),
-            {"dense": cosine, "lexical": lexical.get(chunk_id, 0.0)},
-        )
+    scored = (
+        (-(cosine + weight * lexical.get(chunk_id, 0.0)), chunk_id)
         for chunk_id, cosine in dense.items()
+    )
+    return [
+        Hit(chunk_id, -negated, {"dense": dense[chunk_id], "lexical": lexical.get(chunk_id, 0.0)})
+        for negated, chunk_id in heapq.nsmallest(top_k, scored)
     ]
-    return heapq.nsmallest(top_k, hits, key=lambda hit: (-hit.score, hit.chunk_id))
 
 
 def take_turns(rankings: Sequence[Sequence[Hit]], *, top_k: int) -> list[Hit]:

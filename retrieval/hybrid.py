@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import bindparam, select
-from sqlalchemy.orm import Session
 
 from core.access import Access
+from core.database import Database
 from core.ids import ChunkId
 from core.tables import ChunkRow, VersionRow
 from retrieval.dense import search_dense
@@ -62,7 +62,7 @@ class Both:
 
     snapshot: Snapshot
     view: LexicalView
-    session: Session
+    database: Database
     embedding_model: str
 
     def find(self, query: str, vector: Vector, scope: Scope) -> list[Hit]:
@@ -83,12 +83,12 @@ class Both:
             return {}
         # a chunk of another embedding model has no cosine, and one that is gone has no row
         asked = {"chunk_ids": list(chunk_ids), "embedding_model": self.embedding_model}
-        rows = self.session.execute(_VECTORS, asked).all()
+        rows = self.database.read_rows(_VECTORS, asked)
         if not rows:
             return {}
-        held = np.frombuffer(b"".join(row.vector for row in rows), dtype="<f2")
+        held = np.frombuffer(b"".join(held for _, held in rows), dtype="<f2")
         cosines = held.reshape(len(rows), -1).astype(np.float32) @ vector  # (N, D) @ (D,)
-        return {ChunkId(row.id): cosine for row, cosine in zip(rows, cosines.tolist(), strict=True)}
+        return {ChunkId(row[0]): cosine for row, cosine in zip(rows, cosines.tolist(), strict=True)}
 
 
 def _search_dense(snapshot: Snapshot, vector: Vector, scope: Scope, top_k: int) -> list[Hit]:

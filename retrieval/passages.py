@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, select
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, select
 
 from core.access import Access
+from core.database import Database
 from core.ids import ChunkId, CollectionId, DocumentId, VersionId
 from core.tables import ChunkRow, CollectionRow, DocumentRow, VersionRow
 from core.types import Passage
@@ -24,10 +24,10 @@ _LIVE: Final = (
         ChunkRow.text,
         ChunkRow.table_header,
         VersionRow.number,
-        DocumentRow.id.label("document_id"),
-        DocumentRow.name.label("document_name"),
+        DocumentRow.id,
+        DocumentRow.name,
         DocumentRow.collection_id,
-        CollectionRow.name.label("collection"),
+        CollectionRow.name,
     )
     .join(VersionRow, VersionRow.id == ChunkRow.version_id)
     .join(DocumentRow, DocumentRow.id == VersionRow.document_id)
@@ -38,32 +38,36 @@ _LIVE: Final = (
 _VISIBLE: Final = _LIVE.where(CollectionRow.id.in_(bindparam("collection_ids", expanding=True)))
 
 
-def load_passages(session: Session, hits: Sequence[Hit], *, access: Access) -> list[Passage]:
-    """Load the passages of the hits that are live and visible, in the order of the hits."""
+def load_passages(database: Database, hits: Sequence[Hit], *, access: Access) -> list[Passage]:
+    """Load the passages of the hits that are live and visible now, in the order of the hits."""
     asked: dict[str, object] = {"chunk_ids": [hit.chunk_id for hit in hits]}
     if access.collection_ids is None:
-        found = session.execute(_LIVE, asked)
+        found = database.read_rows(_LIVE, asked)
     else:
-        found = session.execute(_VISIBLE, asked | {"collection_ids": list(access.collection_ids)})
-    rows = {row.id: row for row in found}
+        asked["collection_ids"] = list(access.collection_ids)
+        found = database.read_rows(_VISIBLE, asked)
+    rows = {row[0]: row for row in found}
     return [_passage(rows[hit.chunk_id], hit) for hit in hits if hit.chunk_id in rows]
 
 
-def _passage(row: Row[*tuple[Any, ...]], hit: Hit) -> Passage:
+def _passage(row: tuple[Any, ...], hit: Hit) -> Passage:
+    # in the order of the statement's columns
+    chunk_id, version_id, page, start, end, heading, text, table_header, number, *where = row
+    document_id, document_name, collection_id, collection = where
     return Passage(
-        id=ChunkId(row.id),
-        document_id=DocumentId(row.document_id),
-        document_name=row.document_name,
-        version_id=VersionId(row.version_id),
-        version=row.number,
-        collection_id=CollectionId(row.collection_id),
-        collection=row.collection,
-        page=row.page,
-        start=row.start,
-        end=row.end,
-        heading=row.heading,
-        text=row.text,
+        id=ChunkId(chunk_id),
+        document_id=DocumentId(document_id),
+        document_name=document_name,
+        version_id=VersionId(version_id),
+        version=number,
+        collection_id=CollectionId(collection_id),
+        collection=collection,
+        page=page,
+        start=start,
+        end=end,
+        heading=heading,
+        text=text,
         score=hit.score,
         scores=hit.scores,
-        table_header=row.table_header,
+        table_header=table_header,
     )

@@ -104,6 +104,8 @@ class Retriever:
         self, passages: Sequence[Passage], top_k: int, refining: Refining
     ) -> list[Passage]:
         """The `top_k` that are returned, as the caller wants them."""
+        if not (refining.diversity or refining.merge or refining.neighbours):
+            return list(passages[:top_k])
         with self._database.read_scope() as session:
             if refining.diversity:
                 passages = diversify(session, passages, diversity=refining.diversity, top_k=top_k)
@@ -132,9 +134,8 @@ class Retriever:
                 allowed = self._allowing.chunk_ids(asked.where, asked.access)
             scope = Scope(asked.access, depth + num_gone, allowed)
             hits = take_turns(self._rank(asked, scope), top_k=scope.top_k)
-            # a session of its own: it must see what was deleted while the indexes were searched
-            with self._database.read_scope() as session:
-                passages = load_passages(session, hits, access=asked.access)
+            # a snapshot of its own: it must see what was deleted while the indexes were searched
+            passages = load_passages(self._database, hits, access=asked.access)
             # A hit without a live row was deleted after the snapshot was taken. The next snapshot
             # masks it, or the search goes deeper; another passage takes its place.
             num_gone += len(hits) - len(passages)
@@ -154,13 +155,11 @@ class Retriever:
         vectors = asked.vectors[model]
         if asked.mode is Mode.DENSE:
             return [find_dense(snapshot, vector, scope) for vector in vectors]
-        view = self._lexical.current()
-        with self._database.read_scope() as session:
-            both = Both(snapshot, view, session, model)
-            return [
-                both.find(part, vector, scope)
-                for part, vector in zip(asked.parts, vectors, strict=True)
-            ]
+        both = Both(snapshot, self._lexical.current(), self._database, model)
+        return [
+            both.find(part, vector, scope)
+            for part, vector in zip(asked.parts, vectors, strict=True)
+        ]
 
 
 def _depths(first: int) -> Iterator[int]:

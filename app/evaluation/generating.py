@@ -122,8 +122,7 @@ def _draw(services: Services, access: Access, number: int) -> list[ChunkId]:
 
 def _find(services: Services, access: Access, chunk_id: ChunkId) -> Passage | None:
     """The passage, unless it was deleted since it was drawn."""
-    with services.database.read_scope() as session:
-        found = load_passages(session, [Hit(chunk_id, 0.0)], access=access)
+    found = load_passages(services.database, [Hit(chunk_id, 0.0)], access=access)
     return found[0] if found else None
 
 
