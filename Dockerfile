@@ -23,19 +23,21 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     && if ls /opt/venv/lib/python3.11/site-packages/torch/lib/libtorch_cuda* > /dev/null 2>&1; \
        then echo "this is a GPU build of torch: name an index with CPU builds in TORCH_PIP_ARGS" >&2; \
        exit 1; fi
-COPY requirements/runtime.txt /tmp/runtime.txt
+# with what speaks to S3, for CIMIENTO_BLOBS__URL
+COPY requirements/s3.txt /tmp/s3.txt
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
-    pip install --no-deps --require-hashes -r /tmp/runtime.txt
+    pip install --no-deps --require-hashes -r /tmp/s3.txt
 
 # The same for NVIDIA cards. What torch itself needs comes from the lock; what is left to its own
 # build, by the versions that this build names, is NVIDIA's libraries and Triton.
 FROM tools AS packages-cuda
 ARG TORCH_VERSION=2.13.0
 ARG TORCH_CUDA_PIP_ARGS=""
-COPY requirements/runtime.txt /tmp/runtime.txt
+# with what speaks to S3, for CIMIENTO_BLOBS__URL
+COPY requirements/s3.txt /tmp/s3.txt
 # hadolint ignore=SC2086,DL3013
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
-    pip install --no-deps --require-hashes -r /tmp/runtime.txt \
+    pip install --no-deps --require-hashes -r /tmp/s3.txt \
     && pip install ${TORCH_CUDA_PIP_ARGS} "torch==${TORCH_VERSION}" \
     && if ! ls /opt/venv/lib/python3.11/site-packages/torch/lib/libtorch_cuda* > /dev/null 2>&1; \
        then echo "this is a CPU build of torch: name an index with GPU builds in TORCH_CUDA_PIP_ARGS" >&2; \

@@ -14,11 +14,17 @@ if TYPE_CHECKING:
 
 _URL_KEY: Final = "CIMIENTO_BLOBS__URL"
 _DOCUMENTS: Final = "blobs"
+_SEGMENTS: Final = "index"
 
 
 def build_blobs(settings: Settings) -> BlobStore:
     """Where uploaded documents are. Raises `SettingsError` where an extra is not installed."""
     return _build(settings, _DOCUMENTS)
+
+
+def build_published(settings: Settings) -> BlobStore | None:
+    """Where every host takes index segments from; None where they are in the data folder alone."""
+    return None if settings.blobs.url is None else _build(settings, _SEGMENTS)
 
 
 def _build(settings: Settings, part: str) -> BlobStore:

@@ -31,6 +31,7 @@ from core.errors import (
 from core.index_status import read_status
 from core.merging import Workshop
 from core.models import ModelStore
+from core.segment_files import SegmentFiles
 from core.settings import Settings
 from core.tables import ChunkRow, JobRow, WorkerRow
 from core.tuned_embedding import find_tuned
@@ -67,7 +68,9 @@ class Patient:
     database: Database | None
     models: ModelStore
     lexical: LexicalFollower | None = None
+    # stores elsewhere, where the settings name them
     blobs: BlobStore | None = None
+    published: BlobStore | None = None
 
 
 def examine(patient: Patient) -> Iterator[Seen]:
@@ -224,7 +227,8 @@ def _look_at_index(patient: Patient) -> Iterator[Seen]:
     if not _is_usable(patient.database) or patient.lexical is None:
         return
     rebuild = "the ingestion worker mends it; 'cimiento index rebuild' does so now"
-    found = read_status(Workshop(patient.database, patient.settings.data_dir / "segments"))
+    files = SegmentFiles(patient.settings.data_dir / "segments", patient.published)
+    found = read_status(Workshop(patient.database, files))
     with patient.database.read_scope() as session:
         num_chunks = session.scalar(select(func.count()).select_from(ChunkRow)) or 0
     damaged = [one for one in found.segments if one.error is not None]

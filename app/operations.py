@@ -108,7 +108,7 @@ def _storage(services: Services, session: Session) -> Storage:
     settings = services.settings
     # the same bytes under several names are kept once
     kept = select(VersionRow.sha256, VersionRow.num_bytes).distinct().subquery()
-    index = (services.store.segments_root, settings.data_dir / "lexical")
+    index = (services.store.segments.root, settings.data_dir / "lexical")
     return Storage(
         documents=int(session.scalar(select(func.sum(kept.c.num_bytes))) or 0),
         index=sum(_bytes_of_files(folder, "**/*") for folder in index),

@@ -6,10 +6,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from app.services import Services
-from core.errors import AlreadyRunningError
+from core.errors import AlreadyRunningError, BlobStoreRefusedError, BlobStoreUnavailableError
 from core.locks import file_lock
 from ingestion.sweep import sweep_blobs
+
+log = structlog.get_logger()
 
 _LOCK: Final = "receive.lock"
 _DOING: Final = "receives uploads"
@@ -27,7 +31,11 @@ def receiving(services: Services) -> Iterator[None]:
     with suppress(AlreadyRunningError), file_lock(lock, doing=_DOING, wait_s=0.0):
         services.blobs.sweep_incoming()
     with file_lock(lock, doing=_DOING, wait_s=math.inf, shared=True):
-        sweep_blobs(services.store)
+        try:
+            sweep_blobs(services.store)
+        except (BlobStoreUnavailableError, BlobStoreRefusedError) as error:
+            # searches and answers need no store
+            log.warning("blobs_not_swept", reason=str(error))
         yield
 
 

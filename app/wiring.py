@@ -8,7 +8,7 @@ from typing import Final
 
 from app.active_prompts import ActivePrompts
 from app.answers import Answers
-from app.blob_stores import build_blobs
+from app.blob_stores import build_blobs, build_published
 from app.calibrations import Calibrations
 from app.choosing_examples import ExampleChooser
 from app.classifying import load_classifiers, load_router
@@ -39,7 +39,7 @@ from core.errors import SettingsError
 from core.local_embedder import LocalEmbedder
 from core.models import CATALOGUE, ModelKind, ModelStore
 from core.settings import Settings
-from core.verify import Check, check_answers, check_evaluations, check_examples
+from core.verify import Check, check_answers, check_evaluations, check_examples, check_published
 from core.webhook_settings import networks_of
 from generation.engine_metrics import EngineCollector, FindStats
 from generation.errors import ModelUnusableError
@@ -229,6 +229,7 @@ def build_services(
     database = build_database(settings)
     store = build_store(settings, database)
     lexical = build_lexical(settings.data_dir, database)
+    retriever = build_retriever(settings, models, store, lexical)
     prompts = Prompts(database)
     doors = Doors.of(settings, database, passwords)
     jobs = Jobs(store)
@@ -243,7 +244,7 @@ def build_services(
         reward=models.reward,
         router=load_router(settings, models.embedder, collections),
         ranker=EvidenceRanker(models.embedder),
-        retriever=build_retriever(settings, models, store, lexical),
+        retriever=retriever,
         lexical=lexical,
         mapper=build_mapper(database),
         collections=collections,
@@ -270,7 +271,7 @@ def build_services(
         tracing=build_tracing(settings.tracing),
         webhooks=Webhooks(database),
         deliverer=build_deliverer(settings, database),
-        warm_ups=models.warm_ups,
+        warm_ups=models.warm_ups | retriever.warm_ups,
     )
 
 
@@ -282,7 +283,7 @@ def build_retriever(
     return Retriever(
         store.database,
         embedder,
-        SegmentReader(store.database, store.segments_root, embedding_model=embedder.model),
+        SegmentReader(store.database, store.segments, embedding_model=embedder.model),
         lexical,
         other_embedder=partial(build_question_embedder, settings),
         reranking=Reranking(models.reranker, settings.retrieval.rerank_depth),
@@ -360,7 +361,8 @@ def build_workers(settings: Settings, database: Database, *, role: Role = "inges
 
 def build_store(settings: Settings, database: Database) -> Store:
     """Where documents, their bytes and their segments are kept."""
-    return Store.below(settings.data_dir, database, build_blobs(settings))
+    blobs, published = build_blobs(settings), build_published(settings)
+    return Store.below(settings.data_dir, database, blobs, published)
 
 
 def build_lexical(data_dir: Path, database: Database) -> LexicalFollower:
@@ -383,6 +385,7 @@ def build_checks(
     return (
         partial(check_staging, store, alone=alone),
         partial(check_incoming, store.blobs, alone=not receiving),
+        partial(check_published, store.database, store.segments),
         partial(check_workflows, Attempts(store), queue, alone=alone),
         build_lexical(data_dir, store.database).check,
         partial(check_answers, store.database),

@@ -90,6 +90,6 @@ class Truth:
         checks = build_checks(
             self.store, self.queue, self._data_dir, alone=alone, receiving=not alone
         )
-        premises = Premises(self.database, self.store.blobs, self.store.segments_root, alone)
+        premises = Premises(self.database, self.store.blobs, self.store.segments, alone)
         found = verify(premises, repair=False, checks=checks).findings
         return [f"verify: {each.kind} {each.subject}: {each.detail}" for each in found]

@@ -14,6 +14,7 @@ from benchmarks.library import NewChunk, NewDocument, publish
 from core.database import Database
 from core.embedding import Embedder
 from core.ids import CollectionId, new_id
+from core.segment_files import SegmentFiles
 from core.tables import CollectionRow
 from retrieval.lexical.follower import LexicalFollower
 from retrieval.lexical.index import LexicalIndex
@@ -61,7 +62,9 @@ def open_library(
         vectors = embedder.embed_passages([item.embedded for item in paragraphs])
         chunks = list(_chunks(paragraphs, owner))
         publish(database, root / "segments", chunks, vectors, model=embedder.model)
-        segments = SegmentReader(database, root / "segments", embedding_model=embedder.model)
+        segments = SegmentReader(
+            database, SegmentFiles(root / "segments"), embedding_model=embedder.model
+        )
         lexical = LexicalFollower(database, LexicalIndex(root / "lexical"))
         lexical.current(max_wait_s=600.0)
         names = {number: item.name for number, item in enumerate(paragraphs, start=1)}

@@ -23,6 +23,7 @@ from benchmarks.report import build_manifest, report
 from benchmarks.scale_library import BATCH, NUM_DIMENSIONS, Distribution, Shelf, add_chunks, create
 from core.merge_plan import choose_full_merge
 from core.merging import Workshop, merge_once
+from core.segment_files import SegmentFiles
 
 _SIZES: Final = (10_000, 100_000, 1_000_000)
 _QUICK_SIZES: Final = (10_000, 50_000)
@@ -63,7 +64,7 @@ def _run(shelf: Shelf, sizes: tuple[int, ...]) -> dict[str, float]:
 
 def _merge(shelf: Shelf) -> dict[str, float]:
     database = shelf.open()
-    shop = Workshop(database, shelf.segments_root, num_threads=os.cpu_count() or 1)
+    shop = Workshop(database, SegmentFiles(shelf.segments_root), num_threads=os.cpu_count() or 1)
     started_s = time.perf_counter()
     while merge_once(shop, choose_full_merge) is not None:
         pass

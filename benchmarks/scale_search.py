@@ -24,6 +24,7 @@ from benchmarks.scale_library import (
 from core.access import Access
 from core.database import Database
 from core.segment_building import compute_threads
+from core.segment_files import SegmentFiles
 from core.tables import ChunkRow, DeletedChunkRow, ManifestRow
 from retrieval.dense import search_dense
 from retrieval.passages import load_passages
@@ -42,7 +43,9 @@ class Searcher:
 
     def __init__(self, shelf: Shelf, database: Database) -> None:
         self.database = database
-        self.reader = SegmentReader(database, shelf.segments_root, embedding_model=MODEL)
+        self.reader = SegmentReader(
+            database, SegmentFiles(shelf.segments_root), embedding_model=MODEL
+        )
 
     def search(
         self,

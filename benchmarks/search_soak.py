@@ -96,7 +96,7 @@ class SearchSoak:
     def _build_retriever(self) -> Retriever:
         house = self.house
         reader = SegmentReader(
-            house.database, house.store.segments_root, embedding_model=house.embedder.model
+            house.database, house.store.segments, embedding_model=house.embedder.model
         )
         lexical = LexicalFollower(house.database, LexicalIndex(house.data_dir / "lexical"))
         return Retriever(house.database, house.embedder, reader, lexical)
@@ -141,7 +141,7 @@ class SearchSoak:
             self.books.deleted_texts.add(text)
 
     def _merge(self) -> None:
-        shop = Workshop(self.house.database, self.house.store.segments_root)
+        shop = Workshop(self.house.database, self.house.store.segments)
         keep_index(shop)
         with shop.lock():
             while merge_once(shop, choose_full_merge) is not None:

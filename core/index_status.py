@@ -9,7 +9,6 @@ from sqlalchemy import func, select
 from core.errors import SegmentCorruptError
 from core.ids import SegmentId
 from core.merging import Workshop
-from core.segments import load_segment
 from core.tables import DeletedChunkRow, ManifestRow, NextVectorRow, SegmentRow
 from core.vectors import Numbers
 
@@ -48,7 +47,7 @@ class IndexStatus:
 
 
 def read_status(shop: Workshop) -> IndexStatus:
-    """Look at every segment that the manifest names."""
+    """Look at every segment that the manifest names; what is elsewhere is fetched."""
     with shop.database.read_scope() as session:
         manifest = session.scalars(select(ManifestRow)).one()
         num_next = session.scalar(select(func.count()).select_from(NextVectorRow)) or 0
@@ -70,7 +69,7 @@ def read_status(shop: Workshop) -> IndexStatus:
 def _status_of(shop: Workshop, row: SegmentRow, deleted: Numbers) -> SegmentStatus:
     name = SegmentId(row.id)
     try:
-        segment = load_segment(shop.root, name, num_vectors=row.num_vectors)
+        segment = shop.files.load(row)
     except SegmentCorruptError as error:
         return SegmentStatus(name, row.embedding_model, row.num_vectors, error=str(error))
     facts = segment.facts

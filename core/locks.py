@@ -1,4 +1,4 @@
-"""A lock that a process holds and a dead one does not: `flock` on a file."""
+"""Locks that a process holds and a dead one does not: `flock` on a file, PostgreSQL's own."""
 
 import contextlib
 import fcntl
@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+from sqlalchemy import Engine, text
 
 from core.errors import AlreadyRunningError
 
@@ -32,6 +34,27 @@ def file_lock(path: Path, *, doing: str, wait_s: float, shared: bool = False) ->
         yield
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def database_lock(engine: Engine, key: int, *, doing: str, wait_s: float) -> Iterator[None]:
+    """Hold a lock of PostgreSQL alone inside the block; SQLite's users have files in common.
+
+    It lasts as long as its connection: who must not be two asks the database again before it
+    commits. Raises `AlreadyRunningError` when it stays taken for `wait_s`.
+    """
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    deadline = time.monotonic() + wait_s
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # closed at the end, not given back: that is what lets go of the lock, whatever happened
+        connection.detach()
+        while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}):
+            if time.monotonic() >= deadline:
+                raise AlreadyRunningError(f"another process {doing} over this database")
+            time.sleep(_POLL_S)
+        yield
 
 
 def _try(handle: int, kind: int) -> bool:

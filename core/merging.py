@@ -5,10 +5,9 @@ folders go after it. A crash at any point leaves at most folders that no manifes
 that have an old segment open keep its files; those about to open it see that the manifest moved.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -19,16 +18,20 @@ from sqlalchemy.orm import Session
 from core.database import Database
 from core.errors import SegmentCorruptError
 from core.ids import SegmentId, new_id
-from core.locks import file_lock
+from core.locks import database_lock, file_lock
 from core.merge_plan import MAX_VECTORS, SegmentSize
 from core.segment_building import VectorColumns, build_columns
-from core.segments import Segment, Vectors, delete_segment, load_segment, save_segment
+from core.segment_files import SegmentFiles
+from core.segments import Segment, Vectors
 from core.tables import DeletedChunkRow, ManifestRow, SegmentRow, VersionRow
 from core.vectors import Numbers, list_chunk_ids, list_collections, load_content
 
 Plan = Callable[[Sequence[SegmentSize]], list[SegmentId]]
 
 _IDS_AT_ONCE: Final = 500
+_DOING: Final = "keeps the index"
+# Any constant: it names the lock on PostgreSQL.
+_LOCK: Final = 0x43494D49_0001
 _NONE: Final = np.zeros(0, dtype=np.int64)
 
 
@@ -41,14 +44,20 @@ class Workshop:
     """Where segments are made. `check` is called now and then, and may raise to end the work."""
 
     database: Database
-    root: Path
+    files: SegmentFiles
     num_threads: int = 1
     check: Callable[[], None] = lambda: None
 
-    def lock(self, *, wait_s: float = 0.0) -> AbstractContextManager[None]:
+    @contextmanager
+    def lock(self, *, wait_s: float = 0.0) -> Iterator[None]:
         """What whoever replaces or sweeps segments must hold. Raises `AlreadyRunningError`."""
-        path = self.root.parent / "index.lock"
-        return file_lock(path, doing="keeps the index", wait_s=wait_s)
+        path = self.files.root.parent / "index.lock"
+        with (
+            file_lock(path, doing=_DOING, wait_s=wait_s),
+            # machines with folders of their own have the database in common
+            database_lock(self.database.engine, _LOCK, doing=_DOING, wait_s=wait_s),
+        ):
+            yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ def merge_once(shop: Workshop, plan: Plan) -> Replaced | None:
         deleted = _deleted_ids(session)
     for model in sorted({row.embedding_model for row in rows}):
         of_model = {SegmentId(row.id): row for row in rows if row.embedding_model == model}
-        sizes = [_size(shop.root, row, deleted) for row in of_model.values()]
+        sizes = [_size(shop.files, row, deleted) for row in of_model.values()]
         chosen = plan([size for size in sizes if size is not None])
         if chosen:
             return _merge(shop, [of_model[name] for name in chosen], deleted)
@@ -81,15 +90,39 @@ def mend(shop: Workshop) -> Replaced | None:
     """Rebuild, from the rows, what damaged segments should hold; None where none is damaged."""
     with shop.database.read_scope() as session:
         rows = session.scalars(select(SegmentRow).order_by(SegmentRow.id)).all()
-        damaged = [row for row in rows if not _is_sound(shop.root, row)]
+    # no session is held while they are looked at: what is not here is fetched
+    unsound = {row.id for row in rows if not _is_sound(shop.files, row)}
+    if not unsound:
+        return None
+    with shop.database.read_scope() as session:
+        rows = session.scalars(select(SegmentRow).order_by(SegmentRow.id)).all()
+        damaged = [row for row in rows if row.id in unsound]
         if not damaged:
-            return None
+            return None  # replaced meanwhile
         model = damaged[0].embedding_model
         damaged = [row for row in damaged if row.embedding_model == model]
         sound = [row for row in rows if row.embedding_model == model and row not in damaged]
-        held = [_ids_of(shop.root, row) for row in sound]
+        held = [_ids_of(shop.files, row) for row in sound]
         missing = np.setdiff1d(list_chunk_ids(session, model), np.concatenate([_NONE, *held]))
         return _write_rows(shop, session, missing, model, damaged)
+
+
+def publish_missing(shop: Workshop) -> int:
+    """Pack into the store what is in none, if there is a store; returns how many segments were.
+
+    Those that were made before there was a store, or by a version of this code that knew of none.
+    """
+    if shop.files.shared is None:
+        return 0
+    with shop.database.read_scope() as session:
+        query = select(SegmentRow.id).where(SegmentRow.sha256.is_(None)).order_by(SegmentRow.id)
+        names = [SegmentId(name) for name in session.scalars(query)]
+    for name in names:
+        shop.check()
+        sha256 = shop.files.publish(name)
+        with shop.database.session_scope() as session:
+            session.execute(update(SegmentRow).where(SegmentRow.id == name).values(sha256=sha256))
+    return len(names)
 
 
 def rebuild(shop: Workshop, embedding_model: str) -> Replaced:
@@ -110,7 +143,7 @@ def rebuild_all(shop: Workshop) -> list[Replaced]:
 
 
 def _merge(shop: Workshop, rows: Sequence[SegmentRow], deleted: Numbers) -> Replaced:
-    segments = [_load(shop.root, row) for row in rows]
+    segments = [shop.files.load(row) for row in rows]
     live = [~np.isin(segment.chunk_ids, deleted) for segment in segments]
     dropped = [one.chunk_ids[~alive] for one, alive in zip(segments, live, strict=True)]
     made: list[tuple[Segment, str]] = []
@@ -184,9 +217,10 @@ def _replace(
 ) -> Replaced:
     """Name the new segments in place of the old; forget the deletions that no segment needs."""
     old_ids = [row.id for row in old]
+    blobs: dict[SegmentId, str | None] = {}
     try:
         for segment, _ in made:
-            save_segment(shop.root, segment)
+            blobs[segment.id] = shop.files.save(segment)
         with shop.database.session_scope() as session:
             _check_current(session, old_ids)
             session.execute(delete(SegmentRow).where(SegmentRow.id.in_(old_ids)))
@@ -196,16 +230,17 @@ def _replace(
                     embedding_model=model,
                     num_vectors=len(segment.chunk_ids),
                     num_dimensions=segment.index.d,
+                    sha256=blobs[segment.id],
                 )
                 for segment, model in made
             )
             _forget(session, dropped, {row.embedding_model for row in old})
             session.execute(update(ManifestRow).values(generation=ManifestRow.generation + 1))
     except BaseException:
-        drop_unnamed(shop, [segment.id for segment, _ in made])
+        drop_unnamed(shop, blobs)
         raise
     for row in old:
-        delete_segment(shop.root, SegmentId(row.id))
+        shop.files.delete(SegmentId(row.id), row.sha256)
     return Replaced(len(old), len(made), sum(len(segment.chunk_ids) for segment, _ in made))
 
 
@@ -234,18 +269,18 @@ def _lost(shop: Workshop, session: Session, old: Sequence[SegmentRow]) -> Number
     """The deletions that only the old segments needed."""
     old_ids = {row.id for row in old}
     kept = [row for row in session.scalars(select(SegmentRow)) if row.id not in old_ids]
-    held = [_ids_of(shop.root, row) for row in kept]
+    held = [_ids_of(shop.files, row) for row in kept]
     return np.setdiff1d(_deleted_ids(session), np.concatenate([_NONE, *held]))
 
 
-def drop_unnamed(shop: Workshop, segment_ids: Sequence[SegmentId]) -> None:
-    """Remove those of the folders that no manifest names."""
+def drop_unnamed(shop: Workshop, blobs: Mapping[SegmentId, str | None]) -> None:
+    """Remove those of the segments, each with its blob, that no manifest names."""
     # asked, not assumed: a commit can succeed and still raise, when the connection breaks
     with shop.database.read_scope() as session:
-        query = select(SegmentRow.id).where(SegmentRow.id.in_(segment_ids))
+        query = select(SegmentRow.id).where(SegmentRow.id.in_(blobs))
         named = set(session.scalars(query))
-    for name in set(segment_ids) - named:
-        delete_segment(shop.root, name)
+    for name in blobs.keys() - named:
+        shop.files.delete(name, blobs[name])
 
 
 def _deleted_ids(session: Session) -> Numbers:
@@ -253,25 +288,21 @@ def _deleted_ids(session: Session) -> Numbers:
     return np.array(session.scalars(query).all(), dtype=np.int64)
 
 
-def _load(root: Path, row: SegmentRow) -> Segment:
-    return load_segment(root, SegmentId(row.id), num_vectors=row.num_vectors)
+def _ids_of(files: SegmentFiles, row: SegmentRow) -> Numbers:
+    return files.load(row).chunk_ids
 
 
-def _ids_of(root: Path, row: SegmentRow) -> Numbers:
-    return _load(root, row).chunk_ids
-
-
-def _size(root: Path, row: SegmentRow, deleted: Numbers) -> SegmentSize | None:
+def _size(files: SegmentFiles, row: SegmentRow, deleted: Numbers) -> SegmentSize | None:
     try:
-        num_deleted = len(_load(root, row).positions_of(deleted))
+        num_deleted = len(files.load(row).positions_of(deleted))
     except SegmentCorruptError:
         return None  # `mend` is for it
     return SegmentSize(SegmentId(row.id), row.num_vectors, num_deleted)
 
 
-def _is_sound(root: Path, row: SegmentRow) -> bool:
+def _is_sound(files: SegmentFiles, row: SegmentRow) -> bool:
     try:
-        _load(root, row)
+        files.load(row)
     except SegmentCorruptError:
         return False
     return True

@@ -17,7 +17,7 @@ from core.ids import ChunkId, SegmentId, new_id
 from core.merge_plan import MAX_VECTORS
 from core.merging import Workshop, drop_unnamed, forget_deletions
 from core.segment_building import VectorColumns, build_columns
-from core.segments import Segment, Vectors, delete_segment, save_segment
+from core.segments import Segment, Vectors
 from core.tables import (
     ChunkRow,
     DeletedChunkRow,
@@ -70,6 +70,7 @@ class ModelChange:
         self._shop = shop
         self._model = model
         self._built: list[Segment] = []
+        self._blobs: dict[SegmentId, str | None] = {}
 
     def build(self) -> None:
         """Build segments of the vectors that are there and in no segment yet."""
@@ -84,7 +85,7 @@ class ModelChange:
                     num_threads=self._shop.num_threads,
                     check=self._shop.check,
                 )
-                save_segment(self._shop.root, built)
+                self._blobs[built.id] = self._shop.files.save(built)
                 self._built.append(built)
 
     def switch(self) -> None:
@@ -94,14 +95,14 @@ class ModelChange:
             live = np.array(session.scalars(select(ChunkRow.id)).all(), dtype=np.int64)
             if len(np.setdiff1d(live, covered)):
                 raise NotCompleteError
-            old = [SegmentId(name) for name in session.scalars(select(SegmentRow.id))]
+            old = session.execute(select(SegmentRow.id, SegmentRow.sha256)).all()
             self._swap(session, covered)
-        for name in old:
-            delete_segment(self._shop.root, name)
+        for name, sha256 in old:
+            self._shop.files.delete(SegmentId(name), sha256)
 
     def give_up(self) -> None:
         """Remove the folders of what was built, unless the manifest names them."""
-        drop_unnamed(self._shop, [segment.id for segment in self._built])
+        drop_unnamed(self._shop, self._blobs)
 
     def _covered(self) -> Numbers:
         built = [segment.chunk_ids for segment in self._built]
@@ -133,6 +134,7 @@ class ModelChange:
                 embedding_model=self._model,
                 num_vectors=len(segment.chunk_ids),
                 num_dimensions=segment.index.d,
+                sha256=self._blobs[segment.id],
             )
             for segment in self._built
         )

@@ -20,8 +20,10 @@ _INDEX: Final = "vectors.faiss"
 _CHUNK_IDS: Final = "chunk_ids.npy"
 _COLLECTIONS: Final = "collections.npy"
 _FACTS: Final = "segment.json"
-_WRITING: Final = ".writing"
-_REMEDY: Final = "the ingestion worker rebuilds it, as 'cimiento index rebuild' does"
+FILE_NAMES: Final = frozenset({_INDEX, _CHUNK_IDS, _COLLECTIONS, _FACTS})
+# How the name of a folder ends that is no whole segment yet.
+WRITING: Final = ".writing"
+REMEDY: Final = "the ingestion worker rebuilds it, as 'cimiento index rebuild' does"
 
 Vectors = npt.NDArray[np.float32]
 
@@ -114,7 +116,7 @@ def save_segment(root: Path, segment: Segment) -> None:
     The segment is not searchable until the manifest names it. Raises OSError (disk full); nothing
     is left behind then.
     """
-    writing = root / f"{segment.id}{_WRITING}"
+    writing = root / f"{segment.id}{WRITING}"
     shutil.rmtree(writing, ignore_errors=True)
     writing.mkdir(parents=True)
     try:
@@ -142,16 +144,16 @@ def load_segment(root: Path, segment_id: SegmentId, *, num_vectors: int) -> Segm
         codes = np.load(folder / _COLLECTIONS)
     except (OSError, ValueError, RuntimeError) as error:
         raise SegmentCorruptError(
-            f"segment {segment_id} cannot be read ({error}); {_REMEDY}"
+            f"segment {segment_id} cannot be read ({error}); {REMEDY}"
         ) from error
     counts = {int(index.ntotal), len(chunk_ids), len(codes)}
     if counts != {num_vectors}:
         raise SegmentCorruptError(
             f"segment {segment_id} has {sorted(counts)} vectors, manifest says {num_vectors}; "
-            f"{_REMEDY}"
+            f"{REMEDY}"
         )
     if (np.diff(chunk_ids) <= 0).any() or codes.max(initial=-1) >= len(facts.collection_ids):
-        raise SegmentCorruptError(f"segment {segment_id} is not in order; {_REMEDY}")
+        raise SegmentCorruptError(f"segment {segment_id} is not in order; {REMEDY}")
     return Segment(segment_id, index, chunk_ids, codes, facts)
 
 
@@ -163,11 +165,11 @@ def read_facts(root: Path, segment_id: SegmentId) -> SegmentFacts:
         sizes = {name: (folder / name).stat().st_size for name in facts.file_bytes}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise SegmentCorruptError(
-            f"segment {segment_id} cannot be read ({error}); {_REMEDY}"
+            f"segment {segment_id} cannot be read ({error}); {REMEDY}"
         ) from error
     # before anything is mapped: reading past the end of a mapped file ends the process
     if sizes != dict(facts.file_bytes):
-        raise SegmentCorruptError(f"segment {segment_id} has been cut or changed; {_REMEDY}")
+        raise SegmentCorruptError(f"segment {segment_id} has been cut or changed; {REMEDY}")
     return facts
 
 
@@ -197,6 +199,11 @@ def _write_files(folder: Path, segment: Segment) -> None:
     sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
     facts = asdict(segment.facts) | {"file_bytes": sizes}
     (folder / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
+    sync_files(folder)
+
+
+def sync_files(folder: Path) -> None:
+    """Flush every file of a folder to the disk."""
     for path in folder.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())

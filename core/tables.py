@@ -221,6 +221,8 @@ class SegmentRow(Base):
     embedding_model: Mapped[str] = mapped_column(String(128))
     num_vectors: Mapped[int] = mapped_column(Integer)
     num_dimensions: Mapped[int] = mapped_column(Integer)
+    # The blob that it is packed in, for other machines; None where it is in no store.
+    sha256: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 

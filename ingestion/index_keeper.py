@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from core.errors import AlreadyRunningError
 from core.merge_plan import choose_merge
-from core.merging import Replaced, Workshop, mend, merge_once
+from core.merging import Replaced, Workshop, mend, merge_once, publish_missing
 from core.tables import ManifestRow
 from ingestion.store import Store
 
@@ -35,7 +35,7 @@ class IndexDuty:
         self._work = work
         self._stopping = threading.Event()
         # One thread to compute with: whoever searches or embeds needs the others.
-        self._shop = Workshop(store.database, store.segments_root, check=self._breathe)
+        self._shop = Workshop(store.database, store.segments, check=self._breathe)
         self._thread = threading.Thread(target=self._keep_working, name=name, daemon=True)
 
     def start(self) -> None:
@@ -85,7 +85,7 @@ class Tidying:
 
 
 def keep_index(shop: Workshop) -> None:
-    """Mend what is damaged, then merge while there is something to merge.
+    """Mend what is damaged, merge while there is something to merge, publish what is in no store.
 
     Raises `AlreadyRunningError` where another process is at it.
     """
@@ -94,6 +94,8 @@ def keep_index(shop: Workshop) -> None:
             log.warning("index_mended", **_counts(mended))
         while (merged := merge_once(shop, choose_merge)) is not None:
             log.info("segments_merged", **_counts(merged))
+        if num_published := publish_missing(shop):
+            log.info("segments_published", segments=num_published)
 
 
 def _counts(done: Replaced) -> dict[str, int]:

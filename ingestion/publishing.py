@@ -1,14 +1,14 @@
 """Make a version searchable at one instant: segment first, then one transaction. Embeds nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sqlalchemy import Select, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.ids import CollectionId, SegmentId, VersionId, new_id
-from core.segments import SegmentContent, delete_segment, write_segment
+from core.segments import SegmentContent
 from core.tables import (
     ChunkIdRow,
     ChunkRow,
@@ -53,6 +53,15 @@ class Publication:
     said: tuple[Judged, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A segment that no manifest names yet, of chunks from `first_id` on; `sha256` is its blob."""
+
+    segment_id: SegmentId
+    first_id: int
+    sha256: str | None = None
+
+
 class ModelChangedError(Exception):
     """The index was given over to another embedding model: embed with that one, publish again."""
 
@@ -68,15 +77,15 @@ def publish(store: Store, publication: Publication) -> None:
         collection_id = _collection_of(session, publication.attempt.version_id)
     first_id = _take_chunk_ids(store, len(publication.vectors))
     segment_id = SegmentId(new_id("seg"))
+    written = _Written(segment_id, first_id)
     with receive(store, publication.attachments) as incoming:
         try:
-            write_segment(
-                store.segments_root, segment_id, _content(publication, collection_id, first_id)
-            )
+            content = _content(publication, collection_id, first_id)
+            written = replace(written, sha256=store.segments.write(segment_id, content))
             with store.database.session_scope() as session:
-                removed = _insert(session, publication, segment_id, first_id, incoming)
+                removed = _insert(session, publication, written, incoming)
         except BaseException:
-            _drop_unnamed(store, segment_id)
+            _drop_unnamed(store, written)
             release_blobs(store, [item.blob.sha256 for item in incoming])
             raise
     clear_files(store, removed)
@@ -114,8 +123,7 @@ def _content(
 def _insert(
     session: Session,
     publication: Publication,
-    segment_id: SegmentId,
-    first_id: int,
+    written: _Written,
     incoming: Sequence[Incoming],
 ) -> Removed:
     attempt, parsed = publication.attempt, publication.parsed
@@ -133,11 +141,12 @@ def _insert(
             line_boxes=[list(box) for box in parsed.line_boxes],
         )
     )
-    session.execute(insert(ChunkRow), _chunk_rows(publication, document, first_id))
+    session.execute(insert(ChunkRow), _chunk_rows(publication, document, written.first_id))
     keep_verdicts(session, document.id, publication.said)
     session.add(
         SegmentRow(
-            id=segment_id,
+            id=written.segment_id,
+            sha256=written.sha256,
             embedding_model=publication.embedding_model,
             num_vectors=len(publication.vectors),
             num_dimensions=publication.vectors.shape[1],
@@ -220,8 +229,8 @@ def _make_history(session: Session, scope: Select[str]) -> None:
         )
 
 
-def _drop_unnamed(store: Store, segment_id: SegmentId) -> None:
+def _drop_unnamed(store: Store, written: _Written) -> None:
     # asked, not assumed: a commit can succeed and still raise, when the connection breaks
     with store.database.read_scope() as session:
-        if session.get(SegmentRow, segment_id) is None:
-            delete_segment(store.segments_root, segment_id)
+        if session.get(SegmentRow, written.segment_id) is None:
+            store.segments.delete(written.segment_id, written.sha256)

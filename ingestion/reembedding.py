@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.embedding import Embedder
 from core.ids import ChunkId
-from core.locks import file_lock
+from core.locks import database_lock, file_lock
 from core.merging import Workshop
 from core.model_change import (
     ModelChange,
@@ -27,6 +27,9 @@ from ingestion.spans import ChunkSpan
 log = structlog.get_logger()
 
 _BATCH: Final = 32
+_DOING: Final = "embeds anew"
+# Any constant: it names the lock on PostgreSQL.
+_LOCK: Final = 0x43494D49_0002
 _MERGING_S: Final = 600.0
 
 
@@ -41,7 +44,10 @@ def change_model(shop: Workshop, embedder: Embedder) -> bool:
         forget_others(session, embedder.model)
     if serving is None or serving == embedder.model:
         return False
-    with file_lock(shop.root.parent / "embedding.lock", doing="embeds anew", wait_s=0.0):
+    with (
+        file_lock(shop.files.root.parent / "embedding.lock", doing=_DOING, wait_s=0.0),
+        database_lock(shop.database.engine, _LOCK, doing=_DOING, wait_s=0.0),
+    ):
         log.info("model_change_begun", old=serving, new=embedder.model)
         _embed_missing(shop, embedder)
         with shop.lock(wait_s=_MERGING_S):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from core.blobs import BlobStore
 from core.database import Database
+from core.segment_files import SegmentFiles
 from ingestion.staging import Staging
 
 
@@ -14,10 +15,25 @@ class Store:
 
     database: Database
     blobs: BlobStore
-    segments_root: Path
+    segments: SegmentFiles
     staging: Staging
 
     @classmethod
-    def below(cls, data_dir: Path, database: Database, blobs: BlobStore) -> "Store":
-        """The usual layout: `segments/` and `staging/` in the data folder."""
-        return cls(database, blobs, data_dir / "segments", Staging(data_dir / "staging"))
+    def below(
+        cls,
+        data_dir: Path,
+        database: Database,
+        blobs: BlobStore,
+        published: BlobStore | None = None,
+    ) -> "Store":
+        """The usual layout: `segments/` and `staging/` in the data folder.
+
+        `published` is where other machines take segments from.
+        """
+        segments = SegmentFiles(data_dir / "segments", published)
+        return cls(database, blobs, segments, Staging(data_dir / "staging"))
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder of this machine that all of it is in, but for what is in stores elsewhere."""
+        return self.segments.root.parent

@@ -15,6 +15,8 @@ from ingestion.purge import release_blobs
 from ingestion.store import Store
 
 _DELETED_S: Final = 60.0
+# From a segment's way into the store to the transaction that names it: no stage stalls for so long.
+_PUBLISHING_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +39,37 @@ def sweep(store: Store) -> Swept:
 
 def _sweep_segments(store: Store) -> int:
     try:
-        with Workshop(store.database, store.segments_root).lock():
+        with Workshop(store.database, store.segments).lock():
             return _sweep_unnamed(store)
     except AlreadyRunningError:
         return 0  # a merge writes its segment before the manifest names it
 
 
 def _sweep_unnamed(store: Store) -> int:
-    found = list_segments(store.segments_root)
+    found = list_segments(store.segments.root)
     with store.database.read_scope() as session:
         named = {SegmentId(name) for name in session.scalars(select(SegmentRow.id))}
     for segment_id in found - named:
-        delete_segment(store.segments_root, segment_id)
+        delete_segment(store.segments.root, segment_id)
     return len(found - named)
+
+
+def sweep_published(store: Store) -> int:
+    """Remove segments from the store of other machines that no manifest names, and from this one.
+
+    Returns how many went from the store. At any time: what came into it within the last hour may be
+    a publication that is under way.
+    """
+    shared = store.segments.shared
+    if shared is None:
+        return 0
+    old = set(shared.list_older(_PUBLISHING_S))
+    with store.database.read_scope() as session:
+        named = {SegmentId(row.id): row.sha256 for row in session.scalars(select(SegmentRow))}
+    old -= set(named.values())
+    shared.delete(old)
+    store.segments.evict(named, known=())
+    return len(old)
 
 
 def _sweep_staging(store: Store) -> int:

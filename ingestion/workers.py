@@ -27,6 +27,7 @@ log = structlog.get_logger()
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _BEATS_IN_TIMEOUT: Final = 6
 _MAX_BEAT_EVERY_S: Final = 5.0
+_MAX_MACHINE_CHARS: Final = 64
 
 
 Role = Literal["ingest", "serve"]
@@ -49,7 +50,7 @@ class Workers:
         self._timeout_s = timeout_s
         self._role = role
         self._clock = clock
-        self._machine = _machine()
+        self._machine = _machine(folder)
         # What was last seen of each row, and when it was seen to change.
         self._seen: dict[WorkerId, tuple[int, float]] = {}
         self._held: dict[WorkerId, int] = {}
@@ -149,8 +150,14 @@ class Workers:
         return self._folder / f"{worker_id}.lock"
 
 
-def _machine() -> str:
-    # one name for every container on this kernel, and another one after the next boot
+def _machine(folder: Path) -> str:
+    """A name for whoever sees the same locks: on this kernel until its next boot, in this folder.
+
+    Containers of one kernel that have folders of their own are as good as machines.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    found = folder.stat()
+    place = f"{found.st_dev:x}.{found.st_ino:x}"
     with suppress(OSError):
-        return _BOOT_ID.read_text().strip()
-    return platform.node()[:64]
+        return f"{_BOOT_ID.read_text().strip()}:{place}"[:_MAX_MACHINE_CHARS]
+    return f"{platform.node()[: _MAX_MACHINE_CHARS - len(place) - 1]}:{place}"

@@ -28,7 +28,7 @@ from ingestion.patience import patience_with
 from ingestion.pipeline import Stages, run_attempt
 from ingestion.reembedding import change_model
 from ingestion.store import Store
-from ingestion.sweep import sweep, sweep_blobs, sweep_deleted
+from ingestion.sweep import sweep, sweep_blobs, sweep_deleted, sweep_published
 from ingestion.work_lock import WorkLock
 from ingestion.workers import Workers
 
@@ -148,8 +148,8 @@ class IngestionWorker:
         )
         self._workers = workers
         self._work_lock = work_lock
-        self._compactions = Compactions(store.database, store.segments_root.parent)
-        self._deletions = DeletionLog(store.segments_root.parent / LOG_NAME)
+        self._compactions = Compactions(store.database, store.data_dir)
+        self._deletions = DeletionLog(store.data_dir / LOG_NAME)
         self._num_documents = num_documents
         # Set when the process should end and be started anew: the other workers gave it up, or a
         # step is stuck in it.
@@ -291,9 +291,12 @@ class IngestionWorker:
         self._deletions.follow(self._store.database)
 
     def _sweep_blobs(self) -> None:
-        """Remove bytes of no document: of deletions that came while the store was away."""
-        if num_blobs := sweep_blobs(self._store):
-            log.info("blobs_swept", blobs=num_blobs)
+        """Remove bytes of no document or segment: of deletions that came while the store was away,
+        or before a process died.
+        """
+        swept = sweep_blobs(self._store), sweep_published(self._store)
+        if any(swept):
+            log.info("blobs_swept", documents=swept[0], segments=swept[1])
 
     def _compact(self) -> None:
         with suppress(AlreadyRunningError):

@@ -1,6 +1,6 @@
 """A question to passages: the story of this room. Refuses nothing; an empty index gives nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -61,6 +61,11 @@ class Retriever:
         self._segments = segments
         self._lexical = lexical
         self._reranking = reranking
+
+    @property
+    def warm_ups(self) -> dict[str, Callable[[], None]]:
+        """What to do ahead of the first question: bring the index here, where it is elsewhere."""
+        return {"the index": self._segments.warm} if self._segments.is_elsewhere else {}
 
     def retrieve(
         self,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from core.blobs import FolderBlobStore
 from core.database import Database
 from core.ids import CollectionId, DocumentId, SegmentId, VersionId, new_id
+from core.segment_files import SegmentFiles
 from core.segments import SegmentContent, write_segment
 from core.tables import (
     ChunkIdRow,
@@ -40,9 +41,14 @@ class Library:
     embedder: FakeEmbedder
     blobs: FolderBlobStore
 
+    @property
+    def segments(self) -> SegmentFiles:
+        """Its segments, in no store."""
+        return SegmentFiles(self.root)
+
     def retriever(self, *, reranking: Reranking = NO_RERANKING) -> Retriever:
         """A retriever as a fresh process would build it."""
-        segments = SegmentReader(self.database, self.root, embedding_model=self.embedder.model)
+        segments = SegmentReader(self.database, self.segments, embedding_model=self.embedder.model)
         return Retriever(
             self.database, self.embedder, segments, self.lexical(), reranking=reranking
         )

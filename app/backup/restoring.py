@@ -24,7 +24,7 @@ from core.deletions import LOG_NAME, Deletion, DeletionLog, list_deletions, newe
 from core.durable import replace_text
 from core.merging import Workshop, rebuild_all
 from core.segments import list_segments
-from core.tables import ManifestRow, now
+from core.tables import ManifestRow, SegmentRow, now
 from ingestion.store import Store
 from ingestion.sweep import sweep_blobs
 from retrieval.lexical.follower import LexicalFollower
@@ -113,6 +113,8 @@ def restore(
         with place.database.write_connection() as connection:
             _load_rows(connection, folder, manifest)
             with Session(connection) as session:
+                # their blobs are in the store of the service that was backed up
+                session.execute(update(SegmentRow).values(sha256=None))
                 if with_deleted:
                     returned = _take_back(session, deletions)
                 else:
@@ -142,7 +144,8 @@ def _check_empty(place: Place, manifest: Manifest) -> bool:
         name
         for name, is_filled in (
             ("blobs", any(place.store.blobs.list())),
-            ("segments", bool(list_segments(place.store.segments_root))),
+            ("segments", bool(list_segments(place.store.segments.root))),
+            ("published segments", _has_published(place.store)),
             ("jobs.db", (place.data_dir / "jobs.db").exists()),
         )
         if is_filled
@@ -150,6 +153,11 @@ def _check_empty(place: Place, manifest: Manifest) -> bool:
     if filled:
         raise NotEmptyError(f"{place.data_dir} is not empty: it has {', '.join(filled)}")
     return False
+
+
+def _has_published(store: Store) -> bool:
+    shared = store.segments.shared
+    return shared is not None and any(True for _ in shared.list())
 
 
 def _copy_documents(folder: BackupFolder, manifest: Manifest, place: Place) -> int:
@@ -205,7 +213,7 @@ def _take_back(session: Session, deletions: dict[str, Deletion]) -> dict[str, in
 
 
 def _rebuild_index(place: Place, *, keep_generation: bool) -> None:
-    shop = Workshop(place.database, place.store.segments_root)
+    shop = Workshop(place.database, place.store.segments)
     with place.database.read_scope() as session:
         generation = session.scalars(select(ManifestRow.generation)).one()
     with shop.lock(wait_s=_WAIT_S):

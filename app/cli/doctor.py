@@ -28,7 +28,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 def _examine(settings: Settings) -> "list[Seen]":
     # Late: see app.cli.context.
-    from app.blob_stores import build_blobs
+    from app.blob_stores import build_blobs, build_published
     from app.doctor import Patient, examine
     from app.wiring import build_database, build_lexical
     from core.models import ModelStore
@@ -41,7 +41,8 @@ def _examine(settings: Settings) -> "list[Seen]":
     database = build_database(settings)
     try:
         lexical = build_lexical(settings.data_dir, database)
-        return list(examine(Patient(settings, database, models, lexical, blobs)))
+        published = build_published(settings)
+        return list(examine(Patient(settings, database, models, lexical, blobs, published)))
     finally:
         database.close()
 

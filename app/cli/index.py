@@ -83,8 +83,8 @@ def _indexes() -> Iterator[tuple["Workshop", "LexicalFollower"]]:
     database = build_database(settings)
     try:
         migrations.check(database)
-        root = build_store(settings, database).segments_root
-        shop = Workshop(database, root, num_threads=os.cpu_count() or 1)
+        files = build_store(settings, database).segments
+        shop = Workshop(database, files, num_threads=os.cpu_count() or 1)
         yield shop, build_lexical(settings.data_dir, database)
     finally:
         database.close()

@@ -35,7 +35,7 @@ def run_verify(settings: Settings, *, repair: bool) -> "VerifyReport":
     # Late: see app.cli.context.
     import migrations
     from app.receiving import is_receiving
-    from app.wiring import build_checks, build_database, build_store
+    from app.wiring import build_checks, build_database, build_store, build_workers
     from core.verify import Premises
     from core.verify import verify as verify_premises
     from ingestion.work_lock import WorkLock
@@ -50,10 +50,11 @@ def run_verify(settings: Settings, *, repair: bool) -> "VerifyReport":
         stack.callback(queue.close)
         try:
             stack.enter_context(WorkLock(settings.data_dir).alone())
-            alone = True
+            # the lock speaks for whoever shares the data folder
+            alone = build_workers(settings, database).are_all_here()
         except AlreadyRunningError:
             alone = False
-        premises = Premises(database, store.blobs, store.segments_root, alone)
+        premises = Premises(database, store.blobs, store.segments, alone)
         receiving = is_receiving(settings.data_dir)
         checks = build_checks(store, queue, settings.data_dir, alone=alone, receiving=receiving)
         return verify_premises(premises, repair=repair, checks=checks)

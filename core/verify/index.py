@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -12,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from core.errors import SegmentCorruptError
 from core.ids import SegmentId
-from core.segments import Segment, list_segments, load_segment
+from core.segment_files import SegmentFiles
+from core.segments import Segment, list_segments
 from core.tables import ChunkRow, DeletedChunkRow, SegmentRow, VersionRow
 from core.verify.report import Finding
 
@@ -30,17 +30,17 @@ class IndexCheck:
     unnamed: set[SegmentId] = field(default_factory=set)
 
 
-def check_index(session: Session, root: Path) -> IndexCheck:
+def check_index(session: Session, files: SegmentFiles) -> IndexCheck:
     """Compare every segment with the rows. Holds one segment in memory at a time."""
     check = IndexCheck()
     rows = session.scalars(select(SegmentRow).order_by(SegmentRow.id)).all()
     deleted = np.array(session.scalars(select(DeletedChunkRow.chunk_id)).all(), dtype=np.int64)
-    check.unnamed = list_segments(root) - {SegmentId(row.id) for row in rows}
+    check.unnamed = list_segments(files.root) - {SegmentId(row.id) for row in rows}
     seen: dict[str, list[npt.NDArray[np.int64]]] = {}
     for row in rows:
         check.num_segments += 1
         try:
-            segment = load_segment(root, SegmentId(row.id), num_vectors=row.num_vectors)
+            segment = files.load(row)
         except SegmentCorruptError as error:
             check.findings.append(Finding("segment", row.id, str(error)))
             continue

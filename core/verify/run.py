@@ -14,6 +14,7 @@ from core.database import Database
 from core.errors import AlreadyRunningError, BlobDamagedError, BlobMissingError
 from core.ids import SegmentId
 from core.merging import Workshop, rebuild_all
+from core.segment_files import SegmentFiles
 from core.segments import delete_segment
 from core.tables import CollectionRow, DocumentRow, VersionRow
 from core.verify.index import IndexCheck, check_index
@@ -40,7 +41,7 @@ class Premises:
 
     database: Database
     blobs: BlobStore
-    segments_root: Path
+    segments: SegmentFiles
     alone: bool
 
 
@@ -87,7 +88,7 @@ def _check_rows(premises: Premises, *, repair: bool) -> tuple[dict[str, int], tu
 def _check_index(premises: Premises, *, repair: bool) -> tuple[IndexCheck, list[Finding]]:
     def look() -> IndexCheck:
         with premises.database.read_scope() as session:
-            return check_index(session, premises.segments_root)
+            return check_index(session, premises.segments)
 
     index = look()
     findings = list(index.findings)
@@ -95,7 +96,7 @@ def _check_index(premises: Premises, *, repair: bool) -> tuple[IndexCheck, list[
         # A segment that was read may have been replaced meanwhile; what is wrong is so twice.
         findings = _seen_again(findings, lambda: look().findings)
     if findings and repair:
-        shop = Workshop(premises.database, premises.segments_root)
+        shop = Workshop(premises.database, premises.segments)
         with shop.lock(wait_s=_MERGING_S):
             rebuild_all(shop)
         findings = [replace(finding, mended=True) for finding in findings]
@@ -108,13 +109,13 @@ def _check_unnamed(
     with ExitStack() as stack:
         settled = premises.alone
         try:
-            stack.enter_context(Workshop(premises.database, premises.segments_root).lock())
+            stack.enter_context(Workshop(premises.database, premises.segments).lock())
         except AlreadyRunningError:
             settled = False  # a merge writes its segment before the manifest names it
         for segment_id in sorted(unnamed):
-            if settled or is_abandoned(premises.segments_root / segment_id):
+            if settled or is_abandoned(premises.segments.root / segment_id):
                 if repair:
-                    delete_segment(premises.segments_root, segment_id)
+                    delete_segment(premises.segments.root, segment_id)
                 detail = "no manifest names this folder"
                 yield Finding("orphan_segment", segment_id, detail, mended=repair)
 

@@ -6,9 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class Place:
     data_dir: Path
     models_dir: Path
     port: int
+    more: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -37,6 +38,7 @@ class Place:
             "CIMIENTO_DATA_DIR": str(self.data_dir),
             "CIMIENTO_MODELS__DIR": str(self.models_dir),
             "CIMIENTO_SERVER__PORT": str(self.port),
+            **self.more,
         }
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -51,20 +53,25 @@ class Place:
         )
 
 
+def start(place: Place, log: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+    """Begin a `cimiento` command in a process group of its own."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "app.cli", *arguments],
+            env=place.environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
 class Service:
     """A running service and a client with a key."""
 
-    def __init__(self, place: Place, log: Path) -> None:
+    def __init__(self, place: Place, log: Path, *arguments: str) -> None:
         self.place = place
         self._log = log
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", "serve"],
-                env=place.environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self.process = start(place, log, "serve", *arguments)
         self.base_url = f"http://127.0.0.1:{place.port}"
         self.client = httpx2.Client(base_url=self.base_url, timeout=120)
 
@@ -141,10 +148,10 @@ class Service:
 
 
 @contextmanager
-def serving(place: Place, *, with_key: bool = True) -> Iterator[Service]:
+def serving(place: Place, *arguments: str, with_key: bool = True) -> Iterator[Service]:
     """A ready service, stopped at the end."""
     place.data_dir.mkdir(parents=True, exist_ok=True)
-    service = Service(place, place.data_dir / "serve.log")
+    service = Service(place, place.data_dir / "serve.log", *arguments)
     try:
         service.wait_until_ready()
         if with_key:

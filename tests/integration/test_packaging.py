@@ -66,7 +66,7 @@ def test_the_image_is_built_from_what_it_needs_alone() -> None:
     assert not [each for each in sent if ".test." in each]
     needed = {name for name in sources(*packages()) if ".test." not in name}
     assert needed <= sent
-    others = {"requirements/runtime.txt", "pyproject.toml", "README.md", "LICENSE", "NOTICE"}
+    others = {"requirements/s3.txt", "pyproject.toml", "README.md", "LICENSE", "NOTICE"}
     assert sent - needed == others
 
 

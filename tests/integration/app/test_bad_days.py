@@ -87,6 +87,6 @@ def test_a_disk_that_fills_while_publishing_loses_nothing(tmp_path: Path) -> Non
     house.ingest(accepted, stages)
     assert house.jobs.get(accepted.job_id, EVERYTHING).state == "searchable"
     assert house.orphans() == NO_ORPHANS
-    premises = Premises(house.database, house.store.blobs, house.store.segments_root, alone=True)
+    premises = Premises(house.database, house.store.blobs, house.store.segments, alone=True)
     assert verify(premises, repair=False).findings == ()
     house.close()

@@ -21,7 +21,7 @@ from tests.house import ROOT
 Tree = dict[str, Any]
 
 DEPLOY: Final = ROOT / "deploy"
-OVERLAYS: Final = ("single", "scaled", "scaled-cpu")
+OVERLAYS: Final = ("single", "scaled", "scaled-cpu", "scaled-s3")
 PROFILES: Final = ("single", "scaled", "scaled-cpu")
 OUR_IMAGES: Final = ("cimiento:0.1.0", "cimiento:0.1.0-cuda")
 

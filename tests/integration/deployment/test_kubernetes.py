@@ -29,13 +29,14 @@ each_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 def secrets(tmp_path: Path) -> Path:
     """A Secret with every key that a pod is given."""
     (tmp_path / "database-url").write_text("postgresql+psycopg://cimiento:x@db/cimiento")
-    (tmp_path / "worker-key").write_text("a-key")
+    for name in ("worker-key", "blobs-access-key", "blobs-secret-key"):
+        (tmp_path / name).write_text("a-key")
     return tmp_path
 
 
 def test_what_runs() -> None:
     assert set(workloads("single")) == {"cimiento"}
-    for overlay in ("scaled", "scaled-cpu"):
+    for overlay in ("scaled", "scaled-cpu", "scaled-s3"):
         found = workloads(overlay)
         replicas = {name: each["spec"].get("replicas") for name, each in found.items()}
         assert replicas == {"api": 2, "ingest": 2, "proxy": 2, "generate": 1, "migrate": None}
@@ -106,6 +107,16 @@ def test_the_roles_find_one_another(overlay: str, secrets: Path) -> None:
         assert data["persistentVolumeClaim"] == {"claimName": "shared"}
     (claim,) = of_kind(overlay, "PersistentVolumeClaim").values()
     assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+
+
+def test_with_a_bucket_no_disk_is_shared(secrets: Path) -> None:
+    assert of_kind("scaled-s3", "PersistentVolumeClaim") == {}
+    for role in ("api", "ingest"):
+        workload = workloads("scaled-s3")[role]
+        told = settings_from(environment_of("scaled-s3", container_of(workload)), secrets).blobs
+        assert (told.url, told.secret_key is not None) == ("s3://cimiento/documents", True)
+        volumes = {each["name"]: each for each in pod_of(workload)["volumes"]}
+        assert volumes["data"] == {"name": "data", "emptyDir": {}}
 
 
 @each_overlay

@@ -78,9 +78,7 @@ class Matrix:
     def findings(self, *, alone: bool) -> list[str]:
         """What verification says."""
         house = self.house
-        premises = Premises(
-            house.database, house.store.blobs, house.store.segments_root, alone=alone
-        )
+        premises = Premises(house.database, house.store.blobs, house.store.segments, alone=alone)
         looked = [
             check_staging(house.store, alone=alone, repair=False),
             check_incoming(house.store.blobs, alone=True, repair=False),

@@ -114,7 +114,7 @@ def test_failed_jobs_are_told_with_the_command(house: House) -> None:
 
 
 def test_a_damaged_segment_is_broken_and_others_are_still_looked_at(pool: House) -> None:
-    root = pool.services.store.segments_root
+    root = pool.services.store.segments.root
     (name,) = list_segments(root)
     (root / name / "vectors.faiss").write_bytes(b"rotten")
     seen = look(pool)

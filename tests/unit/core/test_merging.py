@@ -24,7 +24,7 @@ EVERYTHING = Access.to_everything()
 
 @pytest.fixture
 def shop(library: Library) -> Workshop:
-    return Workshop(library.database, library.root)
+    return Workshop(library.database, library.segments)
 
 
 def fill(library: Library, count: int = 8) -> None:
@@ -46,7 +46,7 @@ def tombstones(library: Library) -> list[int]:
 
 
 def assert_sound(library: Library) -> None:
-    premises = Premises(library.database, library.blobs, library.root, alone=True)
+    premises = Premises(library.database, library.blobs, library.segments, alone=True)
     left = [one for one in verify(premises, repair=False).findings if "blob" not in one.kind]
     assert left == []
 
@@ -191,7 +191,7 @@ def test_crash_after_the_commit_leaves_only_folders_that_are_swept(
 
     assert found(library) == before
     assert len(list_segments(library.root)) == 9
-    verify(Premises(library.database, library.blobs, library.root, alone=True), repair=True)
+    verify(Premises(library.database, library.blobs, library.segments, alone=True), repair=True)
     assert len(list_segments(library.root)) == 1
     assert found(library) == before
 

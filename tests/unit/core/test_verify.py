@@ -18,7 +18,7 @@ from tests.library import Library
 
 
 def run(library: Library, *, repair: bool = False, alone: bool = True) -> VerifyReport:
-    premises = Premises(library.database, library.blobs, library.root, alone=alone)
+    premises = Premises(library.database, library.blobs, library.segments, alone=alone)
     return verify(premises, repair=repair)
 
 
@@ -207,7 +207,7 @@ def test_further_checks_are_part_of_the_report(library: Library) -> None:
     def check(*, repair: bool) -> Checked:
         return Checked("terms", 7, (Finding("orphan_term", "x", "of no chunk", mended=repair),))
 
-    premises = Premises(library.database, library.blobs, library.root, alone=True)
+    premises = Premises(library.database, library.blobs, library.segments, alone=True)
     report = verify(premises, repair=False, checks=[check])
     assert (report.checked["terms"], kinds(report), report.is_ok) == (7, {"orphan_term"}, False)
     assert verify(premises, repair=True, checks=[check]).is_ok

@@ -179,7 +179,7 @@ class House:
         ids: list[int] = []
         for name, num_vectors in segments:
             opened = load_segment(
-                self.store.segments_root, SegmentId(name), num_vectors=num_vectors
+                self.store.segments.root, SegmentId(name), num_vectors=num_vectors
             )
             ids += opened.chunk_ids.tolist()
         assert len(ids) == len(set(ids))
@@ -197,7 +197,7 @@ class House:
                 select(func.count()).where(ChunkRow.version_id.not_in(versions))
             )
         return {
-            "segments": len(list_segments(self.store.segments_root) - named),
+            "segments": len(list_segments(self.store.segments.root) - named),
             "blobs": len(set(self.store.blobs.list()) - hashes),
             "missing_blobs": len(hashes - set(self.store.blobs.list())),
             "staged": len(self.store.staging.list()),

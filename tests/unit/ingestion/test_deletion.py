@@ -42,7 +42,7 @@ def assert_gone(house: House) -> None:
     assert [passage.text for passage in found if MARKER in passage.text] == []
     assert files_that_say(house.data_dir, MARKER) == []
     assert house.orphans() == NO_ORPHANS
-    premises = Premises(house.database, house.store.blobs, house.store.segments_root, alone=True)
+    premises = Premises(house.database, house.store.blobs, house.store.segments, alone=True)
     assert verify(premises, repair=False).findings == ()
 
 

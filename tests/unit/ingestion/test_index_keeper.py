@@ -24,7 +24,7 @@ def test_uploads_are_merged_while_they_come(house: House) -> None:
     for number in range(9):
         house.add(f"{number}.txt", f"river number {number}".encode())
 
-    wait_for(lambda: len(list_segments(house.store.segments_root)) < 8)
+    wait_for(lambda: len(list_segments(house.store.segments.root)) < 8)
 
     keeper.stop()
     assert keeper.join(30)
@@ -35,18 +35,18 @@ def test_uploads_are_merged_while_they_come(house: House) -> None:
 def test_damage_is_mended_from_the_rows(house: House) -> None:
     for number in range(3):
         house.add(f"{number}.txt", f"river number {number}".encode())
-    shutil.rmtree(min(house.store.segments_root.iterdir()))
+    shutil.rmtree(min(house.store.segments.root.iterdir()))
 
-    keep_index(Workshop(house.database, house.store.segments_root))
+    keep_index(Workshop(house.database, house.store.segments))
 
     assert len(house.searchable_chunks()) == 3
     assert house.orphans() == NO_ORPHANS
 
 
 def test_segment_of_a_merge_under_way_is_not_swept(house: House) -> None:
-    unnamed = house.store.segments_root / "seg_being_merged"
+    unnamed = house.store.segments.root / "seg_being_merged"
     unnamed.mkdir(parents=True)
 
-    with Workshop(house.database, house.store.segments_root).lock():
+    with Workshop(house.database, house.store.segments).lock():
         assert sweep(house.store).segments == 0
     assert sweep(house.store).segments == 1

@@ -44,9 +44,9 @@ class Change:
     def __init__(self, house: House) -> None:
         self.house = house
         self.next = NextEmbedder()
-        self.shop = Workshop(house.database, house.store.segments_root)
+        self.shop = Workshop(house.database, house.store.segments)
         segments = SegmentReader(
-            house.database, house.store.segments_root, embedding_model=self.next.model
+            house.database, house.store.segments, embedding_model=self.next.model
         )
         self.retriever = Retriever(
             house.database,
@@ -88,7 +88,9 @@ class Change:
     def assert_changed(self) -> None:
         assert self.models() == (self.next.model, {self.next.model}, 0)
         assert self.house.orphans() == NO_ORPHANS
-        premises = Premises(self.house.database, self.house.store.blobs, self.shop.root, alone=True)
+        premises = Premises(
+            self.house.database, self.house.store.blobs, self.shop.files, alone=True
+        )
         assert verify(premises, repair=False).findings == ()
 
 
@@ -184,4 +186,4 @@ def test_model_that_is_wanted_no_more_leaves_nothing(change: Change) -> None:
     assert not change_model(change.shop, change.house.embedder)
 
     assert change.models()[2] == 0
-    assert len(list_segments(change.shop.root)) == 4
+    assert len(list_segments(change.shop.files.root)) == 4

@@ -48,7 +48,7 @@ def test_segment_and_database_hold_the_same_vectors(house: House) -> None:
         rows = session.scalars(select(ChunkRow).options(undefer(ChunkRow.vector))).all()
         segment = session.scalars(select(SegmentRow)).one()
     opened = load_segment(
-        house.store.segments_root, SegmentId(segment.id), num_vectors=segment.num_vectors
+        house.store.segments.root, SegmentId(segment.id), num_vectors=segment.num_vectors
     )
     assert opened.chunk_ids.tolist() == [row.id for row in rows]
     from_index = opened.index.reconstruct_n(0, len(rows))
@@ -148,8 +148,8 @@ def test_a_sweep_removes_what_a_crash_left_and_nothing_else(house: House) -> Non
     content = SegmentContent(
         np.array([10**6]), [house.default()], np.ones((1, 64), dtype=np.float32)
     )
-    write_segment(house.store.segments_root, SegmentId("seg_orphan"), content)
-    (house.store.segments_root / "seg_half.writing").mkdir()
+    write_segment(house.store.segments.root, SegmentId("seg_orphan"), content)
+    (house.store.segments.root / "seg_half.writing").mkdir()
     (house.data_dir / "staging" / "ver_gone").mkdir()
     with house.store.blobs.begin() as blob:
         blob.write(b"of no version")

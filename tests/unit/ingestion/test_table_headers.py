@@ -82,5 +82,5 @@ def test_another_model_embeds_what_the_first_one_did(house: House) -> None:
     house.embedder = first
     house.add("towns.csv", TABLE.encode())
     assert sum(HEADER in text for text in first.texts) == len(first.texts) > 2
-    assert change_model(Workshop(house.database, house.store.segments_root), second)
+    assert change_model(Workshop(house.database, house.store.segments), second)
     assert second.texts == first.texts

@@ -20,7 +20,7 @@ VERSION, SKIP = OnConflict.VERSION, OnConflict.SKIP
 def retriever_of(house: House) -> Retriever:
     """A retriever over the same folder, as the service has one."""
     segments = SegmentReader(
-        house.database, house.store.segments_root, embedding_model=house.embedder.model
+        house.database, house.store.segments, embedding_model=house.embedder.model
     )
     lexical = LexicalFollower(house.database, LexicalIndex(house.data_dir / "lexical"))
     return Retriever(house.database, house.embedder, segments, lexical)

@@ -90,7 +90,9 @@ def test_snapshot_keeps_answering_while_its_folders_are_removed(library: Library
 
 def test_unchanged_segments_are_not_opened_again(library: Library) -> None:
     collection = library.default_collection()
-    reader = SegmentReader(library.database, library.root, embedding_model=library.embedder.model)
+    reader = SegmentReader(
+        library.database, library.segments, embedding_model=library.embedder.model
+    )
     doomed = library.publish(collection, "a.txt", ["one", "two"])
     first = reader.snapshot().segments
     library.publish(collection, "b.txt", ["three"])

@@ -63,7 +63,7 @@ def place_of(data_dir: Path, database: Database) -> Place:
 def check(place: Place) -> VerifyReport:
     """What `cimiento verify` says of rows, bytes and both indexes."""
     store = place.store
-    premises = Premises(place.database, store.blobs, store.segments_root, alone=True)
+    premises = Premises(place.database, store.blobs, store.segments, alone=True)
     return verify(premises, repair=False, checks=[place.lexical.check])
 
 
