@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from core.durable import replace_file
 from core.encoder import EncoderConfig
+from core.tuned_embedding import TUNED
 
 # tables of the vocabulary: most of the weights, of which few texts touch a few rows
 _FROZEN: Final = "embeddings."
+_OF_THE_BASE: Final = ("manifest.json", TUNED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +114,13 @@ class TextTokenizer:
 
 
 def write_folder(model: EncoderModel, base: Path, out: Path) -> None:
-    """The model in the layout of its base, last its weights."""
+    """The model in the layout of its base, last its weights.
+
+    Left out are the base's own manifest, and what it says of its own tuning where it was tuned.
+    """
     for path in sorted(base.rglob("*")):
         place = path.relative_to(base)
-        if path.is_file() and path.suffix == ".json" and place.name != "manifest.json":
+        if path.is_file() and path.suffix == ".json" and place.name not in _OF_THE_BASE:
             (out / place).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, out / place)
     content = save(model.name_weights(), metadata={"format": "pt"})

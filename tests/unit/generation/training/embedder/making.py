@@ -28,7 +28,7 @@ def make_rows(number: int, *, seed: int = 0) -> list[dict[str, Any]]:
     return rows
 
 
-def prepare_folder(folder: Path, *, number: int = 120) -> EmbeddingModel:
+def prepare_folder(folder: Path, *, number: int = 240) -> EmbeddingModel:
     """A folder with `examples.jsonl` and an embedding model, ready for `embedder_options`."""
     write_rows(folder / "examples.jsonl", make_rows(number))
     write_folder(folder / "tiny")
@@ -43,8 +43,8 @@ def embedder_options(folder: Path, **changes: object) -> EmbedderOptions:
         "window": 16,
         "batch_questions": 16,
         "held_out": 0.25,
-        "lr": 3e-3,
-        "steps": 60,
+        "lr": 1e-2,
+        "steps": 120,
         "validations": 3,
         "dtype": "float32",
         "device": "cpu",

@@ -48,7 +48,7 @@ def test_questions_find_their_passages_better_and_the_service_takes_the_model(
     card, data = (out / "README.md").read_text(), (out / "DATA.md").read_text()
     for fact in ("beyond chance", "95% interval", "`tiny`", "cimiento train embedder"):
         assert fact in card
-    assert "| words | CC0 | 120 |" in data
+    assert "| words | CC0 | 240 |" in data
 
     settings = Settings(data_dir=tmp_path, models=ModelSettings(dir=tmp_path, embedding="tuned"))
     folder, spec = find_embedding_model(settings)
