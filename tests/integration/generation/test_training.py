@@ -1,9 +1,9 @@
 """A model made on this machine within a minute: it learns, and other programs can read it."""
 
 import math
-import re
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 import torch
@@ -19,9 +19,18 @@ from generation.training.journal import read_rows
 from generation.training.options import BaseOptions
 from generation.training.vocabulary import train_tokenizer
 from generation.types import Message
+from tests.ties import assert_likeliest
+
+# a minute of a free core, and with that core shared among ten a quarter of an hour
+pytestmark = pytest.mark.timeout(1800)
 
 ROOT = Path(__file__).parents[3]
-STEPS = 200  # steps, not minutes: a busy machine learns as much, only later
+# Nats per token below what the tokens' frequencies give, which is all that a model has learnt that
+# does not read. Here it is 1.2; the texts, being this repository's, differ from commit to commit.
+LEARNT = 0.5
+# two logits of float32 may each differ by what the test of logits allows: this is ten times as much
+ROUNDING = 1e-2
+STEPS = 120  # steps, not minutes: a busy machine learns as much, only later
 
 
 def gather_texts(folder: Path) -> Path:
@@ -60,10 +69,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
 
 def test_the_model_learns_far_more_than_how_often_tokens_occur(made: tuple[Path, Outcome]) -> None:
     folder, outcome = made
-    assert outcome.validation_loss < outcome.baseline_loss - 1.0
-    rows = list(read_rows(folder / "loss.csv"))
-    assert rows[0].loss == pytest.approx(math.log(1024), abs=0.2)  # it began knowing nothing
-    assert rows[-1].loss < 0.75 * rows[0].loss
+    assert outcome.validation_loss < outcome.baseline_loss - LEARNT
+    losses = [row.loss for row in read_rows(folder / "loss.csv")]
+    assert losses[0] == pytest.approx(math.log(1024), abs=0.2)  # it began knowing nothing
+    assert fmean(losses[-20:]) < outcome.baseline_loss - LEARNT
 
 
 def test_transformers_computes_the_same_logits_from_the_folder(made: tuple[Path, Outcome]) -> None:
@@ -96,20 +105,20 @@ def test_transformers_renders_the_same_chat(made: tuple[Path, Outcome]) -> None:
     assert ours.stop_ids == {theirs.eos_token_id, ours.control_tokens["<|im_end|>"]}
 
 
-def test_the_engine_continues_a_text(made: tuple[Path, Outcome]) -> None:
+def test_the_engine_continues_a_text_as_transformers_would(made: tuple[Path, Outcome]) -> None:
     folder, _ = made
-    loaded = load_model(folder)
-    engine = Engine(loaded.model, EngineSettings())
+    loaded = load_model(folder, precision="float32")
+    prompt = loaded.tokenizer.encode("The documents are")
+    engine = Engine(loaded.model, EngineSettings(num_threads=1))
     try:
-        prompt = loaded.tokenizer.encode("The documents are")
         tokens = list(engine.generate(prompt, SamplingParams(max_tokens=24)))
     finally:
         engine.close()
-    assert len(tokens) > 4
-    words = re.findall(r"\w+", loaded.tokenizer.decode(tokens))
-    texts = (path.read_text(encoding="utf-8") for path in (folder.parent / "data").iterdir())
-    known = set(re.findall(r"\w+", " ".join(texts)))
-    assert sum(word in known for word in words) > len(words) / 2
+    assert len(tokens) == 24
+    theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    with torch.inference_mode():
+        logits = theirs(torch.tensor([prompt + tokens])).logits[0, len(prompt) - 1 : -1]
+    assert_likeliest(tokens, logits, rounding=ROUNDING)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -125,7 +134,7 @@ def test_a_run_on_a_card_learns_and_can_go_on_there(tmp_path: Path) -> None:
         resume=True,
     )
     first = pretrain(options, report=print)
-    assert first.validation_loss < first.baseline_loss - 1.0
+    assert first.validation_loss < first.baseline_loss - LEARNT
     longer = pretrain(replace(options, steps=220), report=print)
     assert longer.run.step == 220
     assert longer.validation_loss < first.validation_loss + 0.1
