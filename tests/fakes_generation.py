@@ -63,7 +63,7 @@ class FakeGenerator:
         """
         if self.num_before is not None:
             on_wait(self.num_before)
-            self.may_write.wait(10)
+            self.may_write.wait(60)
             on_wait(None)
         text = self.reply or _best_sentence(messages[-1].content)
         if choices or (spans_of and not any(text in each for each in spans_of)):

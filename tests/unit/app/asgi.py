@@ -64,7 +64,7 @@ def call(
     }
 
     async def run() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await app(scope, next_message, send)
 
     asyncio.run(run())

@@ -15,7 +15,7 @@ from core.ids import DocumentId, VersionId
 from core.tables import now
 from ingestion.jobs import Job
 
-WITHIN_S = 20
+WITHIN_S = 60
 
 
 def job(number: int = 1, **more: Any) -> Job:

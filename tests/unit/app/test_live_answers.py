@@ -65,13 +65,13 @@ async def test_who_does_not_ask_for_places_hears_of_events_alone() -> None:
 
 def test_questions_that_find_no_thread_wait_behind_those_that_wait_for_the_model() -> None:
     answers = LiveAnswers(resume_s=60, max_working=2)
-    may_end, have_begun = threading.Event(), threading.Barrier(3, timeout=10)
+    may_end, have_begun = threading.Event(), threading.Barrier(3, timeout=60)
 
     def work(live: LiveAnswer) -> None:
         if not may_end.is_set():
             live.wait(0 if live.asker == "second" else None)
             have_begun.wait()
-            may_end.wait(10)
+            may_end.wait(60)
 
     names = ("first", "second")
     early = [answers.begin(AnswerId(name), name, work) for name in names]

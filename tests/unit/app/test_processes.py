@@ -20,7 +20,7 @@ from core.settings import Settings
 from tests.unit.app.house import House
 
 
-def eventually(holds: Callable[[], bool], *, within_s: float = 10.0) -> bool:
+def eventually(holds: Callable[[], bool], *, within_s: float = 60.0) -> bool:
     """Whether something comes to hold."""
     deadline = time.monotonic() + within_s
     while not holds():

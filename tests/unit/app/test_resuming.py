@@ -1,6 +1,7 @@
 """A lost connection costs nothing: the stream goes on where it was; cancelling is at once."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,9 +40,14 @@ def house(tmp_path: Path) -> Iterator[House]:
     house.close()
 
 
-def lose_connection(house: House) -> list[Event]:
-    """Ask with events, and hang up once the model writes; what came until then."""
+def lose_connection(house: House, *, goes_on: bool = True) -> list[Event]:
+    """Ask with events, and hang up once the model writes; what came until then.
+
+    The model waits for that after its first word, and for ever where it does not go on.
+    """
     body = json.dumps({"question": QUESTION, "min_confidence": 0, "stream": True}).encode()
+    has_gone = threading.Event()
+    house.generator.may_go_on = lambda: goes_on and has_gone.is_set()
 
     async def receive(number: int, exchange: Exchange) -> Message:
         if number == 1:
@@ -53,6 +59,7 @@ def lose_connection(house: House) -> list[Event]:
 
     headers = {"authorization": f"Bearer {house.key}", "content-type": "application/json"}
     exchange = call(house.app, "/v1/answer", headers=headers, receive=receive)
+    has_gone.set()
     return read_events(exchange.body.decode())
 
 
@@ -134,8 +141,7 @@ def test_where_nobody_comes_back_the_model_stops_and_what_there_was_is_kept(
     tmp_path: Path,
 ) -> None:
     house = new_house(tmp_path, resume_s=0)
-    house.generator.may_go_on = lambda: False
-    answer_id = lose_connection(house)[0].data["id"]
+    answer_id = lose_connection(house, goes_on=False)[0].data["id"]
     assert house.generator.was_cancelled.wait(60)
     wait_for_end(house, answer_id)
     stored = house.client.get(f"/v1/answers/{answer_id}").json()
@@ -146,8 +152,7 @@ def test_where_nobody_comes_back_the_model_stops_and_what_there_was_is_kept(
 
 
 def test_cancelling_does_not_wait_for_anybody(house: House) -> None:
-    house.generator.may_go_on = lambda: False
-    answer_id = lose_connection(house)[0].data["id"]
+    answer_id = lose_connection(house, goes_on=False)[0].data["id"]
     path = f"/v1/answers/{answer_id}"
     for method in ("GET", "DELETE"):
         response = house.client.request(method, path)

@@ -194,7 +194,8 @@ def test_a_worker_that_is_gone_before_the_first_token_is_made_good_by_another() 
 def test_a_worker_that_is_killed_mid_stream_is_told_and_never_replaced() -> None:
     with two(pause_s=0.01) as each:
         first = each.favourite_of(HI)
-        stream = each.pool.stream(HI, Sampling(), cancelled=never)
+        each.houses[first].engine.reply = "x" * 4000
+        stream = each.pool.stream(HI, Sampling(max_tokens=4000), cancelled=never)
         next(stream)
         each.proxies[first].refuse()
         with pytest.raises(GeneratorUnavailableError, match=r"broke off after \d+ characters"):

@@ -64,7 +64,7 @@ def test_a_text_comes_as_the_worker_writes_it(house: House, generator: RemoteGen
     house.engine.pause_s = 0.02
     pieces = list(generator.stream(HI, Sampling(), cancelled=never))
     assert "".join(pieces) == "¡Hola, niño!"
-    assert len(pieces) > 5
+    assert len(pieces) > 1
 
 
 @pytest.mark.parametrize(("max_tokens", "reason"), [(3, "length"), (100, "stop")])
@@ -169,10 +169,9 @@ def test_an_engine_that_fails_half_way_is_told(house: House, generator: RemoteGe
 
 
 def test_a_worker_that_breaks_off_is_told(house: House, generator: RemoteGenerator) -> None:
-    house.engine.pause_s = 0.02
+    house.engine.ends_as = FinishReason.CANCELLED
     stream = generator.stream(HI, Sampling(), cancelled=never)
     next(stream)
-    house.engine.ends_as = FinishReason.CANCELLED
     with pytest.raises(GeneratorUnavailableError):
         list(stream)
 

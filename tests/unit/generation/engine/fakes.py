@@ -49,7 +49,7 @@ FAMILIES: Final[dict[str, dict[str, Any]]] = {
     "no positions": {"unrotated_layers": frozenset({1})},
 }
 
-PATIENCE_S: Final = 20.0  # until a test of threads gives up
+PATIENCE_S: Final = 60.0  # until a test of threads gives up
 _MARKS: Final = torch.tensor([3, 5, 7, 11, 13, 17, 19, 23])  # one for each dimension
 _WINDOW: Final = 7
 _WINDOWS: Final = (None, _WINDOW)  # of its layers
