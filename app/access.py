@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 
+from app.conditional import IF_MATCH
 from app.errors import (
     CrossOriginError,
     FieldFault,
@@ -57,6 +58,7 @@ async def guard(
     services: Services = request.app.state.services
     rule = rule_of(request.method, request.scope["route"].path)
     _admit(caller, rule, is_key="authorization" in request.headers)
+    _refuse_unseen_condition(request)
     # Threads are for what asks the database; most requests read, and leave that to the read itself.
     if rule.role is not Role.READER:
         place = await run_sync(_find_place, services, request, caller)
@@ -168,6 +170,15 @@ def _admit(caller: Caller, rule: Rule, *, is_key: bool) -> None:
         )
     if rule.everywhere and not caller.owns_everything:
         raise ForbiddenError("this is for owners of the service, and for keys to everything")
+
+
+def _refuse_unseen_condition(request: Request) -> None:
+    """Refuse a change on a condition that its route does not look at: it would be made anyway."""
+    if request.method in _SAFE_METHODS or IF_MATCH not in request.headers:
+        return
+    fields = request.scope["route"].dependant.header_params
+    if all(field.alias != IF_MATCH for field in fields):
+        raise InvalidRequestError.of(FieldFault(IF_MATCH, "is not looked at by this route"))
 
 
 def _find_place(services: Services, request: Request, caller: Caller) -> CollectionId:

@@ -1,10 +1,10 @@
 """Which prompt answers from a collection: activated, rolled back, and every step kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.errors import NoEarlierPromptError
@@ -36,26 +36,29 @@ class ActivePrompts:
 
     def history(self, collection_id: CollectionId) -> list[Activation]:
         """Every activation of a collection, the newest, which counts, first."""
-        query = (
-            select(PromptActivationRow)
-            .where(PromptActivationRow.collection_id == collection_id)
-            .order_by(PromptActivationRow.id.desc())
-        )
         with self._database.read_scope() as session:
-            return [_activation(row) for row in session.scalars(query)]
+            return _history(session, collection_id)
 
     def activate(
-        self, collection_id: CollectionId, reference: str | None, caller: Caller
+        self,
+        collection_id: CollectionId,
+        reference: str | None,
+        caller: Caller,
+        *,
+        check: Callable[[list[Activation]], None] | None = None,
     ) -> Activation:
         """Let a prompt answer from the collection from now on, in the version it has now.
 
-        None: that of the service. What is active already stays. Raises `PromptNotFoundError`.
+        None: that of the service. What is active already stays. Raises `PromptNotFoundError`, and
+        what `check` raises of what was active until now.
         """
         prompt = None
         if reference is not None:
             prompt = self._prompts.get(reference, caller.access).template.reference
         with self._database.session_scope() as session:
             current = _lock_current(session, collection_id)
+            if check is not None:
+                check(_history(session, collection_id))
             if current is not None and current.prompt == prompt:
                 return _activation(current)
             before_id = None if current is None else current.id
@@ -107,13 +110,16 @@ def _lock_current(session: Session, collection_id: CollectionId) -> PromptActiva
     session.execute(
         select(CollectionRow.id).where(CollectionRow.id == collection_id).with_for_update()
     )
-    query = (
-        select(PromptActivationRow)
-        .where(PromptActivationRow.collection_id == collection_id)
-        .order_by(PromptActivationRow.id.desc())
-        .limit(1)
-    )
-    return session.scalars(query).first()
+    return session.scalars(_newest_first(collection_id).limit(1)).first()
+
+
+def _history(session: Session, collection_id: CollectionId) -> list[Activation]:
+    return [_activation(row) for row in session.scalars(_newest_first(collection_id))]
+
+
+def _newest_first(collection_id: CollectionId) -> Select[PromptActivationRow]:
+    of_collection = PromptActivationRow.collection_id == collection_id
+    return select(PromptActivationRow).where(of_collection).order_by(PromptActivationRow.id.desc())
 
 
 def _current(session: Session, ids: Sequence[str]) -> dict[str, str | None]:

@@ -1,7 +1,8 @@
-"""Conditional reading: an `ETag` on what is read, and 304 for who has it already. Pure ASGI.
+"""Conditional requests: an `ETag` on what is read, and 304 for who has it already. Pure ASGI.
 
 A tag is the digest of the very bytes that are sent: whatever changes what a caller is shown changes
-it, whoever changed it. What comes in pieces, such as events, has none.
+it, whoever changed it. What comes in pieces, such as events, has none. Changes that name a tag are
+compared where they are made: `app.api.matching`.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+IF_MATCH: Final = "If-Match"
 _DIGEST_BYTES: Final = 16
 # What describes a body that is not sent.
 _OF_THE_BODY: Final = ("content-length", "content-type")
@@ -50,7 +52,7 @@ class _Reading:
         await self._send(message)
 
     def _told(self, beginning: Message, body: Message) -> Message:
-        tag = tag_of(hashlib.blake2b(body["body"], digest_size=_DIGEST_BYTES).hexdigest())
+        tag = tag_of_body(body["body"])
         headers = MutableHeaders(scope=beginning)
         headers["ETag"] = tag
         if not is_known(tag, self._known):
@@ -66,10 +68,18 @@ def tag_of(digest: str) -> str:
     return f'"{digest}"'
 
 
-def is_known(tag: str, if_none_match: str) -> bool:
-    """Whether a header `If-None-Match` names the tag, or takes any (RFC 9110, 13.1.2)."""
-    named = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
-    return "*" in named or tag in named
+def tag_of_body(body: bytes) -> str:
+    """The value of `ETag` for what is sent so."""
+    return tag_of(hashlib.blake2b(body, digest_size=_DIGEST_BYTES).hexdigest())
+
+
+def is_known(tag: str, named: str) -> bool:
+    """Whether `If-None-Match` or `If-Match` names the tag, or takes any (RFC 9110, 13.1).
+
+    A proxy that compresses makes a tag weak on its way; what it tells apart stays the same.
+    """
+    each_named = {each.strip().removeprefix("W/") for each in named.split(",")}
+    return "*" in each_named or tag in each_named
 
 
 def _is_json(beginning: Message) -> bool:

@@ -104,6 +104,12 @@ class AnswerFinishedError(CimientoError):
     code = "answer_finished"
 
 
+class ChangedMeanwhileError(CimientoError):
+    """The thing is not what `If-Match` says that its caller saw."""
+
+    code = "changed_meanwhile"
+
+
 class NoEarlierPromptError(CimientoError):
     """There is no activation of a prompt to roll back."""
 
@@ -172,6 +178,7 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "rate_limited": 429,
     "budget_spent": 429,
     "body_too_large": 413,
+    "changed_meanwhile": 412,
     "invalid_request": 422,
     "not_ready": 503,
     "shutting_down": 503,

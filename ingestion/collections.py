@@ -1,7 +1,7 @@
 """Collections: names, and who may see them. Refuses bad names and the deletion of `default`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -51,6 +51,10 @@ class Collection:
     settings: CollectionSettings
     num_documents: int
     created_at: datetime
+
+
+Check = Callable[[Collection], None]
+"""Looks at a collection that is about to be changed, and raises where it must not be."""
 
 
 class Collections:
@@ -114,13 +118,14 @@ class Collections:
         description: str | None,
         language: str | None,
         settings: Mapping[str, CollectionSetting | None] = NO_SETTINGS,
+        check: Check | None = None,
     ) -> Collection:
         """Change what is not None; of `settings` those that are given, None for the service's own.
 
-        Raises `CollectionNotFoundError`, `BadLanguageError`.
+        Raises `CollectionNotFoundError`, `BadLanguageError`, and what `check` raises.
         """
         with self._store.database.session_scope() as session:
-            row = _row(session, name, access)
+            row = _checked_row(session, name, access, check)
             if description is not None:
                 row.description = description
             if language is not None:
@@ -142,13 +147,13 @@ class Collections:
             if isinstance(value, int) and all(other.get(key) == value for other in others)
         }
 
-    def delete(self, name: str, access: Access) -> Purged:
+    def delete(self, name: str, access: Access, *, check: Check | None = None) -> Purged:
         """Delete a collection and its documents, in one transaction.
 
-        Raises `CollectionNotFoundError`, `DefaultCollectionError`.
+        Raises `CollectionNotFoundError`, `DefaultCollectionError`, and what `check` raises.
         """
         with self._store.database.session_scope() as session:
-            row = _row(session, name, access)
+            row = _checked_row(session, name, access, check)
             if name == DEFAULT_COLLECTION:
                 raise DefaultCollectionError("the collection 'default' always exists")
             documents = select(DocumentRow.id).where(DocumentRow.collection_id == row.id)
@@ -165,6 +170,15 @@ class Collections:
 def can_name_collection(name: str) -> bool:
     """Whether a collection could be called so."""
     return _NAME.fullmatch(name) is not None
+
+
+def _checked_row(session: Session, name: str, access: Access, check: Check | None) -> CollectionRow:
+    """The row, which nobody changes before this transaction ends where `check` looked at it."""
+    row = _row(session, name, access)
+    if check is not None:
+        session.refresh(row, with_for_update=True)
+        check(_collection(row, _count_documents(session).get(row.id, 0)))
+    return row
 
 
 def _row(session: Session, name: str, access: Access) -> CollectionRow:

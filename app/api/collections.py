@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 
 from app.access import CallerAccess, note
 from app.api.common import CollectionInPath, TheServices, problems
+from app.api.matching import IfMatch, matching
 from app.api.schemas import (
     CollectionChange,
     CollectionNew,
@@ -69,9 +70,13 @@ def get_confidence(
     return ConfidenceOut(min_confidence=found.min_confidence, num_questions=found.num_questions)
 
 
-@router.patch("/v1/collections/{name}", summary="Change a collection", responses=problems(404))
+@router.patch("/v1/collections/{name}", summary="Change a collection", responses=problems(404, 412))
 def change_collection(
-    name: CollectionInPath, body: CollectionChange, services: TheServices, access: CallerAccess
+    name: CollectionInPath,
+    body: CollectionChange,
+    services: TheServices,
+    access: CallerAccess,
+    if_match: IfMatch = None,
 ) -> CollectionOut:
     """Change description, language or settings; what is left out stays."""
     return CollectionOut.of(
@@ -81,17 +86,21 @@ def change_collection(
             description=body.description,
             language=body.language,
             settings=body.settings.model_dump(exclude_unset=True),
+            check=matching(if_match, CollectionOut.of),
         )
     )
 
 
 @router.delete(
-    "/v1/collections/{name}", summary="Delete a collection", responses=problems(404, 409)
+    "/v1/collections/{name}", summary="Delete a collection", responses=problems(404, 409, 412)
 )
 def delete_collection(
-    name: CollectionInPath, services: TheServices, access: CallerAccess
+    name: CollectionInPath,
+    services: TheServices,
+    access: CallerAccess,
+    if_match: IfMatch = None,
 ) -> PurgedOut:
     """Delete a collection with all its documents: gone from every search at once."""
-    purged = services.collections.delete(name, access)
+    purged = services.collections.delete(name, access, check=matching(if_match, CollectionOut.of))
     services.generator.forget_prefixes()
     return PurgedOut.of(purged)

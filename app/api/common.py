@@ -66,6 +66,7 @@ SENTENCES: Final = {
     403: "The caller may not do this, or a browser sent it on behalf of another site.",
     404: "There is no such thing, or the caller may not see it.",
     409: "The present state does not allow it.",
+    412: "It has changed since it was read with the `ETag` that `If-Match` names.",
     413: "The body is too large.",
     421: "The request names a host that this server does not answer for.",
     415: "The document is of a kind that cannot be read.",

@@ -5,6 +5,7 @@ from fastapi.responses import Response
 
 from app.access import note
 from app.api.common import TheServices, problems
+from app.api.matching import IfMatch, matching
 from app.api.people_schemas import (
     GroupInPath,
     GroupNew,
@@ -53,24 +54,35 @@ def get_person(name: PersonInPath, services: TheServices) -> PersonOut:
     return PersonOut.of(services.doors.people.get(name))
 
 
-@router.patch("/v1/people/{person}", summary="Change somebody", responses=problems(404, 409))
+@router.patch("/v1/people/{person}", summary="Change somebody", responses=problems(404, 409, 412))
 def change_person(
-    request: Request, name: PersonInPath, body: PersonUpdate, services: TheServices
+    request: Request,
+    name: PersonInPath,
+    body: PersonUpdate,
+    services: TheServices,
+    if_match: IfMatch = None,
 ) -> PersonOut:
     """Change what is given. Whoever is disabled is signed out, and their keys open nothing."""
     given = body.model_dump(exclude_none=True)
-    person = services.doors.people.update(name, PersonChange(**given))
+    person = services.doors.people.update(
+        name, PersonChange(**given), check=matching(if_match, PersonOut.of)
+    )
     note(request, person=person.id, changed=sorted(given))
     return PersonOut.of(person)
 
 
 @router.delete(
-    "/v1/people/{person}", summary="Delete somebody", status_code=204, responses=problems(404, 409)
+    "/v1/people/{person}",
+    summary="Delete somebody",
+    status_code=204,
+    responses=problems(404, 409, 412),
 )
-def delete_person(request: Request, name: PersonInPath, services: TheServices) -> Response:
+def delete_person(
+    request: Request, name: PersonInPath, services: TheServices, if_match: IfMatch = None
+) -> Response:
     """Delete an account with its keys, conversations and answers. Documents stay."""
     note(request, person=services.doors.people.get(name).id)
-    services.doors.people.delete(name)
+    services.doors.people.delete(name, check=matching(if_match, PersonOut.of))
     return Response(status_code=204)
 
 

@@ -15,6 +15,7 @@ from app.api.common import (
     problems,
 )
 from app.api.evaluations import TheRuns
+from app.api.matching import IfMatch, matching
 from app.api.prompt_schemas import (
     ActivationIn,
     ActivationOut,
@@ -126,13 +127,22 @@ def get_active_prompt(
     return ActivePromptOut.of(services.active_prompts.history(collection.id))
 
 
-@router.put("/v1/collections/{name}/prompt", summary="Activate a prompt", responses=problems(404))
+@router.put(
+    "/v1/collections/{name}/prompt", summary="Activate a prompt", responses=problems(404, 412)
+)
 def activate_prompt(
-    name: CollectionInPath, body: ActivationIn, services: TheServices, caller: TheCaller
+    name: CollectionInPath,
+    body: ActivationIn,
+    services: TheServices,
+    caller: TheCaller,
+    if_match: IfMatch = None,
 ) -> ActivationOut:
     """Let a prompt answer from this collection from now on, in the version that it has now."""
     collection = services.collections.get(name, caller.access)
-    return ActivationOut.of(services.active_prompts.activate(collection.id, body.prompt, caller))
+    check = matching(if_match, ActivePromptOut.of)
+    return ActivationOut.of(
+        services.active_prompts.activate(collection.id, body.prompt, caller, check=check)
+    )
 
 
 @router.post(

@@ -1,7 +1,7 @@
 """People: their accounts. Every query on them; refuses to leave the service without an owner."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -55,6 +55,10 @@ class PersonChange:
     is_disabled: bool | None = None
 
 
+Check = Callable[[Person], None]
+"""Looks at a person who is about to be changed, and raises where they must not be."""
+
+
 class People:
     """Every query on people. Thread-safe."""
 
@@ -102,14 +106,14 @@ class People:
             session.add(row)
         return _person(row, ())
 
-    def update(self, name: str, change: PersonChange) -> Person:
+    def update(self, name: str, change: PersonChange, *, check: Check | None = None) -> Person:
         """Change an account; whoever is disabled is signed out everywhere.
 
-        Raises `PersonNotFoundError`, `PersonExistsError`, `LastOwnerError`.
+        Raises `PersonNotFoundError`, `PersonExistsError`, `LastOwnerError`, and as `check` does.
         """
         email = None if change.email is None else change.email.lower()
         with self._database.session_scope() as session:
-            row = get_person_row(session, name)
+            row = _checked_row(session, name, check)
             _refuse_taken(session, row.id, change.name, email)
             if change.is_owner is False or change.is_disabled:
                 _refuse_last_owner(session, row)
@@ -125,13 +129,13 @@ class People:
                 session.execute(delete(WebSessionRow).where(WebSessionRow.person_id == row.id))
             return _person(row, _groups_of(session, [row.id])[row.id])
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, *, check: Check | None = None) -> None:
         """Forget a person, with their keys, questions and answers.
 
-        Raises `PersonNotFoundError`, `LastOwnerError`.
+        Raises `PersonNotFoundError`, `LastOwnerError`, and what `check` raises.
         """
         with self._database.session_scope() as session:
-            row = get_person_row(session, name)
+            row = _checked_row(session, name, check)
             _refuse_last_owner(session, row)
             forget_person(session, row)
             note_deletion(session, "person", row.id)
@@ -178,6 +182,15 @@ def forget_person(session: Session, row: PersonRow) -> None:
 def person_caller(person_id: str) -> str:
     """The name under which answers and conversations of a person are kept."""
     return f"person:{person_id}"
+
+
+def _checked_row(session: Session, name: str, check: Check | None) -> PersonRow:
+    """The row, which nobody changes before this transaction ends where `check` looked at it."""
+    row = get_person_row(session, name)
+    if check is not None:
+        session.refresh(row, with_for_update=True)
+        check(_person(row, _groups_of(session, [row.id])[row.id]))
+    return row
 
 
 def get_person_row(session: Session, name: str) -> PersonRow:

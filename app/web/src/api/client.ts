@@ -27,6 +27,14 @@ interface Options<O> {
   body?: Body<O>;
   signal?: AbortSignal;
   keepalive?: boolean;
+  /** The tag that the thing was read with: it is refused, with 412, where that has changed since. */
+  ifMatch?: string;
+}
+
+/** What was read, and by which tag it can be told from what it may become. */
+export interface Tagged<T> {
+  value: T;
+  tag: string;
 }
 
 let onSignedOut: () => void = () => undefined;
@@ -41,18 +49,29 @@ export async function call<M extends Method, P extends PathWith<M>>(
   path: P,
   options: Options<Operation<P, M>> = {},
 ): Promise<Reply<Operation<P, M>>> {
-  const { params, query, body, signal, keepalive } = options;
+  return (await callTagged(method, path, options)).value;
+}
+
+export async function callTagged<M extends Method, P extends PathWith<M>>(
+  method: M,
+  path: P,
+  options: Options<Operation<P, M>> = {},
+): Promise<Tagged<Reply<Operation<P, M>>>> {
+  const { params, query, body, signal, keepalive, ifMatch } = options;
+  const { headers, ...rest } = withBody(body);
   const response = await send(addressOf(path, params as object | undefined, query), {
     method: method.toUpperCase(),
-    ...withBody(body),
+    ...rest,
+    headers: { ...headers, ...(ifMatch ? { "If-Match": ifMatch } : {}) },
     ...(signal ? { signal } : {}),
     ...(keepalive ? { keepalive } : {}),
   });
   const text = response.status === 204 ? "" : await response.text();
-  return (text ? JSON.parse(text) : undefined) as Reply<Operation<P, M>>;
+  const value = (text ? JSON.parse(text) : undefined) as Reply<Operation<P, M>>;
+  return { value, tag: response.headers.get("ETag") ?? "" };
 }
 
-export function withBody(body: unknown): RequestInit {
+export function withBody(body: unknown): Pick<RequestInit, "body"> & { headers?: Record<string, string> } {
   if (body === undefined) return {};
   return { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
 }

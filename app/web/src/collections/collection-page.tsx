@@ -1,7 +1,8 @@
 // One collection: what it is about, its map, and how to be rid of it.
 
 import { type ReactNode, useState } from "react";
-import { call } from "../api/client";
+import { changeAsSeen } from "../api/changing";
+import { call, callTagged } from "../api/client";
 import type { Collection } from "../api/types";
 import { FirstQuestions, firstQuestions } from "../chat/welcome";
 import { languageName } from "../i18n/format";
@@ -79,18 +80,27 @@ function Shown({ item, onChanged }: { item: Collection; onChanged: () => void })
   );
 }
 
+function questionsOf(item: Collection): string {
+  return (item.settings.first_questions ?? []).join("\n");
+}
+
 function Describe({ item, onClose, onChanged }: { item: Collection; onClose: () => void; onChanged: () => void }): ReactNode {
   const t = useWords();
   const [description, setDescription] = useState(item.description);
-  const [questions, setQuestions] = useState((item.settings.first_questions ?? []).join("\n"));
+  const [questions, setQuestions] = useState(questionsOf(item));
   const lines = questions
     .split("\n")
     .map((line) => line.trim())
     .filter(Boolean);
   const offered = firstQuestions([lines]);
   const save = async (): Promise<void> => {
+    const params = { name: item.name };
     const body = { description, settings: { first_questions: lines } };
-    await call("patch", "/v1/collections/{name}", { params: { name: item.name }, body });
+    await changeAsSeen(
+      () => callTagged("get", "/v1/collections/{name}", { params }),
+      (now) => now.description === item.description && questionsOf(now) === questionsOf(item),
+      (ifMatch) => call("patch", "/v1/collections/{name}", { params, body, ifMatch }),
+    );
     onClose();
     onChanged();
   };

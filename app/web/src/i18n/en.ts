@@ -35,6 +35,7 @@ export const en = {
   missingLead: "The address may be old, or mistyped.",
   network: "The server cannot be reached.",
   unknownError: "Something went wrong.",
+  changedMeanwhile: "Somebody else has changed this meanwhile, so nothing was saved. Open it anew to see what it says now.",
   // the door
   signIn: "Sign in",
   signInTitle: "Sign in to Cimiento",

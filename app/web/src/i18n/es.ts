@@ -37,6 +37,7 @@ export const es: Record<Key, string> = {
   missingLead: "La dirección puede ser antigua o estar mal escrita.",
   network: "No se puede contactar con el servidor.",
   unknownError: "Algo salió mal.",
+  changedMeanwhile: "Otra persona lo ha cambiado entretanto y no se ha guardado nada. Ábrelo de nuevo para ver lo que dice ahora.",
   // the door
   signIn: "Entrar",
   signInTitle: "Entrar en Cimiento",

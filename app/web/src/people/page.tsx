@@ -1,7 +1,8 @@
 // Everybody who may sign in, for owners of the service: invite, change, switch off, delete.
 
 import { type ReactNode, useState } from "react";
-import { call } from "../api/client";
+import { changeAsSeen } from "../api/changing";
+import { call, callTagged } from "../api/client";
 import type { Invitation, Person } from "../api/types";
 import { momentText } from "../i18n/format";
 import { useWords } from "../i18n/language";
@@ -218,8 +219,13 @@ function Change({ item, onChanged, onCancel }: { item: Person; onChanged: () => 
   const [displayName, setDisplayName] = useState(item.display_name);
   const [email, setEmail] = useState(item.email ?? "");
   const change = async (): Promise<void> => {
+    const params = { person: item.name };
     const body = { display_name: displayName, ...(email ? { email } : {}) };
-    await call("patch", "/v1/people/{person}", { params: { person: item.name }, body });
+    await changeAsSeen(
+      () => callTagged("get", "/v1/people/{person}", { params }),
+      (now) => now.display_name === item.display_name && now.email === item.email,
+      (ifMatch) => call("patch", "/v1/people/{person}", { params, body, ifMatch }),
+    );
     onChanged();
   };
   return (

@@ -1,7 +1,8 @@
 // How a collection is answered from: the prompt in use, what was in use before, and when it refuses.
 
 import type { ReactNode } from "react";
-import { call } from "../api/client";
+import { changeAsSeen } from "../api/changing";
+import { call, callTagged } from "../api/client";
 import { momentText, numberText, percentText } from "../i18n/format";
 import { quality as words } from "../i18n/quality";
 import { attempt } from "../lib/attempt";
@@ -49,7 +50,7 @@ export function Answering({ collection }: { collection: string }): ReactNode {
         <dt>{t("prompt")}</dt>
         <dd>
           {mayChange ? (
-            <PromptChoice collection={collection} active={prompt.is_default ? "" : prompt.prompt} onChanged={changed} />
+            <PromptChoice collection={collection} active={activeOf(prompt)} onChanged={changed} />
           ) : (
             <Link to={{ name: "prompt", reference: prompt.prompt }}>{prompt.prompt}</Link>
           )}
@@ -71,13 +72,22 @@ export function Answering({ collection }: { collection: string }): ReactNode {
   );
 }
 
+function activeOf({ prompt, is_default }: { prompt: string; is_default: boolean }): string {
+  return is_default ? "" : prompt;
+}
+
 function PromptChoice(props: { collection: string; active: string; onChanged: () => void }): ReactNode {
   const t = words.useWords();
   const prompts = useLoaded("prompts", fetchPrompts);
   const references = prompts.state === "ready" ? prompts.value.map((each) => each.reference) : [props.active].filter(Boolean);
+  const params = { name: props.collection };
   const choose = (reference: string): void =>
     void attempt(() =>
-      call("put", "/v1/collections/{name}/prompt", { params: { name: props.collection }, body: { prompt: reference || null } }),
+      changeAsSeen(
+        () => callTagged("get", "/v1/collections/{name}/prompt", { params }),
+        (now) => activeOf(now) === props.active,
+        (ifMatch) => call("put", "/v1/collections/{name}/prompt", { params, body: { prompt: reference || null }, ifMatch }),
+      ),
     ).then(props.onChanged);
   return (
     <Choice
