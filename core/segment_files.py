@@ -131,9 +131,15 @@ class SegmentFiles:
         if self.shared is None or named.sha256 is None:
             return False
         self.root.mkdir(parents=True, exist_ok=True)
-        with file_lock(self.root.parent / "fetch.lock", doing=_DOING, wait_s=math.inf):
-            if not self._is_here(named):
-                self._fetch(self.shared, named.sha256, SegmentId(named.id))
+        # one lock a segment: a small one must not wait for a large one
+        lock = self.root.parent / "fetching" / f"{named.id}.lock"
+        with file_lock(lock, doing=_DOING, wait_s=math.inf):
+            try:
+                if not self._is_here(named):
+                    self._fetch(self.shared, named.sha256, SegmentId(named.id))
+            finally:
+                # it saves work and no more: who waits for this file finds the segment here
+                lock.unlink(missing_ok=True)
         return True
 
     def delete(self, segment_id: SegmentId, sha256: str | None) -> None:

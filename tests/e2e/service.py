@@ -148,10 +148,10 @@ class Service:
 
 
 @contextmanager
-def serving(place: Place, *arguments: str, with_key: bool = True) -> Iterator[Service]:
+def serving(place: Place, *, with_key: bool = True) -> Iterator[Service]:
     """A ready service, stopped at the end."""
     place.data_dir.mkdir(parents=True, exist_ok=True)
-    service = Service(place, place.data_dir / "serve.log", *arguments)
+    service = Service(place, place.data_dir / "serve.log")
     try:
         service.wait_until_ready()
         if with_key:
