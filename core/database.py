@@ -21,6 +21,14 @@ _BUSY_STATES: Final = frozenset({"40001", "40P01", "55P03"})
 _FULL_STATE: Final = "53100"
 # PostgreSQL: connections, too many of them, and what its operator does
 _GONE_CLASSES: Final = frozenset({"08", "53", "57"})
+# PostgreSQL: a cut network is noticed within half a minute, not after the kernel's two hours
+_NOTICE: Final = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "4",
+    "tcp_user_timeout": "30000",
+}
 _BEGIN_OPTION: Final = "sqlite_begin"
 
 _Columns = TypeVarTuple("_Columns")
@@ -169,7 +177,8 @@ def find_busy(error: BaseException) -> DatabaseBusyError | None:
 def _build_engine(url: str, busy_timeout_ms: int) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        told = {name: each for name, each in _NOTICE.items() if name not in parsed.query}
+        return create_engine(url, pool_pre_ping=True, connect_args=told)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": busy_timeout_ms / 1000})

@@ -9,8 +9,9 @@ from typing import Final
 from core.blobs import BlobStore
 from core.verify import GRACE_S, Checked, Finding, is_abandoned
 from ingestion.attempts import Attempts
+from ingestion.claims import find_unneeded
 from ingestion.store import Store
-from ingestion.workflow import IngestionQueue, find_unneeded
+from ingestion.workflow import IngestionQueue
 
 _NO_JOB: Final = "work was staged that no open job goes on with"
 _NO_DOCUMENT: Final = "bytes were received that became no document"

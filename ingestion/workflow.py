@@ -7,7 +7,7 @@ in any number of processes. Neither touches the network: no conductor, no teleme
 import fcntl
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from core.deletions import LOG_NAME, DeletionLog
 from core.errors import AlreadyRunningError
 from core.ids import VersionId, WorkerId
 from ingestion.attempts import Attempt, Attempts, job_error
+from ingestion.claims import Claims, find_unneeded
 from ingestion.compaction import Compactions
 from ingestion.errors import IngestionInterruptedError, WorkerGivenUpError
 from ingestion.index_keeper import IndexDuty, Tidying
@@ -60,7 +61,13 @@ class IngestionQueue:
 
     def __init__(self, jobs_url: str) -> None:
         prepare_job_store(jobs_url)
-        self._client = DBOSClient(system_database_url=jobs_url, application_name=_APPLICATION)
+        # A request that cannot queue its upload now is told so; what it committed is queued by the
+        # reconciler. DBOS itself would let it wait until the database is back.
+        self._client = DBOSClient(
+            system_database_url=jobs_url,
+            application_name=_APPLICATION,
+            retry_connection_errors=False,
+        )
 
     def enqueue(self, attempt: Attempt, *, delay_s: float = 0.0) -> None:
         """Queue the attempt, to begin after the delay. Doing so twice is doing so once."""
@@ -113,6 +120,17 @@ class IngestionQueue:
         )
         return {WorkerId(workflow.executor_id) for workflow in workflows if workflow.executor_id}
 
+    def find_held(self, worker_id: WorkerId) -> set[str]:
+        """The durable workflows that the queue gave to a worker and that have not ended."""
+        workflows = self._client.list_workflows(
+            status="PENDING",
+            queue_name=_QUEUE,
+            executor_id=worker_id,
+            load_input=False,
+            load_output=False,
+        )
+        return {workflow.workflow_id for workflow in workflows}
+
     def close(self) -> None:
         """Close every connection."""
         self._client.destroy()
@@ -159,6 +177,7 @@ class IngestionWorker:
         self._idle = threading.Semaphore(num_documents)
         self._is_untidy = True
         self._enqueued: set[Attempt] = set()
+        self._claims = Claims()
         self._num_reconciled = 0
         self._threads = [
             threading.Thread(target=self._keep, args=(every_s, what), daemon=True)
@@ -226,8 +245,8 @@ class IngestionWorker:
     def _workflow(self) -> Callable[[str, int], None]:
         # DBOS marks the function it is given, which a bound method does not allow.
         def ingest(version_id: str, number: int) -> None:
-            with self._idle, self._work_lock.working():
-                attempt = Attempt(VersionId(version_id), number)
+            attempt = Attempt(VersionId(version_id), number)
+            with self._claims.holding(attempt), self._idle, self._work_lock.working():
                 again = run_attempt(attempt, self._stages, self._id, _run_durably)
             # should the process die before this, the reconciler enqueues them
             for attached in self._attempts.list_attached(attempt.version_id):
@@ -309,6 +328,7 @@ class IngestionWorker:
         known = self._enqueued if self._num_reconciled % _RECONCILE_ALL_EVERY else set()
         attempts = self._attempts.list_open(("running",)) + [a for a in queued if a not in known]
         statuses = self._queue.statuses(attempts)
+        lost = self._claims.find_lost(self._queue.find_held(self._id))
         for attempt in attempts:
             status = statuses.get(attempt)
             if status is None:
@@ -316,6 +336,9 @@ class IngestionWorker:
                 self._queue.enqueue(attempt)
             elif status in _ENDED:
                 error = IngestionInterruptedError(f"the durable job ended as {status.lower()}")
+                self._begin_anew(attempt, error)
+            elif attempt.workflow_id in lost:
+                error = IngestionInterruptedError("the queue lost sight of the job")
                 self._begin_anew(attempt, error)
         self._enqueued = set(queued)
         self._num_reconciled += 1
@@ -334,21 +357,6 @@ class IngestionWorker:
             self._attempts.fail(attempt, job_error(error))
         else:
             self._queue.enqueue(again.attempt, delay_s=again.pause_s)
-
-
-def find_unneeded(
-    workflows: Mapping[str, float], attempts: Iterable[Attempt], *, older_than_s: float
-) -> list[str]:
-    """Those of the listed workflows that none of the open attempts waits for, and stood still so
-    long. Ask for the attempts after the workflows: whatever was open meanwhile is among them.
-    """
-    before_s = time.time() - older_than_s
-    needed = {attempt.workflow_id for attempt in attempts}
-    return sorted(
-        workflow_id
-        for workflow_id, changed_s in workflows.items()
-        if workflow_id not in needed and changed_s <= before_s
-    )
 
 
 def prepare_job_store(jobs_url: str) -> None:

@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 
 from core.database import Database, find_busy
 from core.verify import Premises, verify
+from ingestion.workflow import IngestionQueue
 from tests.databases import server_stopped
+from tests.integration.ingestion.running import states, worker_process
+from tests.integration.waiting import until
 from tests.unit.app.house import POOL
 from tests.unit.app.house import House as Service
-from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House
+from tests.unit.ingestion.house import EVERYTHING, NO_ORPHANS, House, attempt_of
 
 QUESTION = {"question": "When does the swimming pool open?", "min_confidence": 0}
 
@@ -55,6 +59,34 @@ def test_while_the_database_is_gone_the_service_says_so_and_goes_on_when_it_is_b
         assert house.stranger.get("/health/live").status_code == 200
         assert house.stranger.get("/health/ready").status_code == 503
     assert house.client.post("/v1/answer", json=QUESTION).json()["status"] == "answered"
+    house.close()
+
+
+def test_a_worker_goes_on_after_a_restart_of_the_database_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_DATABASE", "postgresql")
+    house = House(tmp_path / "data")
+    queue = IngestionQueue(house.jobs_url)
+    accepted = [
+        house.upload(f"{number}.md", f"# River {number}\nIt rises in the hills. ".encode() * 100)
+        for number in range(6)
+    ]
+    for each in accepted[:3]:
+        queue.enqueue(attempt_of(each))
+    with worker_process(house, batch_s=0.2):
+        # in the middle of one document, others before and behind it
+        until(lambda: states(house)["running"] > 0)
+        with server_stopped():
+            with pytest.raises(DBAPIError) as told:
+                queue.enqueue(attempt_of(accepted[3]))
+            assert find_busy(told.value) is not None
+        queue.enqueue(attempt_of(accepted[4]))
+        # the others were committed and never queued: the worker finds them
+        until(lambda: states(house) == {"searchable": len(accepted)}, within_s=240.0)
+    assert all(f"# River {number}" in house.searchable_text() for number in range(6))
+    assert {job.attempt for job in house.jobs.list(EVERYTHING)} <= {1, 2, 3}
+    queue.close()
     house.close()
 
 

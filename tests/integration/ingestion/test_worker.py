@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import column, create_engine, table, update
 
+from core.ids import WorkerId
 from ingestion.attempts import Attempt, JobError
 from ingestion.parsing.sandbox import Sandbox
 from ingestion.workflow import IngestionQueue
@@ -182,3 +184,28 @@ def test_a_job_whose_workflow_was_lost_is_begun_anew(house: House, queue: Ingest
         until(lambda: all_ended(house))
     job = house.jobs.get(accepted.job_id, EVERYTHING)
     assert (job.state, job.attempt) == ("searchable", 2)
+
+
+def test_a_job_that_its_worker_does_not_know_of_is_begun_anew(
+    house: House, queue: IngestionQueue
+) -> None:
+    accepted = house.upload("a.txt", b"words")
+    with house.worker():
+        (worker_id,) = house.workers().find_living()
+        # as the queue stands where the database went away when the claim had been written, and
+        # before the worker was told of it
+        queue.enqueue(attempt_of(accepted), delay_s=3600.0)
+        claim(house, worker_id)
+        until(lambda: all_ended(house))
+    job = house.jobs.get(accepted.job_id, EVERYTHING)
+    assert (job.state, job.attempt) == ("searchable", 2)
+
+
+def claim(house: House, worker_id: WorkerId) -> None:
+    """Write into the queue that the worker has whatever is in it."""
+    schema = None if house.jobs_url.startswith("sqlite") else "dbos"
+    workflows = table("workflow_status", column("status"), column("executor_id"), schema=schema)
+    engine = create_engine(house.jobs_url)
+    with engine.begin() as connection:
+        connection.execute(update(workflows).values(status="PENDING", executor_id=worker_id))
+    engine.dispose()
