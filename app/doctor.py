@@ -143,8 +143,16 @@ def _look_at_database(patient: Patient) -> Iterator[Seen]:
         migrations.check(patient.database)
     except DatabaseBehindError as error:
         yield Seen("schema", "broken", str(error), "'cimiento db upgrade' with this version")
+        return
+    with patient.database.engine.connect() as connection:
+        found, own = migrations.find_revision(connection), migrations.current_revision()
+    if found == own:
+        yield Seen("schema", "ok", f"at revision {found}")
     else:
-        yield Seen("schema", "ok", f"at revision {migrations.current_revision()}")
+        detail = (
+            f"at revision {found}: a newer version migrated it, and this one, of {own}, goes on"
+        )
+        yield Seen("schema", "warning", detail, "update what still runs this version")
 
 
 def _look_at_blobs(patient: Patient) -> Iterator[Seen]:

@@ -67,6 +67,14 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=_NAMING)
 
 
+class SchemaFloorRow(Base):
+    """The oldest revision whose code may work on this schema. One row; `migrations` writes it."""
+
+    __tablename__ = "schema_floor"
+
+    revision: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+
 class CollectionRow(Base):
     """A named set of documents; the unit of access."""
 

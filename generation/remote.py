@@ -19,6 +19,7 @@ from core.settings import GenerationSettings
 from generation.drafts import DraftTexts
 from generation.errors import GeneratorNotSupportedError, GeneratorUnavailableError
 from generation.generator import Cancelled
+from generation.protocol import HEADER, SPOKEN, versions_in
 from generation.remote_stream import RemoteStream, Reply, refusal, reply_of, unavailable
 from generation.types import Draft, Message, OnWait, Pieces, Sampling, ignore_wait
 
@@ -334,13 +335,27 @@ class RemoteGenerator:
             f"{self.url} serves {names}, not {self._model!r}; set CIMIENTO_MODELS__ANSWER"
         )
 
+    def _agree(self, entry: Mapping[str, object]) -> None:
+        """Settle on a version of the protocol. Raises GeneratorUnavailableError without one."""
+        theirs = versions_in(entry.get("protocol"))
+        agreed = SPOKEN.shared_with(theirs)
+        if agreed is None:
+            raise GeneratorUnavailableError(
+                f"{self.url} is Cimiento {entry.get('version')} and speaks version {theirs} of the "
+                f"workers' protocol, this one {SPOKEN}; update whichever is older"
+            )
+        self._client.headers[HEADER] = str(agreed)
+
     def _describe(self, entry: Mapping[str, object]) -> RemoteModel:
         window, digest = entry.get("max_model_len"), entry.get("model_sha256")
         workers = entry.get("workers")
+        is_ours = entry.get("owned_by") == "cimiento"
+        if is_ours:
+            self._agree(entry)
         return RemoteModel(
             max_context=window if isinstance(window, int) else self._assumed_context,
             sha256=digest if isinstance(digest, str) else "",
-            is_ours=entry.get("owned_by") == "cimiento",
+            is_ours=is_ours,
             workers=tuple(map(str, workers)) if isinstance(workers, list) else (),
         )
 

@@ -1,4 +1,9 @@
-"""Migrations of the truth. Run by `cimiento db upgrade`; refuses a database newer than the code."""
+"""Migrations of the truth. Run by `cimiento db upgrade`; refuses a schema it may not work on.
+
+A migration that says `only_expands = True` adds what older code neither sees, breaks nor cleans
+away: tables, columns that may be left out, indexes. Processes of the version before go on beside
+those that ran it (decision 35).
+"""
 
 from pathlib import Path
 
@@ -10,23 +15,30 @@ from sqlalchemy import Connection
 
 from core.database import Database
 from core.errors import DatabaseBehindError
+from migrations.floor import find_floor
 
 
 def upgrade(database: Database) -> None:
     """Bring the database to this code's schema. Safe to call again, and from two processes.
 
-    Raises `DatabaseBehindError` for a database that a newer Cimiento wrote.
+    A newer schema that is open to this code is left as it is; for any other one raises
+    `DatabaseBehindError`.
     """
     with database.write_connection() as connection:
-        upgrade_within(connection)
-        connection.commit()
+        if not _is_newer_and_open(connection):
+            upgrade_within(connection)
+            connection.commit()
 
 
 def upgrade_within(connection: Connection, revision: str = "head") -> None:
     """The same inside the caller's transaction, and as far as a revision that this code knows."""
     config = _config()
-    for each in (_revision(connection), revision):
-        _refuse_newer(each, config)
+    for each in (find_revision(connection), revision):
+        if each != "head" and not _is_known(each):
+            raise DatabaseBehindError(
+                f"the data are of revision {each}, which this code does not know; "
+                "they were written by a newer Cimiento: start that one"
+            )
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
 
@@ -36,34 +48,46 @@ def current_revision() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
-def check(database: Database) -> None:
-    """Raise `DatabaseBehindError` unless the database has exactly this code's schema."""
-    with database.engine.connect() as connection:
-        found = _revision(connection)
-    expected = current_revision()
-    if found != expected:
-        raise DatabaseBehindError(
-            f"the database is at revision {found}, this code needs {expected}; "
-            "run 'cimiento db upgrade'"
-        )
-
-
-def _revision(connection: Connection) -> str | None:
-    # None for an empty database
+def find_revision(connection: Connection) -> str | None:
+    """The revision that the database has; None for an empty one."""
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def check(database: Database, *, exactly: bool = False) -> None:
+    """Raise `DatabaseBehindError` unless this code may work on the database.
+
+    exactly: nor on a newer schema that is open to it. So for whatever looks at all the data there
+    are: it would miss what it does not know, or clean it away.
+    """
+    with database.engine.connect() as connection:
+        found = find_revision(connection)
+        is_open = not exactly and _is_newer_and_open(connection)
+    expected = current_revision()
+    if found == expected or is_open:
+        return
+    if _is_known(found):
+        remedy = "run 'cimiento db upgrade'"
+    else:
+        remedy = "a newer Cimiento migrated it: do this with that version"
+    raise DatabaseBehindError(
+        f"the database is at revision {found}, this code needs {expected}; {remedy}"
+    )
+
+
+def _is_newer_and_open(connection: Connection) -> bool:
+    if _is_known(find_revision(connection)):
+        return False
+    floor = find_floor(connection)
+    return floor is not None and _is_known(floor)
+
+
+def _is_known(revision: str | None) -> bool:
+    """Whether it is one of this code's; that of an empty database is."""
+    scripts = ScriptDirectory.from_config(_config()).walk_revisions()
+    return revision is None or revision in {script.revision for script in scripts}
 
 
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     return config
-
-
-def _refuse_newer(found: str | None, config: Config) -> None:
-    scripts = ScriptDirectory.from_config(config).walk_revisions()
-    known = {"head", *(script.revision for script in scripts)}
-    if found is not None and found not in known:
-        raise DatabaseBehindError(
-            f"the data are of revision {found}, which this code does not know; "
-            "they were written by a newer Cimiento: start that one"
-        )

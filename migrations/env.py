@@ -8,9 +8,11 @@ then finds nothing to do.
 from alembic import context
 
 from core.tables import Base
+from migrations.floor import keep_floor
 
+connection = context.config.attributes["connection"]
 context.configure(
-    connection=context.config.attributes["connection"],
+    connection=connection,
     target_metadata=Base.metadata,
     # SQLite alters a table by copying it.
     render_as_batch=True,
@@ -18,3 +20,4 @@ context.configure(
 )
 with context.begin_transaction():
     context.run_migrations()
+    keep_floor(connection, context.script)

@@ -29,7 +29,7 @@ from core import (
     prompt_tables,
     webhook_tables,
 )
-from core.tables import Base, UtcDateTime, WorkerRow
+from core.tables import Base, SchemaFloorRow, UtcDateTime, WorkerRow
 
 # Each module with tables, so that none is forgotten.
 TABLE_MODULES: Final = (
@@ -41,10 +41,11 @@ TABLE_MODULES: Final = (
     prompt_tables,
     webhook_tables,
 )
-# Which processes live, and what they write just now, is no matter of a backup; whoever was signed
-# in signs in again.
+# Which processes live, what they write just now and which of them may is no matter of a backup;
+# whoever was signed in signs in again.
 LEFT_OUT: Final = frozenset(
     {
+        SchemaFloorRow.__tablename__,
         WorkerRow.__tablename__,
         answer_tables.RunningAnswerRow.__tablename__,
         people_tables.WebSessionRow.__tablename__,

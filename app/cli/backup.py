@@ -43,7 +43,7 @@ def backup(
     from app.wiring import build_store
     from core.deletions import LOG_NAME, DeletionLog
 
-    with open_database(settings) as database:
+    with open_database(settings, exactly=True) as database:
         source = Source(
             database=database,
             blobs=build_store(settings, database).blobs,

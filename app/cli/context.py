@@ -65,8 +65,11 @@ def open_services(
 
 
 @contextmanager
-def open_database(settings: Settings) -> Iterator["Database"]:
-    """The database alone, for commands that need no model; a domain error is exit code 1."""
+def open_database(settings: Settings, *, exactly: bool = False) -> Iterator["Database"]:
+    """The database alone, for commands that need no model; a domain error is exit code 1.
+
+    exactly: as `migrations.check` takes it.
+    """
     # Late: see `open_services`.
     import migrations
     from core.database import Database
@@ -74,7 +77,7 @@ def open_database(settings: Settings) -> Iterator["Database"]:
     with errors_to_exit():
         database = Database(settings.database_url)
         try:
-            migrations.check(database)
+            migrations.check(database, exactly=exactly)
             yield database
         finally:
             database.close()

@@ -44,7 +44,7 @@ def run_verify(settings: Settings, *, repair: bool) -> "VerifyReport":
     database = build_database(settings)
     with ExitStack() as stack:
         stack.callback(database.close)
-        migrations.check(database)
+        migrations.check(database, exactly=True)
         store = build_store(settings, database)
         queue = IngestionQueue(settings.jobs_url)
         stack.callback(queue.close)

@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import time
+from importlib.metadata import version
 from typing import Final
 
 import structlog
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.hosts import host_of, is_loopback
 from core.ids import new_id
 from core.worker_settings import WorkerSettings
+from generation.protocol import HEADER, SPOKEN
 from generation.worker.errors import ApiError, internal_error
 from generation.worker.metrics import Metrics
 from generation.worker.sending import ClientGoneError
@@ -73,6 +75,8 @@ class Gate:
             raise ApiError(401, "invalid_api_key", "send 'Authorization: Bearer KEY'")
         if scope["method"] == "POST":
             _check_media_type(headers)
+            # not where a caller reads what is spoken here
+            _check_protocol(headers)
 
     async def _refuse(self, exchange: "_Exchange", error: ApiError) -> None:
         self._metrics.refused.labels(error.code).inc()
@@ -138,6 +142,19 @@ class _Exchange:
 def _carries(headers: Headers, key: str) -> bool:
     scheme, _, given = headers.get("authorization", "").partition(" ")
     return scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), key.encode())
+
+
+def _check_protocol(headers: Headers) -> None:
+    # other clients of OpenAI's protocol say nothing
+    said = headers.get(HEADER)
+    if said is None or (said.isdecimal() and SPOKEN.oldest <= int(said) <= SPOKEN.newest):
+        return
+    raise ApiError(
+        426,
+        "protocol_too_far",
+        f"this worker is Cimiento {version('cimiento')} and speaks version {SPOKEN} of the "
+        f"workers' protocol, the caller {said[:20]}; update whichever is older",
+    )
 
 
 def _check_media_type(headers: Headers) -> None:

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from generation.async_reader import AsyncReader
 from generation.completion import CompletionRequest, CompletionUsage
+from generation.protocol import SPOKEN
 from generation.worker.asking import (
     TENANT_HEADER,
     ask_chat,
@@ -208,6 +209,7 @@ def _describe(worker: Worker) -> Json:
         "max_model_len": served.completer.max_context,
         "model_sha256": served.model_sha256,
         "version": version("cimiento"),
+        "protocol": SPOKEN.as_fields(),
     }
 
 

@@ -41,7 +41,7 @@ def move(database: Database, revision: str) -> None:
     config = migrations._config()
     with database.write_connection() as connection:
         config.attributes["connection"] = connection
-        found = migrations._revision(connection) or ""
+        found = migrations.find_revision(connection) or ""
         go = command.upgrade if revision > found else command.downgrade
         go(config, revision)
         connection.commit()
