@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,6 @@ from ingestion.errors import DocumentTooLargeError, UnsupportedMediaTypeError
 from ingestion.jobs import Job, JobFilter
 from ingestion.media_types import detect_media_type
 from ingestion.uploads import Accepted, Upload
-from ingestion.workflow import IngestionWorker
 
 _READ_BYTES: Final = 1 << 20
 _POLL_S: Final = 0.3
@@ -106,7 +105,7 @@ def is_foreign(added: Added) -> bool:
 def see_through(
     services: Services,
     added: Sequence[Added],
-    build_worker: Callable[[], IngestionWorker],
+    build_worker: Callable[[], AbstractContextManager[object]],
     *,
     show: Callable[[Sequence[Added]], None],
 ) -> list[Added]:

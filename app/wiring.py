@@ -319,8 +319,8 @@ def build_provider(settings: Settings, database: Database, doors: Doors) -> Prov
     )
 
 
-def build_worker(settings: Settings, store: Store, embedder: Embedder) -> IngestionWorker:
-    """What turns queued documents into searchable ones."""
+def build_stages(settings: Settings, store: Store, embedder: Embedder) -> Stages:
+    """The steps from a document to searchable chunks."""
     ingestion = settings.ingestion
     limits = ParseLimits(
         timeout_s=ingestion.parse_timeout_s,
@@ -331,7 +331,7 @@ def build_worker(settings: Settings, store: Store, embedder: Embedder) -> Ingest
         max_image_pixels=ingestion.max_image_pixels,
         ocr=ingestion.ocr,
     )
-    stages = Stages(
+    return Stages(
         store,
         Sandbox(limits),
         embedder,
@@ -339,13 +339,17 @@ def build_worker(settings: Settings, store: Store, embedder: Embedder) -> Ingest
         other_embedder=partial(build_embedder, settings),
         classifiers=load_classifiers(settings),
     )
+
+
+def build_worker(settings: Settings, store: Store, embedder: Embedder) -> IngestionWorker:
+    """What turns queued documents into searchable ones."""
     return IngestionWorker(
         settings.jobs_url,
         store,
-        stages,
+        build_stages(settings, store, embedder),
         build_workers(settings, store.database),
         WorkLock(settings.data_dir),
-        num_documents=ingestion.num_documents,
+        num_documents=settings.ingestion.num_documents,
     )
 
 

@@ -115,6 +115,17 @@ class Attempts:
         with self._store.database.read_scope() as session:
             return session.scalar(query) is not None
 
+    def find_holder(self, attempt: Attempt) -> WorkerId | None:
+        """The worker, alive or not, that has the attempt in hand; None where it waits or ended."""
+        query = select(JobRow.worker_id).where(
+            JobRow.id == attempt.version_id,
+            JobRow.attempt == attempt.number,
+            JobRow.state == "running",
+        )
+        with self._store.database.read_scope() as session:
+            holder = session.scalar(query)
+        return None if holder is None else WorkerId(holder)
+
     def take(self, attempt: Attempt, worker_id: WorkerId) -> Attempt:
         """Make the worker the holder of the attempt, in place of any earlier one.
 

@@ -1,7 +1,8 @@
 """`cimiento add`: files and folders into a collection, until they are searchable."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,10 +20,10 @@ from app.cli.context import (
     print_json,
 )
 from app.cli.sync import SyncOptions, print_sync, sync_folder
-from core.settings import Settings
 
 if TYPE_CHECKING:
     from app.adding import Added
+    from app.services import Services
 
 Show = Callable[[Sequence["Added"]], None]
 
@@ -62,47 +63,79 @@ def add(
         return
     if only_say is not None:
         raise typer.BadParameter("--dry-run and --allow-empty belong to --sync")
-    with errors_to_exit():
-        added, passed_over = _add(settings, paths, collection, password)
-    if as_json:
-        print_json([_fields(item) for item in added])
-    else:
-        _print(added, passed_over)
-    # what is attached to a mail fails on its own: the mail itself is searchable
-    wanted = [item for item in added if not item.is_attachment]
-    if not wanted or any(item.state != "searchable" for item in wanted):
-        raise typer.Exit(FAILED)
+    # Late: see app.cli.context.
+    from app.wiring import build_worker
+
+    wanted = Wanted(paths, collection, password)
+    with errors_to_exit(), open_services(settings, upgrade=True) as services:
+        outcome = add_files(
+            services, wanted, lambda: build_worker(settings, services.store, services.embedder)
+        )
+    end(outcome, as_json=as_json)
 
 
-def _add(
-    settings: Settings, paths: list[Path], collection: str, password: str | None
-) -> tuple[list["Added"], list["Added"]]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to become searchable, and where."""
+
+    paths: list[Path]
+    collection: str
+    password: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the files, and which of a folder's could not be read by anybody."""
+
+    added: list["Added"]
+    passed_over: list["Added"]
+
+
+def add_files(
+    services: "Services",
+    wanted: Wanted,
+    build_worker: Callable[[], AbstractContextManager[object]],
+    *,
+    check: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """Upload the files and wait for their ends; `build_worker` works where nobody else does.
+
+    `check` is called again and again meanwhile, and may raise.
+    """
     # Late: see app.cli.context.
     from app.adding import find_files, is_foreign, see_through, upload
     from app.receiving import receiving
-    from app.wiring import build_worker
     from core.access import Access
 
-    with open_services(settings, upgrade=True) as services:
-        target = services.collections.get(collection, Access.to_everything()).id
-        with (
-            show_progress() as show,
-            receiving(services),
-        ):
-            uploaded = [
-                upload(services, path, target, name=name, password=password)
-                for path, name in find_files(paths)
-            ]
-            # a folder may hold anything; a file that was named should be readable
-            passed_over = [item for item in uploaded if item.path not in paths and is_foreign(item)]
-            wanted = [item for item in uploaded if item not in passed_over]
-            done = see_through(
-                services,
-                wanted,
-                lambda: build_worker(settings, services.store, services.embedder),
-                show=show,
-            )
-    return done, passed_over
+    target = services.collections.get(wanted.collection, Access.to_everything()).id
+    with show_progress() as show, receiving(services):
+        uploaded = [
+            upload(services, path, target, name=name, password=wanted.password)
+            for path, name in find_files(wanted.paths)
+        ]
+        # a folder may hold anything; a file that was named should be readable
+        passed_over = [
+            item for item in uploaded if item.path not in wanted.paths and is_foreign(item)
+        ]
+        readable = [item for item in uploaded if item not in passed_over]
+
+        def on_look(added: Sequence["Added"]) -> None:
+            check()
+            show(added)
+
+        return Outcome(see_through(services, readable, build_worker, show=on_look), passed_over)
+
+
+def end(outcome: Outcome, *, as_json: bool) -> None:
+    """Say what became of the files; exit code 1 unless all are searchable."""
+    if as_json:
+        print_json([_fields(item) for item in outcome.added])
+    else:
+        _print(outcome.added, outcome.passed_over)
+    # what is attached to a mail fails on its own: the mail itself is searchable
+    wanted = [item for item in outcome.added if not item.is_attachment]
+    if not wanted or any(item.state != "searchable" for item in wanted):
+        raise typer.Exit(FAILED)
 
 
 @contextmanager

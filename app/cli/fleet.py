@@ -1,13 +1,17 @@
 """`cimiento fleet`: workers and bulk work on a Ray cluster. Starts no cluster: `ray start` does."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli.context import errors_to_exit, load_cli_settings
+from app.cli.add import Wanted, add_files, end
+from app.cli.context import AsJson, errors_to_exit, load_cli_settings, open_services
 from app.cli.generate import Model
 from app.cli.options import takes_options
 
@@ -18,6 +22,10 @@ fleet_app = typer.Typer(
 Cluster = Annotated[
     str, typer.Option("--cluster", help="Address of the Ray cluster; auto is this machine's.")
 ]
+Workers = Annotated[
+    int, typer.Option("--workers", min=1, help="Most workers at a time, over all machines.")
+]
+CpusEach = Annotated[int, typer.Option(min=1, help="Processors, and threads, of each worker.")]
 
 
 @fleet_app.callback()
@@ -70,7 +78,9 @@ def serve(
             drain_s=settings.worker.drain_s,
         )
         serve_fleet(wanted, host=host, port=port)
-    typer.echo(f"The fleet serves; set CIMIENTO_GENERATION__URL=http://{host}:{port}")
+    typer.echo(
+        f"The fleet serves at port {port} of every machine: CIMIENTO_GENERATION__URL names it"
+    )
 
 
 @fleet_app.command("stop")
@@ -82,6 +92,77 @@ def stop(cluster: Cluster = "auto") -> None:
 
         stop_fleet()
     typer.echo("The fleet has ended")
+
+
+@fleet_app.command("ingest")
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files and folders.")],
+    collection: Annotated[str, typer.Option("--collection", "-c")] = "default",
+    cluster: Cluster = "auto",
+    workers: Workers = 4,
+    cpus_each: CpusEach = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Add documents with the whole cluster, and wait until they are searchable."""
+    settings = load_cli_settings()
+    with (
+        errors_to_exit(),
+        _connected(cluster),
+        open_services(settings, upgrade=True) as services,
+    ):
+        # Late: see app.cli.context.
+        from app.fleet.ingesting import forget_waiting
+        from app.fleet.on_ray.bulk import Spread, check_shared
+        from app.fleet.on_ray.spreading import SpreadWork
+        from ingestion.attempts import Attempt
+
+        check_shared(settings)
+        spread = Spread(workers, cpus_each)
+        with SpreadWork(services.store, services.workers, spread) as work:
+            outcome = add_files(services, Wanted(paths, collection), nullcontext, check=work.check)
+        forget_waiting(
+            services.queue,
+            [
+                Attempt(item.accepted.job_id, item.accepted.attempt)
+                for item in outcome.added
+                if item.accepted is not None and not item.is_open
+            ],
+        )
+    end(outcome, as_json=as_json)
+
+
+@fleet_app.command("embed")
+def embed(
+    model: Annotated[
+        str | None, typer.Option(help="The embedding model to change to; else the settings'.")
+    ] = None,
+    cluster: Cluster = "auto",
+    workers: Workers = 4,
+    cpus_each: CpusEach = 1,
+) -> None:
+    """Change the index to another embedding model with the whole cluster; searches go on."""
+    settings = load_cli_settings()
+    # Late: see app.cli.context.
+    import migrations
+    from app.wiring import build_database, build_embedder, build_store, build_workers
+    from core.merging import Workshop
+    from ingestion.reembedding import change_model
+
+    with errors_to_exit(), _connected(cluster), closing(build_database(settings)) as database:
+        from app.fleet.on_ray.bulk import Spread, check_alone, embed_missing
+
+        migrations.check(database)
+        check_alone(build_workers(settings, database))
+        segments = build_store(settings, database).segments
+        shop = Workshop(database, segments, num_threads=os.cpu_count() or 1)
+        wanted = build_embedder(settings, model)
+        spread = partial(embed_missing, Spread(workers, cpus_each))
+        is_changed = change_model(shop, wanted, spread)
+    typer.echo(
+        f"the index is of {wanted.model} now; set CIMIENTO_MODELS__EMBEDDING to it"
+        if is_changed
+        else f"the index is of {wanted.model} already, or there is nothing in it"
+    )
 
 
 @contextmanager

@@ -6,17 +6,20 @@ given there. So no key travels through Ray.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 import ray
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve.config import AutoscalingConfig, AutoscalingContext, AutoscalingPolicy
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp
 
 from app.fleet.directory import Directory
-from app.fleet.errors import FleetFailedError
+from app.fleet.errors import FleetFailedError, FleetNotPossibleError
 from app.fleet.replica import Replica
 from app.wiring import build_local_generator
 from core.logs import configure_logs
@@ -105,16 +108,21 @@ def serve_fleet(options: FleetOptions, *, host: str, port: int) -> None:
     What runs is replaced worker by worker, and each ends what it has begun. Raises
     FleetFailedError.
     """
-    try:
+    # it waits a minute for what answers on every machine, which may take longer: `run` waits on
+    with suppress(TimeoutError, RayError):
         serve.start(proxy_location="EveryNode", http_options={"host": host, "port": port})
+    try:
         serve.run(_application(options), name=APPLICATION, route_prefix="/")
-    except (RuntimeError, TimeoutError) as error:
+    except (RuntimeError, TimeoutError, RayError, RayServeException) as error:
         raise FleetFailedError(f"the fleet does not come up: {error}") from error
 
 
 def stop_fleet() -> None:
-    """End every worker; each ends what it has begun."""
-    serve.delete(APPLICATION)
+    """End every worker; each ends what it has begun. Raises FleetNotPossibleError without any."""
+    try:
+        serve.delete(APPLICATION)
+    except RayServeException as error:
+        raise FleetNotPossibleError(f"no fleet serves on this cluster ({error})") from error
 
 
 def _application(options: FleetOptions) -> serve.Application:

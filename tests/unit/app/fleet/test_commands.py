@@ -12,9 +12,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("command", ["serve", "stop"])
-def test_a_fleet_without_ray_names_the_extra(command: str) -> None:
-    ended = CliRunner().invoke(main, ["fleet", command])
+@pytest.mark.parametrize("command", [["serve"], ["stop"], ["embed"], ["ingest", __file__]])
+def test_a_fleet_without_ray_names_the_extra(command: list[str]) -> None:
+    ended = CliRunner().invoke(main, ["fleet", *command])
     assert ended.exit_code == 1
     assert "cimiento[scale]" in ended.stderr
     assert "Traceback" not in ended.stderr
