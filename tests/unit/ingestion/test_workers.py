@@ -120,3 +120,16 @@ def test_who_lost_its_lease_can_change_nothing(house: House) -> None:
         step(second)
     assert house.jobs.get(accepted.job_id, EVERYTHING).state == "searchable"
     assert house.searchable_text() == "words"
+
+
+def test_who_has_a_folder_of_its_own_is_another_machine(house: House) -> None:
+    watch = Watch()
+    seen = observer(house, watch)
+    elsewhere = Workers(house.database, house.data_dir / "elsewhere", timeout_s=TIMEOUT_S)
+    worker_id = elsewhere.join()
+    # its lock cannot be seen from here, and that is no death
+    assert seen.find_living() == {worker_id}
+    assert not seen.are_all_here()
+    assert elsewhere.are_all_here()
+    watch.moment += TIMEOUT_S + 1
+    assert seen.find_living() == set()
