@@ -106,7 +106,7 @@ check-web: web web-types
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # What differs most between the databases: the schema, locks, deletions, the index.
-SOME_ON_POSTGRESQL := tests/unit/test_migrations.py tests/unit/core/test_verify.py tests/unit/core/test_generation.py \
+SOME_ON_POSTGRESQL := tests/unit/test_migrations.py tests/unit/test_version_skew.py tests/unit/core/test_verify.py tests/unit/core/test_generation.py \
 	tests/unit/ingestion/test_deletion.py tests/unit/ingestion/test_versions.py
 
 test: $(VENV)/.installed-dev web ## Every test but the house rules; pulls the model files that some need
@@ -117,7 +117,7 @@ test: $(VENV)/.installed-dev web ## Every test but the house rules; pulls the mo
 	TEST_DATABASE=postgresql $(PYTEST) $(SOME_ON_POSTGRESQL)
 
 # Whatever touches the truth; on one machine with two free cores some minutes.
-POSTGRESQL_TESTS := tests/unit/test_migrations.py tests/unit/app tests/unit/core tests/unit/ingestion tests/unit/retrieval \
+POSTGRESQL_TESTS := tests/unit/test_migrations.py tests/unit/test_version_skew.py tests/unit/app tests/unit/core tests/unit/ingestion tests/unit/retrieval \
 	tests/integration/app tests/integration/ingestion
 
 test-postgres: $(VENV)/.installed-dev web ## The tests that touch the database, on PostgreSQL; a server comes with the tests

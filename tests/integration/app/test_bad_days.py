@@ -56,9 +56,13 @@ def test_while_the_database_is_gone_the_service_says_so_and_goes_on_when_it_is_b
         ):
             response = house.client.request(method, path, json=body)
             assert (response.status_code, response.json()["code"]) == (503, "database_busy"), path
+            assert int(response.headers["retry-after"]) > 0
+        refused = house.upload("bus.txt", "The bus leaves at ten.")
+        assert (refused.status_code, refused.json()["code"]) == (503, "database_busy")
         assert house.stranger.get("/health/live").status_code == 200
         assert house.stranger.get("/health/ready").status_code == 503
     assert house.client.post("/v1/answer", json=QUESTION).json()["status"] == "answered"
+    assert house.upload("bus.txt", "The bus leaves at ten.").status_code == 202
     house.close()
 
 
