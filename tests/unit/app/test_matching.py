@@ -1,6 +1,7 @@
 """A change that names what its caller saw is made only while that is what is there."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
@@ -54,6 +55,18 @@ def test_of_two_who_saw_the_same_the_second_changes_nothing(
     # having read it again, they may
     assert send(house, method, path, mine, tag=tag_of(house, path)).status_code == 200
     assert house.client.get(path).json() != after_theirs
+
+
+@pytest.mark.parametrize(("method", "path", "mine", "theirs"), CHANGES)
+def test_of_many_at_the_same_moment_one_changes_it(
+    house: House, method: str, path: str, mine: object, theirs: object
+) -> None:
+    tag = tag_of(house, path)
+    with ThreadPoolExecutor(6) as threads:
+        replies = list(
+            threads.map(lambda body: send(house, method, path, body, tag=tag), [mine, theirs] * 3)
+        )
+    assert sorted(reply.status_code for reply in replies) == [200, *[412] * 5]
 
 
 @pytest.mark.parametrize("path", [COLLECTION, PERSON])

@@ -53,7 +53,7 @@ describe("changing what others may change", () => {
   });
 
   it("gives up what never rests", async () => {
-    const { read, write } = served({ text: "old", size: 1 }, Array(9).fill((thing: Thing) => thing.size++));
+    const { read, write } = served({ text: "old", size: 1 }, Array.from({ length: 9 }, () => (thing: Thing) => thing.size++));
     await expect(changeAsSeen(read, seen, write("mine"))).rejects.toMatchObject({ status: 412 });
   });
 });

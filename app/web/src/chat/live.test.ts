@@ -21,11 +21,19 @@ function stream(text: string, { breaks = false } = {}): Response {
   return new Response(body);
 }
 
-function lineOf(first: () => Response | Promise<Response>, ...later: (() => Response)[]): Line & { asked: string[] } {
+function lineOf(
+  first: () => Response | Promise<Response>,
+  ...later: (() => Response)[]
+): Line & { asked: string[]; keys: string[] } {
   const asked: string[] = [];
+  const keys: string[] = [];
   return {
     asked,
-    ask: () => Promise.resolve(first()),
+    keys,
+    ask: (_, key) => {
+      keys.push(key);
+      return Promise.resolve(first());
+    },
     follow: (id, lastEventId) => {
       asked.push(`${id} after ${lastEventId}`);
       const next = later.shift();
@@ -89,6 +97,18 @@ describe("an answer that is written", () => {
     const live = await asked(line);
     expect(line.asked).toEqual(["ans_1 after 2", "ans_1 after 3"]);
     expect(live.written.get()).toMatchObject({ text: "ab", phase: "done" });
+  });
+
+  it("is asked for again under its key when the reply was lost before it had an id", async () => {
+    const replies = [() => Promise.reject(new Problem(0, "network", "unreachable")), () => stream(""), () => stream(PASSAGES + done(2))];
+    const next = (): Response | Promise<Response> => replies.shift()?.() ?? stream("");
+    const line = lineOf(next);
+    expect((await asked(line)).written.get().phase).toBe("done");
+    expect(line.keys).toHaveLength(3);
+    expect(new Set(line.keys).size).toBe(1);
+    const other = lineOf(() => stream(PASSAGES + done(2)));
+    await asked(other);
+    expect(other.keys).not.toContain(line.keys[0]);
   });
 
   it("goes on when a proxy ends the stream politely before the answer has ended", async () => {

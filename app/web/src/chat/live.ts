@@ -42,7 +42,8 @@ export type Question = Pick<
 
 /** How it talks to the service; tests hand in another. */
 export interface Line {
-  ask(question: Question, signal: AbortSignal): Promise<Response>;
+  /** The key makes it one question, however often it is sent. */
+  ask(question: Question, key: string, signal: AbortSignal): Promise<Response>;
   follow(id: string, lastEventId: string, signal: AbortSignal): Promise<Response>;
   cancel(id: string): Promise<unknown>;
   /** Rests until it is worth trying again. */
@@ -53,8 +54,10 @@ const MAX_ATTEMPTS = 8;
 const LAST: ReadonlySet<Phase> = new Set<Phase>(["done", "cancelled", "failed"]);
 
 export const SERVICE_LINE: Line = {
-  ask: (question, signal) =>
-    send("/v1/answer", { method: "POST", signal, ...withBody({ ...question, stream: true }) }),
+  ask: (question, key, signal) => {
+    const { headers, ...body } = withBody({ ...question, stream: true });
+    return send("/v1/answer", { method: "POST", signal, ...body, headers: { ...headers, "Idempotency-Key": key } });
+  },
   follow: (id, lastEventId, signal) =>
     send(`/v1/answers/${encodeURIComponent(id)}/events`, { headers: { "Last-Event-ID": lastEventId }, signal }),
   cancel: (id) => call("post", "/v1/answers/{answer_id}/cancel", { params: { answer_id: id } }),
@@ -104,7 +107,8 @@ export class LiveAnswer {
 
   /** Asks, and follows to the end. Never raises: how it ended is in `written`. */
   async ask(question: Question): Promise<void> {
-    await this.#run((signal) => this.#line.ask(question, signal));
+    const key = newKey();
+    await this.#run((signal) => this.#line.ask(question, key, signal));
   }
 
   /** Goes on with an answer that was begun before this page was. */
@@ -147,12 +151,13 @@ export class LiveAnswer {
       await this.#read(open, signal, attempt);
       if (this.isOver) return;
       const { id } = this.written.get();
-      if (id === null) throw new Problem(0, "network", translate("connection"));
+      if (id === null && attempt >= MAX_ATTEMPTS) throw new Problem(0, "network", translate("connection"));
       // what came in between shows that the line is good again
       if (this.#lastEventId !== seen) attempt = 0;
       this.#change({ phase: "reconnecting" });
       await this.#line.rest(attempt, signal);
-      open = (aborted) => this.#line.follow(id, this.#lastEventId, aborted);
+      // without an id nobody knows whether the question came: it is sent again, under its key
+      if (id !== null) open = (aborted) => this.#line.follow(id, this.#lastEventId, aborted);
     }
   }
 
@@ -225,6 +230,11 @@ export class LiveAnswer {
   #change(change: Partial<Written>): void {
     this.written.update((written) => ({ ...written, ...change }));
   }
+}
+
+/** Nobody else's: `crypto.randomUUID` is there over https only, and an office may have none. */
+function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(16)).join("-");
 }
 
 function canBeMended(error: unknown): boolean {
