@@ -5,13 +5,13 @@ SHA-256.
 import hashlib
 import os
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Protocol, Self
 
+from core.durable import stood_still
 from core.errors import BlobDamagedError, BlobMissingError
 
 _READ_BYTES: Final = 1 << 20
@@ -204,7 +204,11 @@ class FolderBlobStore:
 
     def sweep_incoming(self) -> int:
         """Remove what interrupted uploads left; of a shared folder only what stood still long."""
-        left = [path for path in self.list_incoming() if not self._is_shared or _stood_still(path)]
+        left = [
+            path
+            for path in self.list_incoming()
+            if not self._is_shared or stood_still(path, _ABANDONED_S)
+        ]
         for path in left:
             path.unlink(missing_ok=True)
         return len(left)
@@ -276,13 +280,6 @@ def _read(file: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
 
 def _missing(sha256: str, root: Path) -> BlobMissingError:
     return BlobMissingError(f"blob {sha256} is not in {root}")
-
-
-def _stood_still(path: Path) -> bool:
-    try:
-        return time.time() - path.stat().st_mtime > _ABANDONED_S
-    except FileNotFoundError:
-        return False
 
 
 def _sync_file(path: Path, _sha256: str) -> None:

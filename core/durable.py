@@ -4,6 +4,7 @@ A file is written under a temporary name, fsynced and renamed; its folder is fsy
 """
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -40,3 +41,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def stood_still(path: Path, seconds: float) -> bool:
+    """Whether nobody has touched it for so long; what is not there any more has not."""
+    try:
+        return time.time() - path.stat().st_mtime > seconds
+    except FileNotFoundError:
+        return False

@@ -8,7 +8,6 @@ meets a whole segment or none. Where there is no store, the folder is all there 
 import math
 import shutil
 import tarfile
-import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from uuid import uuid4
 import structlog
 
 from core.blobs import BlobStore, sync_folder
+from core.durable import stood_still
 from core.errors import (
     BlobDamagedError,
     BlobMissingError,
@@ -44,8 +44,9 @@ from core.segments import (
 log = structlog.get_logger()
 
 _DOING: Final = "fetches segments"
-# From a segment's folder to the transaction that names it, and the longest way from the store.
-_PUBLISHING_S: Final = 3600.0
+# From a segment's files to the transaction that names it: no stage stalls for so long.
+PUBLISHING_S: Final = 3600.0
+# The longest way from the store.
 _FETCHING_S: Final = 24 * 3600.0
 
 
@@ -159,7 +160,8 @@ class SegmentFiles:
         if self.shared is None:
             return  # whoever replaces segments removes them
         for name in list_segments(self.root) - set(named):
-            if name in known or _stood_still(self.root / name):
+            limit_s = _FETCHING_S if name.endswith(WRITING) else PUBLISHING_S
+            if name in known or stood_still(self.root / name, limit_s):
                 delete_segment(self.root, name)
 
     def unpublish(self, sha256s: Iterable[str | None]) -> None:
@@ -199,14 +201,6 @@ class SegmentFiles:
         finally:
             shutil.rmtree(place, ignore_errors=True)
         log.info("segment_fetched", segment=segment_id)
-
-
-def _stood_still(folder: Path) -> bool:
-    limit_s = _FETCHING_S if folder.name.endswith(WRITING) else _PUBLISHING_S
-    try:
-        return time.time() - folder.stat().st_mtime > limit_s
-    except FileNotFoundError:
-        return False
 
 
 def _unpack(packed: Path, folder: Path, segment_id: SegmentId) -> None:

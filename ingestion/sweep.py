@@ -8,6 +8,7 @@ from sqlalchemy import select
 from core.errors import AlreadyRunningError
 from core.ids import SegmentId, VersionId
 from core.merging import Workshop
+from core.segment_files import PUBLISHING_S
 from core.segments import delete_segment, list_segments
 from core.tables import JobRow, SegmentRow, VersionRow
 from ingestion.attempts import OPEN_STATES
@@ -15,8 +16,6 @@ from ingestion.purge import release_blobs
 from ingestion.store import Store
 
 _DELETED_S: Final = 60.0
-# From a segment's way into the store to the transaction that names it: no stage stalls for so long.
-_PUBLISHING_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def sweep_published(store: Store) -> int:
     shared = store.segments.shared
     if shared is None:
         return 0
-    old = set(shared.list_older(_PUBLISHING_S))
+    old = set(shared.list_older(PUBLISHING_S))
     with store.database.read_scope() as session:
         named = {SegmentId(row.id): row.sha256 for row in session.scalars(select(SegmentRow))}
     old -= set(named.values())

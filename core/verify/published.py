@@ -7,12 +7,9 @@ from sqlalchemy import select, update
 from core.blobs import BlobStore, is_whole
 from core.database import Database
 from core.merging import Workshop, mend, publish_missing
-from core.segment_files import SegmentFiles
+from core.segment_files import PUBLISHING_S, SegmentFiles
 from core.tables import SegmentRow
 from core.verify.report import Checked, Finding
-
-# What came into the store more lately may belong to a publication that is under way.
-_PUBLISHING_S = 3600.0
 
 
 def check_published(database: Database, files: SegmentFiles, *, repair: bool) -> Checked:
@@ -27,7 +24,7 @@ def check_published(database: Database, files: SegmentFiles, *, repair: bool) ->
         query = select(SegmentRow.sha256).where(SegmentRow.sha256.is_not(None))
         before = {sha256 for sha256 in session.scalars(query) if sha256 is not None}
     damaged = sorted(sha256 for sha256 in before if not is_whole(shared, sha256))
-    orphans = set(shared.list_older(_PUBLISHING_S))
+    orphans = set(shared.list_older(PUBLISHING_S))
     with database.read_scope() as session:
         # replaced while it was looked at? Then nothing is wrong.
         named = {sha256 for sha256 in session.scalars(query) if sha256 is not None}
@@ -43,7 +40,7 @@ def check_published(database: Database, files: SegmentFiles, *, repair: bool) ->
 
 def _publish_anew(database: Database, files: SegmentFiles, damaged: list[str]) -> None:
     shop = Workshop(database, files)
-    with shop.lock(wait_s=_PUBLISHING_S):
+    with shop.lock(wait_s=PUBLISHING_S):
         with database.session_scope() as session:
             gone = update(SegmentRow).where(SegmentRow.sha256.in_(damaged)).values(sha256=None)
             session.execute(gone)

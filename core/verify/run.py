@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from core.blobs import BlobStore
 from core.database import Database
+from core.durable import stood_still
 from core.errors import AlreadyRunningError, BlobDamagedError, BlobMissingError
 from core.ids import SegmentId
 from core.merging import Workshop, rebuild_all
@@ -122,10 +123,7 @@ def _check_unnamed(
 
 def is_abandoned(path: Path) -> bool:
     """Whether nobody has touched it for so long that no work under way can need it."""
-    try:
-        return time.time() - path.stat().st_mtime > GRACE_S
-    except FileNotFoundError:
-        return False
+    return stood_still(path, GRACE_S)
 
 
 def _seen_again(findings: list[Finding], look: Callable[[], list[Finding]]) -> list[Finding]:

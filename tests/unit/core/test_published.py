@@ -71,7 +71,7 @@ def test_what_no_manifest_names_goes_once_nobody_can_be_about_to_name_it(
         blob.write(b"left by a process that died")
         blob.keep()
     assert check(library, files, repair=True) == ()
-    monkeypatch.setattr(published_module, "_PUBLISHING_S", 0.0)
+    monkeypatch.setattr(published_module, "PUBLISHING_S", 0.0)
     (found,) = check(library, files)
     assert (found.kind, found.subject) == ("orphan_published", blob.sha256)
     assert check(library, files, repair=True)[0].mended
