@@ -1,7 +1,7 @@
 """`cimiento add`: files and folders into a collection, until they are searchable."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -96,11 +96,13 @@ def add_files(
     wanted: Wanted,
     build_worker: Callable[[], AbstractContextManager[object]],
     *,
+    beside: AbstractContextManager[object] = nullcontext(),
     check: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Upload the files and wait for their ends; `build_worker` works where nobody else does.
 
-    `check` is called again and again meanwhile, and may raise.
+    `beside` is entered once all are stored, for the time of waiting. `check` is called again and
+    again meanwhile, and may raise.
     """
     # Late: see app.cli.context.
     from app.adding import find_files, is_foreign, see_through, upload
@@ -123,7 +125,9 @@ def add_files(
             check()
             show(added)
 
-        return Outcome(see_through(services, readable, build_worker, show=on_look), passed_over)
+        with beside:
+            added = see_through(services, readable, build_worker, show=on_look)
+        return Outcome(added, passed_over)
 
 
 def end(outcome: Outcome, *, as_json: bool) -> None:

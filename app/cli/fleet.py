@@ -117,9 +117,9 @@ def ingest(
         from ingestion.attempts import Attempt
 
         check_shared(settings)
-        spread = Spread(workers, cpus_each)
-        with SpreadWork(services.store, services.workers, spread) as work:
-            outcome = add_files(services, Wanted(paths, collection), nullcontext, check=work.check)
+        work = SpreadWork(services.store, services.workers, Spread(workers, cpus_each))
+        wanted = Wanted(paths, collection)
+        outcome = add_files(services, wanted, nullcontext, beside=work, check=work.check)
         forget_waiting(
             services.queue,
             [

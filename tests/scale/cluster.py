@@ -209,8 +209,14 @@ def _add(cluster: Cluster, ip: str, *, prefix: Sequence[str], num_cpus: int) -> 
     log = cluster.folder / f"node-{len(cluster.nodes)}.log"
     node = Node(ip, [*ray, *where, *common], list(prefix), cluster.environment, log)
     cluster.nodes.append(node)
-    node.start()
-    assert eventually(lambda: "Ray runtime started" in log.read_text()), log.read_text()
+
+    def is_up() -> bool:
+        if not node.runs:
+            # Ray gives its own parts half a minute, and a busy machine needs more
+            node.start()
+        return "Ray runtime started" in log.read_text()
+
+    assert eventually(is_up), log.read_text()
 
 
 @contextmanager

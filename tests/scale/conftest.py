@@ -71,11 +71,7 @@ def parted(tmp_path: Path, models_dir: Path) -> Iterator[Cluster]:
 @pytest.fixture
 def parted_truth(tmp_path: Path, models_dir: Path) -> Iterator[Cluster]:
     """Two nodes that a network joins, over one PostgreSQL and one data folder."""
-    settings = {
-        "CIMIENTO_DATABASE__URL": postgresql_of(tmp_path / "data"),
-        # a worker of another machine that was killed counts as dead after this silence
-        "CIMIENTO_INGESTION__WORKER_TIMEOUT_S": "10",
-    }
+    settings = {"CIMIENTO_DATABASE__URL": postgresql_of(tmp_path / "data")}
     yield from _two(tmp_path, models_dir, settings)
 
 
