@@ -304,7 +304,7 @@ class Asking:
     def _receipt(self, finished: Answer, placed: Sequence[PlacedPassage]) -> Receipt:
         question = self.question
         return build_receipt(
-            Made.of(self._services, question.options.prompt),
+            Made.of(self._services, question.options),
             HowAsked.of(question.options, top_k=question.top_k, where=question.where),
             index_generation=self._index_generation,
             passages=[item.passage for item in placed],
@@ -382,6 +382,7 @@ def options_for(
         options = services.active_prompts.applied(options, access)
     else:
         options = options.with_prompt(services.prompts.get(prompt, caller.access).template)
+    options = services.adapters.applied(options, access)
     return services.calibrations.applied(options, access)
 
 

@@ -83,10 +83,12 @@ class ForgettingGenerator:
         with self._up_to_date():
             return self._generator.sample(messages, sampling, cancelled=cancelled, on_wait=on_wait)
 
-    def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+    def score(
+        self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str = ""
+    ) -> list[float]:
         """Log-likelihood (nats) of each continuation after the prompt."""
         with self._up_to_date():
-            return self._generator.score(messages, continuations)
+            return self._generator.score(messages, continuations, adapter=adapter)
 
     def forget_prefixes(self) -> None:
         """Forget now what the next use would have forgotten."""

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import migrations
 from app.access import guard
 from app.api import (
+    adapters,
     answer,
     answers,
     audit,
@@ -72,6 +73,7 @@ _ROUTERS: Final = (
     conversations.router,
     evaluations.router,
     prompts.router,
+    adapters.router,
     sign_in.router,
     provider.router,
     people.router,

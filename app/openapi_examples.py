@@ -21,6 +21,7 @@ _SENTENCE: Final = "Every employee has 25 days of paid leave a year."
 
 FIELDS: Final[Mapping[str, Any]] = {
     # names of things, in bodies and in paths
+    "adapter": "contracts@2",
     "answer_id": _ANSWER,
     "collection": _COLLECTION,
     "collections": [_COLLECTION],
@@ -83,6 +84,8 @@ FIELDS: Final[Mapping[str, Any]] = {
     "token": "https://cimiento.example/sign-in?token=Zk3vQd8Tn1yXw7Lb5Rc2Hs9Gf4Jm6Pa0",
     "url": "https://hooks.example.org/cimiento",
     # where a schema means something of its own
+    "AdapterOut.name": "contracts",
+    "AdapterOut.reference": "contracts@2",
     "ChatMessage.role": "user",
     "ComparisonOut.before": f"evl_{_ID}",
     "DecisionIn.state": "approved",

@@ -180,7 +180,7 @@ def _visible(access: Access) -> Select[PromptRow]:
     query = select(PromptRow)
     if access.collection_ids is None:
         return query
-    activated = select(PromptActivationRow.prompt).where(
+    activated = select(PromptActivationRow.reference).where(
         PromptActivationRow.collection_id.in_(access.collection_ids)
     )
     reference = PromptRow.name + "@" + cast(PromptRow.version, String)

@@ -12,7 +12,6 @@ from core.types import Passage
 from generation.answer import AnswerOptions
 from generation.drafting import Unsupported
 from generation.generator import Generator
-from generation.prompts import PromptTemplate
 from generation.types import Answer, ExampleSource, Samples, Sampling, Style
 
 
@@ -44,7 +43,7 @@ class ReceiptExample:
 class Made:
     """What made an answer: programs and models. Hashes are empty where they could not be had.
 
-    `runs_on` is the device and the number format of the weights.
+    `runs_on` is the device and the number format of the weights. `adapter` is empty for none.
     """
 
     build: str
@@ -55,10 +54,12 @@ class Made:
     runs_on: str
     prompt: str
     prompt_sha256: str
+    adapter: str
+    adapter_sha256: str
 
     @classmethod
-    def of(cls, services: Services, prompt: PromptTemplate) -> "Made":
-        """What an answer with this prompt is made by now."""
+    def of(cls, services: Services, options: AnswerOptions) -> "Made":
+        """What an answer with these options is made by now."""
         model_sha256, runs_on = _identity(services.generator)
         return cls(
             build=version("cimiento"),
@@ -67,8 +68,10 @@ class Made:
             model=services.generator.model,
             model_sha256=model_sha256,
             runs_on=runs_on,
-            prompt=prompt.reference,
-            prompt_sha256=prompt.sha256,
+            prompt=options.prompt.reference,
+            prompt_sha256=options.prompt.sha256,
+            adapter=options.adapter,
+            adapter_sha256=options.sampling.adapter,
         )
 
 

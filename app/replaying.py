@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from app.adapters import AdapterNotFoundError, StoredAdapter
 from app.answers import StoredAnswer
 from app.asking import Asking, FullAnswer, Question
 from app.services import Services
@@ -24,6 +25,7 @@ CauseKind = Literal[
     "passages",
     "index",
     "prompt",
+    "adapter",
     "examples",
     "model",
     "device",
@@ -44,6 +46,8 @@ _OF_A_SENTENCE: Final = ("start", "end", "support", "citations")
 _MADE: Final[dict[str, tuple[CauseKind, str]]] = {
     "prompt": ("prompt", "the prompt"),
     "prompt_sha256": ("prompt", "the text of the prompt"),
+    "adapter": ("adapter", "the adapter"),
+    "adapter_sha256": ("adapter", "the hash of the adapter"),
     "model": ("model", "the model"),
     "model_sha256": ("model", "the hash of the model's weights"),
     "runs_on": ("device", "the device or number format"),
@@ -124,8 +128,10 @@ def _question(
     receipt = stored.response["receipt"]
     access, causes = _access(services, stored, caller)
     template, of_prompt = _prompt(services, receipt["prompt"])
+    adapter, of_adapter = _adapter(services, receipt.get("adapter", ""))
     options = AnswerOptions(
-        sampling=Sampling(**receipt["sampling"]),
+        sampling=Sampling(**receipt["sampling"], adapter=adapter.sha256 if adapter else ""),
+        adapter=adapter.reference if adapter else "",
         min_confidence=receipt["min_confidence"],
         prompt=template,
         style=receipt["style"],
@@ -149,7 +155,7 @@ def _question(
         standalone=stored.response["standalone"],
         examples=examples,
     )
-    return question, causes + of_prompt + of_examples
+    return question, causes + of_prompt + of_adapter + of_examples
 
 
 def _access(services: Services, stored: StoredAnswer, caller: Caller) -> tuple[Access, list[Cause]]:
@@ -175,6 +181,17 @@ def _prompt(services: Services, reference: str) -> tuple[PromptTemplate, list[Ca
     taken = newest.template if newest else load_prompt(DEFAULT_PROMPT)
     detail = f"the prompt {reference} is no longer there; {taken.reference} was taken"
     return taken, [Cause("prompt", detail)]
+
+
+def _adapter(services: Services, reference: str) -> tuple[StoredAdapter | None, list[Cause]]:
+    if not reference:
+        return None, []
+    try:
+        # as with the prompt
+        return services.adapters.get(reference, Access.to_everything()), []
+    except AdapterNotFoundError:
+        detail = f"the adapter {reference} is no longer there; none was taken"
+        return None, [Cause("adapter", detail)]
 
 
 def _examples(
@@ -215,8 +232,10 @@ def _withdrawn(response: Response) -> Iterator[Cause]:
 def _changes(before: Response, after: Response) -> Iterator[Cause]:
     old, new = before["receipt"], after["receipt"]
     for name, (kind, called) in _MADE.items():
-        if old[name] != new[name]:
-            yield Cause(kind, f"{called} was {old[name]!r} and is {new[name]!r}")
+        # answers of earlier versions do not say everything
+        was, now = old.get(name, ""), new[name]
+        if was != now:
+            yield Cause(kind, f"{called} was {was!r} and is {now!r}")
     rewards = [receipt["samples"]["reward"] for receipt in (old, new) if receipt.get("samples")]
     if len(set(rewards)) > 1:
         yield Cause("reward", "the reward that picks a draft was {!r} and is {!r}".format(*rewards))

@@ -147,6 +147,11 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/v1/collections/{name}/prompt"): Rule(),
     ("PUT", "/v1/collections/{name}/prompt"): _owns("prompt.activated"),
     ("POST", "/v1/collections/{name}/prompt/rollback"): _owns("prompt.rolled_back"),
+    # adapters
+    ("GET", "/v1/adapters"): Rule(),
+    ("GET", "/v1/collections/{name}/adapter"): Rule(),
+    ("PUT", "/v1/collections/{name}/adapter"): _owns("adapter.activated"),
+    ("POST", "/v1/collections/{name}/adapter/rollback"): _owns("adapter.rolled_back"),
     ("GET", "/v1/examples"): Rule(Scope.MANAGE, everywhere=True),
     ("PUT", "/v1/examples/{answer_id}"): Rule(
         Scope.MANAGE, everywhere=True, action="example.decided"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from app.active_prompts import ActivePrompts
+from app.adapters import Adapters
 from app.answers import Answers
 from app.calibrations import Calibrations
 from app.choosing_examples import ExampleChooser
@@ -75,6 +76,7 @@ class Services:
     calibrations: Calibrations
     prompts: Prompts
     active_prompts: ActivePrompts
+    adapters: Adapters
     examples: Examples
     example_chooser: ExampleChooser
     metrics: Metrics

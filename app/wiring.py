@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from app.active_prompts import ActivePrompts
+from app.adapters import Adapters
 from app.answers import Answers
 from app.blob_stores import build_blobs, build_published
 from app.calibrations import Calibrations
@@ -38,7 +39,7 @@ from core.embedding import Embedder
 from core.errors import SettingsError
 from core.local_embedder import LocalEmbedder
 from core.models import CATALOGUE, ModelKind, ModelStore
-from core.settings import Settings
+from core.settings import ADAPTERS_FOLDER, Settings
 from core.verify import Check, check_answers, check_evaluations, check_examples, check_published
 from core.webhook_settings import networks_of
 from generation.engine_metrics import EngineCollector, FindStats
@@ -185,13 +186,13 @@ def build_local_generator(settings: Settings, model: str | None = None) -> Local
     """
     name, path = find_answer_model(settings, model)
     named = None if model is not None else settings.models.adapter
-    adapter = named and find_adapter(named)
     return LocalGenerator(
         path,
         settings.generation,
         model=f"{name}+{named.stem}" if named else name,
         cache_dir=settings.data_dir / "cache" / "weights",
-        adapter=adapter,
+        adapter=named and find_adapter(named),
+        adapters_dir=settings.data_dir / ADAPTERS_FOLDER,
     )
 
 
@@ -207,13 +208,9 @@ def find_answer_model(settings: Settings, model: str | None = None) -> tuple[str
     return spec.name, ModelStore(settings.models_dir).get(spec.name) / spec.files[0].path
 
 
-def _build_pool(settings: Settings) -> GeneratorPool:
-    return GeneratorPool.of(settings.generation, model=settings.models.answer)
-
-
 _GENERATORS: Final[Mapping[str, Callable[[Settings], LocalGenerator | GeneratorPool]]] = {
     "local": build_local_generator,
-    "remote": _build_pool,
+    "remote": lambda settings: GeneratorPool.of(settings.generation, model=settings.models.answer),
 }
 
 
@@ -265,6 +262,7 @@ def build_services(
         calibrations=Calibrations(database, models.embedder.model),
         prompts=prompts,
         active_prompts=ActivePrompts(database, prompts),
+        adapters=Adapters.below(settings.data_dir, database),
         examples=Examples(database),
         example_chooser=ExampleChooser(database, models.embedder),
         metrics=build_metrics(jobs, questions, models),
@@ -396,4 +394,5 @@ def build_checks(
         partial(check_evaluations, store.database),
         partial(check_examples, store.database),
         partial(check_prompts, store.database),
+        Adapters.below(data_dir, store.database).check,
     )

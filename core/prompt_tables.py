@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Integer, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core.activation_tables import Activation
 from core.tables import Base, UtcDateTime
 
 
@@ -24,22 +25,12 @@ class PromptRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class PromptActivationRow(Base):
-    """A prompt became that of a collection; the newest row counts, and none is ever changed."""
+class PromptActivationRow(Activation, Base):
+    """A prompt became that of a collection."""
 
     __tablename__ = "prompt_activations"
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    collection_id: Mapped[str] = mapped_column(
-        ForeignKey("collections.id", ondelete="CASCADE"), index=True
-    )
-    # `name@version`; None for that of the service.
-    prompt: Mapped[str | None] = mapped_column(String(80))
-    # The activation that rolling back goes to; None for that of the service.
-    before_id: Mapped[int | None] = mapped_column(Integer)
-    is_rollback: Mapped[bool]
-    created_by: Mapped[str] = mapped_column(String(80))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    reference: Mapped[str | None] = mapped_column("prompt", String(80))
 
 
 class ExampleRow(Base):

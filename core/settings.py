@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, model_validator
@@ -19,6 +19,9 @@ from core.server_settings import ServerSettings
 from core.settings_group import SettingsGroup
 from core.webhook_settings import WebhookSettings
 from core.worker_settings import WorkerSettings
+
+# Of the adapters of collections, in the data folder.
+ADAPTERS_FOLDER: Final = "adapters"
 
 
 class DatabaseSettings(SettingsGroup):
@@ -204,6 +207,12 @@ class GenerationSettings(SettingsGroup):
     max_sequences: int = Field(default=64, ge=1, description="Texts written at the same time.")
     max_waiting: int = Field(
         default=256, ge=1, description="Texts that may wait their turn; more are refused."
+    )
+    adapter_bytes: int = Field(
+        default=256 << 20,
+        ge=0,
+        description="Memory for adapters of collections: those that were asked for last stay "
+        "loaded; the last one in any case.",
     )
     lookup: bool = Field(
         default=True,

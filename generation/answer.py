@@ -73,6 +73,8 @@ class AnswerOptions:
     calibration: Calibration = BUILT_IN
     reward: Reward = BUILT_IN_REWARD
     likelihood: bool = False
+    # what the adapter in `sampling` is called; empty for none
+    adapter: str = ""
     # shown before the question, the nearest to it last
     examples: tuple[Example, ...] = ()
     # is told how many requests wait before one of this answer's
@@ -227,7 +229,9 @@ class _Writing:
     def judge_reply(self, context: Context, reply: str, confidence: float) -> Reading:
         """How likely the model finds its reply, and that nothing answers."""
         texts = [REFUSALS[self._language], reply]
-        refusal, likelihood = self._generator.score(context.messages, texts)
+        refusal, likelihood = self._generator.score(
+            context.messages, texts, adapter=self._options.sampling.adapter
+        )
         return Reading(confidence, refusal, likelihood)
 
     @property
@@ -315,7 +319,7 @@ class _Writing:
     def check_can_weigh(self, context: Context) -> None:
         """Raise now, and not after a whole answer, where likelihoods cannot be had."""
         if self._options.likelihood:
-            self._generator.score(context.messages, [])
+            self._generator.score(context.messages, [], adapter=self._options.sampling.adapter)
 
     def weigh(self, checked: CheckedText, context: Context) -> CheckedText:
         """The same, with the drops in likelihood where they were asked for."""
@@ -329,6 +333,7 @@ class _Writing:
             ),
             generator=self._generator,
             cancelled=self._cancelled,
+            adapter=self._options.sampling.adapter,
         )
 
     def refusal(self, passages: Sequence[Passage], confidence: float) -> Answer:

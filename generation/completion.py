@@ -11,9 +11,11 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
+from generation.adapter_shelf import Adapters, NoAdapters
 from generation.engine.engine import MAX_SAMPLES
 from generation.engine.events import Emitted, Event, Finished
 from generation.engine.params import SamplingParams
+from generation.engine.row_adapters import RowAdapter
 from generation.engine.sequence import Deadlines, FinishReason, Priority, Request
 from generation.errors import InvalidCompletionError
 from generation.output_format import AnyText, Choice, OutputFormat, OutputFormats, Span
@@ -45,6 +47,7 @@ class CompletionRequest:
     params: how tokens are chosen; its `stop_ids` are added to the model's own ends of turn, unless
         `past_end_of_turn`. max_tokens: None lets the window be filled.
     stop: strings that end the text and are not part of it.
+    adapter: the SHA-256 of the one to apply; empty for none.
     """
 
     prompt: Prompt
@@ -56,6 +59,7 @@ class CompletionRequest:
     num_samples: int = 1
     priority: Priority = Priority.CHAT
     tenant: str = ""
+    adapter: str = ""
     deadlines: Deadlines = field(default_factory=Deadlines)
 
 
@@ -102,7 +106,12 @@ class TokenEngine(Protocol):
     def submit(self, request: Request, listen: Callable[[Event], None]) -> Ticket: ...
 
     def score(
-        self, prompt_ids: Sequence[int], continuations: Sequence[Sequence[int]], *, tenant: str = ""
+        self,
+        prompt_ids: Sequence[int],
+        continuations: Sequence[Sequence[int]],
+        *,
+        tenant: str = "",
+        adapter: RowAdapter | None = None,
     ) -> list[float]: ...
 
 
@@ -118,8 +127,14 @@ class Completer:
     """Writes text with one engine. Thread-safe. vocab_size: the model's; None: the tokenizer's."""
 
     def __init__(
-        self, tokenizer: Tokenizer, engine: TokenEngine, *, vocab_size: int | None = None
+        self,
+        tokenizer: Tokenizer,
+        engine: TokenEngine,
+        *,
+        vocab_size: int | None = None,
+        adapters: Adapters | None = None,
     ) -> None:
+        self._adapters = adapters or NoAdapters()
         self._tokenizer = tokenizer
         self._engine = engine
         self._vocabulary = Vocabulary(tokenizer)
@@ -145,7 +160,8 @@ class Completer:
     def prepare(self, asked: CompletionRequest) -> Prepared:
         """Check a request and turn it into tokens. Takes milliseconds: not for an event loop.
 
-        Raises InvalidCompletionError, which names the option, GrammarError, ChatTemplateError.
+        Raises InvalidCompletionError, which names the option, GrammarError, ChatTemplateError,
+        AdapterMissingError and AdapterUnusableError.
         """
         _check(asked)
         constraint = self._formats.constrain(asked.output, max_tokens=asked.max_tokens)
@@ -166,6 +182,7 @@ class Completer:
             tenant=asked.tenant,
             deadlines=asked.deadlines,
             build_constraint=constraint,
+            adapter=self._find_adapter(asked.adapter),
         )
         return Prepared(request, asked.stop)
 
@@ -182,11 +199,17 @@ class Completer:
         return Completion(ticket, samples, num_prompt=len(prepared.request.prompt_ids))
 
     def score(
-        self, prompt_ids: Sequence[int], continuations: Sequence[str], *, tenant: str = ""
+        self,
+        prompt_ids: Sequence[int],
+        continuations: Sequence[str],
+        *,
+        tenant: str = "",
+        adapter: str = "",
     ) -> list[float]:
         """Log-likelihood (nats) of each continuation after a prompt. Waits for the engine.
 
-        Raises as `open` does, for the longest of them, and InvalidCompletionError.
+        Raises as `open` does, for the longest of them, InvalidCompletionError, and as `prepare`
+        does for the adapter.
         """
         if len(continuations) > MAX_CONTINUATIONS:
             raise InvalidCompletionError(
@@ -195,8 +218,14 @@ class Completer:
                 param="continuations",
             )
         return self._engine.score(
-            prompt_ids, [self._tokenizer.encode(text) for text in continuations], tenant=tenant
+            prompt_ids,
+            [self._tokenizer.encode(text) for text in continuations],
+            tenant=tenant,
+            adapter=self._find_adapter(adapter),
         )
+
+    def _find_adapter(self, sha256: str) -> RowAdapter | None:
+        return self._adapters.get(sha256) if sha256 else None
 
 
 class Completion:

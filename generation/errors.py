@@ -54,3 +54,15 @@ class GeneratorNotSupportedError(CimientoError):
     """The server behind the generator cannot do this; ours can."""
 
     code = "generator_not_supported"
+
+
+class AdapterMissingError(CimientoError):
+    """The adapter is not in the folder of the process that would apply it."""
+
+    code = "adapter_missing"
+
+
+class AdapterUnusableError(CimientoError):
+    """The adapter is damaged, or of other weights than those that run."""
+
+    code = "adapter_unusable"

@@ -51,7 +51,8 @@ class Generator(Protocol):
         not cut it. With `spans_of`, it is a run of whole words of one of those texts, to the
         letter; longer ones than `max_tokens` cannot be written. Not both. Ends early when
         `cancelled()` turns true; `on_wait` is told how many requests wait before this one, as far
-        as that is known. Raises `QuestionTooLongError` with both numbers.
+        as that is known. Raises `QuestionTooLongError` with both numbers, `AdapterMissingError` and
+        `AdapterUnusableError`.
         """
         ...
 
@@ -69,8 +70,13 @@ class Generator(Protocol):
         """
         ...
 
-    def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
-        """Log-likelihood (nats) of each continuation after the prompt."""
+    def score(
+        self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str = ""
+    ) -> list[float]:
+        """Log-likelihood (nats) of each continuation after the prompt, with `adapter` if named.
+
+        Raises as `stream` does.
+        """
         ...
 
     def forget_prefixes(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.settings import GenerationSettings
+from generation.adapter_shelf import Adapters, AdapterShelf, NoAdapters
 from generation.chat_template import ChatTemplateError
 from generation.completion import Completer, CompletionRequest, Ended, Reader, TextEvent
 from generation.drafts import DraftTexts
@@ -31,6 +32,7 @@ from generation.errors import (
     QuestionTooLongError,
 )
 from generation.generator import Cancelled
+from generation.local_model import LoadedModel
 from generation.output_format import AnyText, Choice, OutputFormat, Span
 from generation.placement import Placed, place_model
 from generation.sample_text import Piece
@@ -54,7 +56,12 @@ class LocalGenerator:
         model: str,
         cache_dir: Path | None = None,
         adapter: Path | None = None,
+        adapters_dir: Path | None = None,
     ) -> None:
+        """adapter: the file of one that is merged into the weights. adapters_dir: where those lie
+        that requests may name.
+        """
+        self._adapters_dir = adapters_dir
         self._path = path
         self._cache_dir = cache_dir
         self._adapter = adapter
@@ -142,6 +149,7 @@ class LocalGenerator:
             params=_params(sampling),
             max_tokens=sampling.max_tokens,
             output=_output(choices, spans_of),
+            adapter=sampling.adapter,
         )
         # closed also when our reader stops early: the engine must not write on for nobody
         is_cut = False
@@ -170,6 +178,7 @@ class LocalGenerator:
             # A prompt that was known already is read in smaller steps, and in few bits that tells:
             # the same seed must give the same drafts again, so only siblings share the prompt.
             tenant=secrets.token_hex(16),
+            adapter=sampling.adapter,
         )
         texts = DraftTexts()
         with closing(self._events(asked, cancelled, on_wait)) as events:
@@ -182,11 +191,13 @@ class LocalGenerator:
                     texts.end(event.sample, is_cut=event.reason is FinishReason.LENGTH)
         return texts.drafts()
 
-    def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+    def score(
+        self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str = ""
+    ) -> list[float]:
         """Log-likelihood of each continuation after the prompt."""
         with _domain_errors():
             completer = self._get().completer
-            return completer.score(completer.encode(messages), continuations)
+            return completer.score(completer.encode(messages), continuations, adapter=adapter)
 
     def _events(
         self, asked: CompletionRequest, cancelled: Cancelled, on_wait: OnWait
@@ -211,10 +222,24 @@ class LocalGenerator:
                     )
                 loaded = placed.loaded
                 completer = Completer(
-                    loaded.tokenizer, placed.engine, vocab_size=loaded.config.vocab_size
+                    loaded.tokenizer,
+                    placed.engine,
+                    vocab_size=loaded.config.vocab_size,
+                    adapters=self._shelve(loaded),
                 )
                 self._running = _Running(placed, completer)
             return self._running
+
+    def _shelve(self, loaded: LoadedModel) -> Adapters:
+        if self._adapters_dir is None:
+            return NoAdapters()
+        if self._settings.num_devices > 1:
+            return NoAdapters(
+                "adapters are applied on one device; set CIMIENTO_GENERATION__NUM_DEVICES to 1"
+            )
+        return AdapterShelf(
+            self._adapters_dir, loaded.prepare, max_bytes=self._settings.adapter_bytes
+        )
 
 
 @contextmanager

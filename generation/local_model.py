@@ -1,19 +1,20 @@
 """Load a model and its tokenizer from a GGUF file or a folder. Reads the disk, not the network."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from generation.engine.adapters import load_adapter
+from generation.engine.adapters import Adapter, load_adapter
 from generation.engine.config import ModelConfig
 from generation.engine.errors import WeightsFileError
 from generation.engine.gguf_file import GgufFile
 from generation.engine.model import Transformer
 from generation.engine.packed_weights import Precision, build_model, cache_name
+from generation.engine.row_adapters import RowAdapter, prepare_adapter
 from generation.engine.safetensors_folder import SafetensorsFolder
 from generation.engine.weights import WeightSource
 from generation.tokenizer import Tokenizer
@@ -29,6 +30,18 @@ class LoadedModel:
     # of the file, or of a folder's weight files in order: which weights gave an answer; with an
     # adapter, of both hashes
     sha256: str
+    # of the file or files alone
+    base_sha256: str
+    # what was merged into the weights
+    merged: Adapter | None = None
+
+    def prepare(self, adapter: Adapter, sha256: str) -> RowAdapter:
+        """Make an adapter, of a file with this hash, fit for rows of this model.
+
+        Raises WeightsFileError for one of other weights.
+        """
+        _require_base(adapter, "it", base="the model that runs", sha256=self.base_sha256)
+        return prepare_adapter(adapter, self.model, sha256=sha256, merged=self.merged)
 
 
 def open_weights(path: Path) -> WeightSource:
@@ -60,11 +73,8 @@ def load_model(
     change = None if adapter is None else load_adapter(adapter)
 
     def build(source: WeightSource, sha256: Callable[[], str]) -> Transformer:
-        if change is not None and change.base_sha256 != sha256():
-            raise WeightsFileError(
-                f"{adapter} was trained on other weights than {path.name} (SHA-256 "
-                f"{change.base_sha256[:12]}, not {sha256()[:12]}); take the adapter of this model"
-            )
+        if change is not None:
+            _require_base(change, str(adapter), base=path.name, sha256=sha256())
         if device != "cpu":
             # none of it is wanted where there is no card
             from generation.engine.cuda.loading import build_on_card  # noqa: PLC0415
@@ -78,7 +88,7 @@ def load_model(
     loaded = _load(path, build)
     if adapter is None:
         return loaded
-    return replace(loaded, sha256=_hash_both(loaded.sha256, adapter))
+    return replace(loaded, sha256=_hash_both(loaded.sha256, adapter), merged=change)
 
 
 def load_around(path: Path, model: Transformer) -> LoadedModel:
@@ -90,11 +100,29 @@ def _load(
     path: Path, build: Callable[[WeightSource, Callable[[], str]], Transformer]
 ) -> LoadedModel:
     with ThreadPoolExecutor(1) as background, open_weights(path) as source:
-        files = [path] if isinstance(source, GgufFile) else source.files
-        digest = background.submit(hash_files, files)
+        digest = background.submit(hash_files, _files_of(source))
         tokenizer = load_tokenizer(source)
         model = build(source, digest.result)
-        return LoadedModel(model, tokenizer, model.config, digest.result())
+        sha256 = digest.result()
+        return LoadedModel(model, tokenizer, model.config, sha256, base_sha256=sha256)
+
+
+def hash_weights(path: Path) -> str:
+    """SHA-256 of a model's weights, as adapters name their base. Raises as `load_model` does."""
+    with open_weights(path) as source:
+        return hash_files(_files_of(source))
+
+
+def _files_of(source: WeightSource) -> Sequence[Path]:
+    return [source.path] if isinstance(source, GgufFile) else source.files
+
+
+def _require_base(adapter: Adapter, named: str, *, base: str, sha256: str) -> None:
+    if adapter.base_sha256 != sha256:
+        raise WeightsFileError(
+            f"{named} was trained on other weights than {base} (SHA-256 "
+            f"{adapter.base_sha256[:12]}, not {sha256[:12]}); take the adapter of this model"
+        )
 
 
 def _hash_both(sha256: str, adapter: Path) -> str:

@@ -14,7 +14,12 @@ from typing import Final, Self, cast
 
 from core.errors import CimientoError
 from core.settings import GenerationSettings
-from generation.errors import GeneratorBusyError, GeneratorUnavailableError
+from generation.errors import (
+    AdapterMissingError,
+    AdapterUnusableError,
+    GeneratorBusyError,
+    GeneratorUnavailableError,
+)
 from generation.generator import Cancelled
 from generation.remote import RemoteGenerator, RemoteModel
 from generation.roster import Member, Roster, prefix_of
@@ -123,7 +128,7 @@ class GeneratorPool:
             # nothing is left for a model to say
             yield choices[0]
             return "stop"
-        for attempt in self._attempts(messages, cancelled):
+        for attempt in self._attempts(messages, cancelled, adapter=sampling.adapter):
             with attempt:
                 return (
                     yield from attempt.watched(
@@ -150,36 +155,47 @@ class GeneratorPool:
         """`sampling.n` texts. Nobody has seen any of them before all are there, so that another
         server may write them anew. Raises as `stream` does.
         """
-        for attempt in self._attempts(messages, cancelled):
+        for attempt in self._attempts(messages, cancelled, adapter=sampling.adapter):
             with attempt:
                 return attempt.generator.sample(
                     messages, sampling, cancelled=cancelled, on_wait=on_wait
                 )
         return []
 
-    def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+    def score(
+        self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str = ""
+    ) -> list[float]:
         """Log-likelihood (nats) of each continuation after the prompt."""
-        for attempt in self._attempts(messages):
+        for attempt in self._attempts(messages, adapter=adapter):
             with attempt:
-                return attempt.generator.score(messages, continuations)
+                return attempt.generator.score(messages, continuations, adapter=adapter)
         raise AssertionError("attempts end with an answer or an error")
 
     def _attempts(
-        self, messages: Sequence[Message], cancelled: Cancelled = lambda: False
+        self,
+        messages: Sequence[Message],
+        cancelled: Cancelled = lambda: False,
+        *,
+        adapter: str = "",
     ) -> "Iterator[_Attempt]":
         """One after another until one succeeds, the caller is gone, or patience ends: then raises
         what went wrong last.
         """
         self.roster.start()
-        key = prefix_of(messages)
+        key = prefix_of(messages, adapter)
         until_s = time.monotonic() + self._wait_s
         error: CimientoError | None = None
         while not cancelled():
-            member = self.roster.choose(key)
+            member = self.roster.choose(key, adapter)
             if member is not None:
-                attempt = _Attempt(self.roster, member)
+                attempt = _Attempt(self.roster, member, adapter)
                 yield attempt
                 error = attempt.error
+            elif self.roster.all_lack(adapter):
+                raise error or AdapterMissingError(
+                    f"no generation worker has the adapter {adapter[:12]}; copy its file into the "
+                    "folder 'adapters' of their data folders"
+                )
             elif time.monotonic() >= until_s or self.roster.is_closed:
                 raise error or self.roster.nobody()
             else:
@@ -198,11 +214,12 @@ class GeneratorPool:
 class _Attempt:
     """One server asked once. As a context: swallows what another server can make good."""
 
-    def __init__(self, roster: Roster, member: Member) -> None:
+    def __init__(self, roster: Roster, member: Member, adapter: str) -> None:
         self.generator = member.generator
         self.error: CimientoError | None = None
         self._roster = roster
         self._member = member
+        self._adapter = adapter
         self._has_begun = False
 
     def watched(self, pieces: Pieces) -> Pieces:
@@ -231,6 +248,8 @@ class _Attempt:
             self._roster.pass_over(self._member, for_s=for_s)
         elif isinstance(error, GeneratorUnavailableError):
             self._roster.suspend(self._member, error)
+        elif isinstance(error, (AdapterMissingError, AdapterUnusableError)):
+            self._roster.note_lack(self._member, self._adapter)
         else:
             return False
         self.error = error

@@ -33,7 +33,9 @@ class Versions:
         return f"{self.oldest} to {self.newest}" if self.oldest != self.newest else f"{self.newest}"
 
 
-SPOKEN: Final = Versions(oldest=1, newest=1)
+SPOKEN: Final = Versions(oldest=1, newest=2)
+# From here on a worker applies the adapter that a request names; before, it would pass over it.
+ADAPTERS_SINCE: Final = 2
 # Workers said nothing of it while there was one version only.
 UNSAID: Final = Versions(oldest=1, newest=1)
 

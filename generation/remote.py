@@ -17,9 +17,13 @@ import httpx2
 
 from core.settings import GenerationSettings
 from generation.drafts import DraftTexts
-from generation.errors import GeneratorNotSupportedError, GeneratorUnavailableError
+from generation.errors import (
+    AdapterMissingError,
+    GeneratorNotSupportedError,
+    GeneratorUnavailableError,
+)
 from generation.generator import Cancelled
-from generation.protocol import HEADER, SPOKEN, versions_in
+from generation.protocol import ADAPTERS_SINCE, HEADER, SPOKEN, versions_in
 from generation.remote_stream import RemoteStream, Reply, refusal, reply_of, unavailable
 from generation.types import Draft, Message, OnWait, Pieces, Sampling, ignore_wait
 
@@ -239,7 +243,9 @@ class RemoteGenerator:
             )
         return texts.drafts()
 
-    def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+    def score(
+        self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str = ""
+    ) -> list[float]:
         """Log-likelihood of each continuation after the prompt."""
         self._require_ours("scores of continuations")
         if not continuations:
@@ -250,6 +256,7 @@ class RemoteGenerator:
                 "model": self._model,
                 "messages": _messages(messages),
                 "continuations": list(continuations),
+                **self._naming(adapter),
             },
         )
         if reply.status != 200:
@@ -272,7 +279,17 @@ class RemoteGenerator:
         }
         if sampling.top_k:
             body["top_k"] = sampling.top_k
-        return body
+        return body | self._naming(sampling.adapter)
+
+    def _naming(self, adapter: str) -> Json:
+        if not adapter:
+            return {}
+        self._require_ours("an adapter")
+        if int(self._client.headers[HEADER]) < ADAPTERS_SINCE:
+            raise AdapterMissingError(
+                f"the worker at {self.url} is of an earlier version, which applies none; update it"
+            )
+        return {"adapter": adapter}
 
     @contextmanager
     def _begun(

@@ -18,6 +18,8 @@ import httpx2
 
 from core.errors import CimientoError
 from generation.errors import (
+    AdapterMissingError,
+    AdapterUnusableError,
     GenerationFailedError,
     GeneratorBusyError,
     GeneratorNotSupportedError,
@@ -31,6 +33,9 @@ _DATA: Final = "data:"
 _DONE: Final = "[DONE]"
 # a comment of our worker, as generation.worker.sending writes it
 _WAITING: Final = re.compile(r": (\d+) before")
+
+# codes of our worker
+_ADAPTER_ERRORS: Final = {each.code: each for each in (AdapterMissingError, AdapterUnusableError)}
 
 Json = dict[str, object]
 
@@ -254,6 +259,8 @@ def refusal(url: object, reply: Reply) -> CimientoError:
     if code == "context_length_exceeded" or "maximum context length" in message:
         return QuestionTooLongError(f"{message}; ask in fewer words")
     said = f"{url} answered {status}: {message}"
+    if error := _ADAPTER_ERRORS.get(code):
+        return error(said)
     if status in (401, 403):
         return GeneratorUnavailableError(f"{said}; set CIMIENTO_GENERATION__API_KEY to its key")
     if status == 429:

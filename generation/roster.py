@@ -33,6 +33,8 @@ _SPREAD: Final = 1.25
 # Of the last message, which ends in the question: about the first passage.
 _PREFIX_CHARS: Final = 512
 _MAX_FULL_S: Final = 5.0
+# Then a server is asked again for an adapter that it did not have: somebody may have copied it.
+_LACKS_FOR_S: Final = 10.0
 
 
 @dataclass(eq=False, slots=True)
@@ -50,6 +52,8 @@ class Member:
     full_until_s: float = -math.inf
     stands_for: tuple[str, ...] = ()
     look_now: threading.Event = field(default_factory=threading.Event)
+    # adapters that it cannot apply, and until when that is taken for granted
+    lacks: dict[str, float] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -102,14 +106,16 @@ class Roster:
         """What all that serve have in common; None until one of them has answered."""
         return self._model
 
-    def choose(self, key: bytes) -> Member | None:
-        """Whom to ask, counted until `release`. None where all are full or out."""
+    def choose(self, key: bytes, adapter: str = "") -> Member | None:
+        """Whom to ask, counted until `release`. None where all are full or out, or lack it."""
         with self._changed:
             moment = time.monotonic()
             able = [
                 member
                 for member in self.members
-                if member.serves is not None and member.full_until_s <= moment
+                if member.serves is not None
+                and member.full_until_s <= moment
+                and not _lacks(member, adapter, moment)
             ]
             if not able:
                 return None
@@ -139,6 +145,21 @@ class Roster:
         """Give it nothing for a while: it says that it is full."""
         with self._changed:
             member.full_until_s = time.monotonic() + min(for_s, _MAX_FULL_S)
+
+    def note_lack(self, member: Member, adapter: str) -> None:
+        """Ask it for other adapters only, for a while: it does not have this one."""
+        with self._changed:
+            moment = time.monotonic()
+            member.lacks = {name: until for name, until in member.lacks.items() if until > moment}
+            member.lacks[adapter] = moment + _LACKS_FOR_S
+            _log.warning("generation_worker_lacks_adapter", url=member.url, adapter=adapter)
+
+    def all_lack(self, adapter: str) -> bool:
+        """Whether there are servers, and none of them has the adapter."""
+        with self._changed:
+            moment = time.monotonic()
+            serving = [member for member in self.members if member.serves is not None]
+            return bool(serving) and all(_lacks(each, adapter, moment) for each in serving)
 
     def wait(self, timeout_s: float) -> None:
         """Wait until somebody may have become free or well, so long at most."""
@@ -228,14 +249,18 @@ def _has_left(member: Member) -> bool:
     return member.is_found and member.serves is None and not member.num_under_way
 
 
-def prefix_of(messages: Sequence[Message]) -> bytes:
-    """What prompts that begin alike have in common: 16 bytes."""
-    digest = blake2b(digest_size=16)
+def prefix_of(messages: Sequence[Message], adapter: str = "") -> bytes:
+    """What prompts that begin alike, and have the same adapter, have in common: 16 bytes."""
+    digest = blake2b(adapter.encode(), digest_size=16)
     for message in messages[:-1]:
         digest.update(f"{message.role}\0{message.content}\0".encode())
     for message in messages[-1:]:
         digest.update(f"{message.role}\0{message.content[:_PREFIX_CHARS]}".encode())
     return digest.digest()
+
+
+def _lacks(member: Member, adapter: str, moment: float) -> bool:
+    return member.lacks.get(adapter, -math.inf) > moment
 
 
 def _weight(key: bytes, url: str) -> bytes:

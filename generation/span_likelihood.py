@@ -6,6 +6,7 @@ that the model would have written anyway loses nothing when its span is taken aw
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from core.types import Passage
@@ -28,6 +29,7 @@ def with_likelihood_drops(
     render: Render,
     generator: Generator,
     cancelled: Cancelled,
+    adapter: str = "",
 ) -> CheckedText:
     """The same text, each cited sentence with its drop in log-likelihood (nats).
 
@@ -35,6 +37,7 @@ def with_likelihood_drops(
     sentence do not fit into the window together, and where the caller has gone meanwhile. Raises as
     `Generator.score` does.
     """
+    likelihoods = partial(_score, generator, adapter)
     sentences = list(checked.sentences)
     for citation in checked.citations:
         without = _without(passages, citation)
@@ -43,8 +46,8 @@ def with_likelihood_drops(
         citing = [at for at, each in enumerate(sentences) if citation.n in each.citations]
         texts = [checked.text[sentences[at].start : sentences[at].end] for at in citing]
         try:
-            before = _score(generator, render(passages), texts)
-            after = _score(generator, render(without), texts)
+            before = likelihoods(render(passages), texts)
+            after = likelihoods(render(without), texts)
         except QuestionTooLongError:
             continue
         for at, likelier, score in zip(citing, before, after, strict=True):
@@ -52,11 +55,13 @@ def with_likelihood_drops(
     return replace(checked, sentences=tuple(sentences))
 
 
-def _score(generator: Generator, messages: list[Message], texts: Sequence[str]) -> list[float]:
+def _score(
+    generator: Generator, adapter: str, messages: list[Message], texts: Sequence[str]
+) -> list[float]:
     return [
         score
         for start in range(0, len(texts), _MAX_SCORED)
-        for score in generator.score(messages, texts[start : start + _MAX_SCORED])
+        for score in generator.score(messages, texts[start : start + _MAX_SCORED], adapter=adapter)
     ]
 
 

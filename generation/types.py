@@ -28,9 +28,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. Temperature 0 is greedy; equal seeds give equal text.
+    """How a text is written, token by token. Temperature 0 is greedy; equal seeds give equal text.
 
-    `n`: how many texts are sampled, for one of them to be chosen.
+    `n`: how many texts are sampled, for one of them to be chosen. `adapter`: SHA-256 of the one
+    that the model computes with; empty for none.
     """
 
     temperature: float = 0.0
@@ -39,6 +40,7 @@ class Sampling:
     seed: int = 0
     max_tokens: int = 160
     n: int = 1
+    adapter: str = ""
 
 
 @dataclass(frozen=True, slots=True)

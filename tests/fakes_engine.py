@@ -11,7 +11,9 @@ from generation.completion import Completer
 from generation.engine.engine import EngineStats
 from generation.engine.errors import EngineBusyError, EngineClosedError, PromptTooLongError
 from generation.engine.events import Emitted, Event, Finished, TokenChoice
+from generation.engine.row_adapters import RowAdapter
 from generation.engine.sequence import FinishReason, Request
+from generation.errors import AdapterMissingError
 from generation.tokenizer import Tokenizer
 from generation.tokenizer_codecs import build_byte_level
 
@@ -51,10 +53,23 @@ class FakeTicket:
             self.ended.add(sample)
 
 
+class FakeAdapters:
+    """Adapters that change nothing, by the names that they are known under."""
+
+    def __init__(self, known: set[str]) -> None:
+        self.known = known
+
+    def get(self, sha256: str) -> RowAdapter:
+        """It, if it is known."""
+        if sha256 not in self.known:
+            raise AdapterMissingError(f"there is no adapter {sha256[:12]} here")
+        return RowAdapter(sha256, {})
+
+
 class FakeEngine:
     """Writes `reply` for every sample, on a thread of its own, `pause_s` before every token.
 
-    `num_before`: so many requests wait before each.
+    `num_before`: so many requests wait before each. `adapters`: those that it has.
 
     Where a request has a constraint, the first token that it allows is taken instead. `hangs`: it
     never gets through the prompt. `error`: it fails after half of the reply.
@@ -78,6 +93,7 @@ class FakeEngine:
         self.ends_as = FinishReason.STOP
         self.requests: list[Request] = []
         self.tickets: list[FakeTicket] = []
+        self.adapters: set[str] = set()
         self.num_before: int | None = None
         self.num_computed = 0
         self.num_running = 0
@@ -86,7 +102,7 @@ class FakeEngine:
 
     def completer(self) -> Completer:
         """Text over this engine."""
-        return Completer(self.tokenizer, self)
+        return Completer(self.tokenizer, self, adapters=FakeAdapters(self.adapters))
 
     def submit(self, request: Request, listen: Callable[[Event], None]) -> FakeTicket:
         """Begin to write."""
@@ -106,7 +122,12 @@ class FakeEngine:
         return ticket
 
     def score(
-        self, prompt_ids: Sequence[int], continuations: Sequence[Sequence[int]], *, tenant: str = ""
+        self,
+        prompt_ids: Sequence[int],
+        continuations: Sequence[Sequence[int]],
+        *,
+        tenant: str = "",
+        adapter: RowAdapter | None = None,
     ) -> list[float]:
         """Shorter is likelier."""
         return [-float(len(ids)) for ids in continuations]

@@ -16,7 +16,7 @@ class FakeGenerator:
     `reply` is written instead where it is given, `error` raised; `replies` are what is sampled, in
     turn. With `num_before`, so many are before it until it `may_write`. `pause_s` is waited before
     every word, and after the first one, until it `may_go_on`. `was_cancelled` is set when a text
-    ended early because its caller had gone.
+    ended early because its caller had gone. `adapters` are those that it was asked with.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class FakeGenerator:
         self.is_writing = threading.Event()
         self.was_cancelled = threading.Event()
         self.num_forgotten = 0
+        self.adapters: list[str] = []
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """One token a word."""
@@ -61,6 +62,7 @@ class FakeGenerator:
 
         With `spans_of`, the first of them too, unless one of them holds the text.
         """
+        self.adapters.append(sampling.adapter)
         if self.num_before is not None:
             on_wait(self.num_before)
             self.may_write.wait(60)
@@ -81,6 +83,7 @@ class FakeGenerator:
         on_wait: OnWait = ignore_wait,
     ) -> list[Draft]:
         """Texts as `stream` writes them, a token a word, each a nat."""
+        self.adapters.append(sampling.adapter)
         replies = self.replies or [self.reply or _best_sentence(messages[-1].content)]
         drafts = []
         for number in range(sampling.n):
@@ -104,8 +107,11 @@ class FakeGenerator:
                 return
             yield word
 
-    def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+    def score(
+        self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str = ""
+    ) -> list[float]:
         """Shorter is likelier."""
+        self.adapters.append(adapter)
         return [-float(len(text)) for text in continuations]
 
     def forget_prefixes(self) -> None:

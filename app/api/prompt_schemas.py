@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from app.active_prompts import Activation
+from app.activations import Activation
 from app.api.answer_schemas import PromptName
 from app.api.evaluation_schemas import ComparisonOut
 from app.api.fields import QuestionText, Reply, Request
@@ -216,8 +216,8 @@ class ActivationOut(Reply):
     def of(cls, activation: Activation) -> Self:
         """From the room's own data."""
         return cls(
-            prompt=activation.prompt or DEFAULT_PROMPT,
-            is_default=activation.prompt is None,
+            prompt=activation.reference or DEFAULT_PROMPT,
+            is_default=activation.reference is None,
             rolled_back=activation.is_rollback,
             created_at=activation.created_at,
         )
@@ -233,7 +233,7 @@ class ActivePromptOut(Reply):
     @classmethod
     def of(cls, history: list[Activation]) -> Self:
         """From the room's own data."""
-        newest = history[0].prompt if history else None
+        newest = history[0].reference if history else None
         return cls(
             prompt=newest or DEFAULT_PROMPT,
             is_default=newest is None,

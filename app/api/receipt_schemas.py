@@ -9,7 +9,7 @@ from app.api.fields import Reply
 from app.following_up import Understood
 from app.receipts import Receipt, ReceiptExample
 from generation.drafting import Unsupported
-from generation.types import Samples, Style
+from generation.types import Samples, Sampling, Style
 
 
 class SamplingOut(Reply):
@@ -21,6 +21,13 @@ class SamplingOut(Reply):
     seed: int
     max_tokens: int
     n: int = 1
+
+    @classmethod
+    def of(cls, sampling: Sampling) -> Self:
+        """From the room's own data; which adapter it was is the receipt's to say."""
+        chosen = asdict(sampling)
+        del chosen["adapter"]
+        return cls(**chosen)
 
 
 class JudgementOut(Reply):
@@ -112,6 +119,10 @@ class ReceiptOut(Reply):
     runs_on: str = Field(description="Device and number format of the weights.")
     prompt: str
     prompt_sha256: str
+    adapter: str = Field(
+        default="", description="The collection's adapter, as `name@version`; empty for none."
+    )
+    adapter_sha256: str = ""
     top_k: int
     filter: JsonValue
     min_confidence: float
@@ -143,11 +154,12 @@ class ReceiptOut(Reply):
     def of(cls, receipt: Receipt, understood: Understood) -> Self:
         """From the room's own data."""
         asked = asdict(receipt.asked)
+        del asked["sampling"]
         return cls(
             index_generation=receipt.index_generation,
             **asdict(receipt.made),
             filter=asked.pop("where"),
-            sampling=SamplingOut(**asked.pop("sampling")),
+            sampling=SamplingOut.of(receipt.asked.sampling),
             **asked,
             passages=[
                 ReceiptPassageOut(

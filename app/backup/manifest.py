@@ -43,10 +43,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class ExtraFile:
-    """A file besides rows and documents, and where it goes below the data folder."""
+    """A file besides rows and documents, and where it goes. `setting`: the one that names it."""
 
     path: str
     sha256: str
+    setting: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ What was deleted after the backup is deleted again before anything is committed.
 killed leaves a place without rows, and is begun again, or one with all of them, and goes on.
 """
 
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from app.backup.errors import BackupDamagedError, DeletionsUnknownError, NotEmpt
 from app.backup.folder import BackupFolder
 from app.backup.manifest import Manifest
 from app.backup.rows import advance_sequences, load_table
+from app.backup.trained import put_back
 from core.database import Database
 from core.deletions import LOG_NAME, Deletion, DeletionLog, list_deletions, newest
 from core.durable import replace_text
@@ -42,6 +42,7 @@ class Place:
     data_dir: Path
     store: Store
     lexical: LexicalFollower
+    models_dir: Path
 
     @property
     def database(self) -> Database:
@@ -176,13 +177,8 @@ def _copy_documents(folder: BackupFolder, manifest: Manifest, place: Place) -> i
 
 
 def _copy_files(folder: BackupFolder, manifest: Manifest, place: Place) -> None:
-    settings = dict(manifest.settings)
-    for each in manifest.files:
-        # by its name alone: what a manifest says must not lead out of the folder
-        target = place.data_dir / Path(each.path).parent.name / Path(each.path).name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder.path(each.sha256), target)
-        settings["CIMIENTO_MODELS__ADAPTER"] = str(target)
+    named = put_back(folder, manifest, data_dir=place.data_dir, models_dir=place.models_dir)
+    settings = {**manifest.settings, **named}
     lines = [f"{name}={value}\n" for name, value in sorted(settings.items())]
     replace_text(place.data_dir / SETTINGS_NAME, "".join(lines))
 

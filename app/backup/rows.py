@@ -21,6 +21,7 @@ from app.backup.errors import BackupDamagedError, NotRestorableError
 from app.backup.folder import BackupFolder
 from app.backup.manifest import Column, Part, Table
 from core import (
+    adapter_tables,
     answer_tables,
     calibration_tables,
     evaluation_tables,
@@ -33,6 +34,7 @@ from core.tables import Base, SchemaFloorRow, UtcDateTime, WorkerRow
 
 # Each module with tables, so that none is forgotten.
 TABLE_MODULES: Final = (
+    adapter_tables,
     answer_tables,
     calibration_tables,
     evaluation_tables,

@@ -7,17 +7,18 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import migrations
+from app.adapters import live_files
 from app.backup.errors import BackupUnsettledError
 from app.backup.folder import BackupFolder
-from app.backup.manifest import Column, ExtraFile, Manifest, Table
+from app.backup.manifest import Column, Manifest, Table
 from app.backup.rows import dump_table, tables_in_order, write_parts
+from app.backup.trained import Trained, copy_adapters, copy_named
 from core.blobs import BlobStore
 from core.database import Database
 from core.deletions import DeletionLog
@@ -25,7 +26,6 @@ from core.errors import BlobDamagedError, BlobMissingError
 from core.ids import new_id
 from core.tables import ManifestRow, VersionRow, now
 
-ADAPTERS: Final = "adapters"
 _MAX_SNAPSHOTS: Final = 5
 _DOCUMENT_COLUMNS: Final = (Column("sha256", "text"), Column("num_bytes", "integer"))
 
@@ -37,9 +37,9 @@ class Source:
     database: Database
     blobs: BlobStore
     deletions: DeletionLog
-    adapter: Path | None
     settings: Mapping[str, str]
     models: tuple[str, ...]
+    trained: Trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,8 @@ def _copy_snapshot(
     wanted = _documents(session)
     generation = session.scalars(select(ManifestRow.generation)).one()
     lost = tuple(_copy_rest(source, folder, wanted, known))
+    adapters, lost_adapters = copy_adapters(session, source.trained, folder, known)
+    _check_still_wanted(source, lost_adapters)
     documents = Table(
         "documents",
         _DOCUMENT_COLUMNS,
@@ -127,8 +129,8 @@ def _copy_snapshot(
         generation=generation,
         tables=tuple(dump_table(session, each, folder, known=known) for each in tables_in_order()),
         documents=documents,
-        lost=lost,
-        files=tuple(_copy_adapter(source.adapter, folder)),
+        lost=(*lost, *sorted(lost_adapters)),
+        files=(*adapters, *copy_named(source.trained, folder, known)),
         settings=dict(source.settings),
         models=source.models,
     )
@@ -163,6 +165,7 @@ def _copy(blobs: BlobStore, folder: BackupFolder, sha256: str, known: set[str]) 
     return True
 
 
-def _copy_adapter(adapter: Path | None, folder: BackupFolder) -> Iterable[ExtraFile]:
-    if adapter is not None and adapter.is_file():
-        yield ExtraFile(f"{ADAPTERS}/{adapter.name}", folder.put_file(adapter))
+def _check_still_wanted(source: Source, lost: set[str]) -> None:
+    with source.database.read_scope() as later:
+        if lost - live_files(later):
+            raise _OutdatedSnapshotError

@@ -2,6 +2,7 @@
 
 import typer
 
+from app.cli.adapters import adapters_app
 from app.cli.add import add
 from app.cli.ask import ask
 from app.cli.audit import audit_app
@@ -60,6 +61,7 @@ main.command("sign-in")(sign_in)
 main.command("map")(draw_map)
 for group in (
     models_app,
+    adapters_app,
     db_app,
     keys_app,
     people_app,

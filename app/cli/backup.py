@@ -32,14 +32,15 @@ def backup(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy documents, rows and settings into a folder, while the service runs; what it has already
-    is not copied again.
+    """Copy documents, rows, settings and what was trained into a folder, while the service runs;
+    what it has already is not copied again.
     """
     settings = load_cli_settings()
     # Late: see app.cli.context.
     from app.backup.folder import BackupFolder
     from app.backup.settings import chosen_settings
     from app.backup.taking import Source, take_backup
+    from app.backup.trained import Trained
     from app.wiring import build_store
     from core.deletions import LOG_NAME, DeletionLog
 
@@ -48,9 +49,9 @@ def backup(
             database=database,
             blobs=build_store(settings, database).blobs,
             deletions=DeletionLog(settings.data_dir / LOG_NAME),
-            adapter=settings.models.adapter,
             settings=chosen_settings(settings),
             models=(settings.models.answer, settings.models.embedding),
+            trained=Trained.of(settings),
         )
         taken = take_backup(source, BackupFolder(target), keep=keep)
     if as_json:
@@ -146,7 +147,8 @@ def _empty_place(settings: Settings) -> "Iterator[Place]":
     database = build_database(settings)
     try:
         store = build_store(settings, database)
-        yield Place(settings.data_dir, store, build_lexical(settings.data_dir, database))
+        lexical = build_lexical(settings.data_dir, database)
+        yield Place(settings.data_dir, store, lexical, settings.models_dir)
     finally:
         database.close()
 

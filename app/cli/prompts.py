@@ -20,7 +20,8 @@ from app.cli.context import (
 from app.cli.search import Collections, TopK
 
 if TYPE_CHECKING:
-    from app.active_prompts import Activation, ActivePrompts
+    from app.activations import Activation
+    from app.active_prompts import ActivePrompts
     from app.api.prompt_schemas import PreviewOut
     from app.comparing_prompts import PromptsCompared
     from app.evaluation.stored import Evaluations

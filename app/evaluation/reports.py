@@ -111,9 +111,10 @@ def build_manifest(
 
     `sha256` is that of the evaluation file, which `name` tells from others.
     """
-    made = asdict(Made.of(services, asking.options.prompt))
+    made = asdict(Made.of(services, asking.options))
     asked = asdict(HowAsked.of(asking.options, top_k=asking.top_k, where=None))
     del asked["where"]  # cases are asked without a filter
+    del asked["sampling"]["adapter"]  # is among what made it
     return {
         "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cimiento": made.pop("build"),

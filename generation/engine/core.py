@@ -363,6 +363,7 @@ def _chunk(item: Work) -> Chunk:
         pages=sequence.pages,
         first_row=min(first_row, item.num_tokens),
         copies=item.copies,
+        adapter=sequence.request.adapter,
     )
 
 

@@ -27,6 +27,7 @@ from generation.engine.errors import (
 from generation.engine.generation import Generation, never_cancelled
 from generation.engine.pages import PAGE_SIZE, PagePool
 from generation.engine.params import SamplingParams
+from generation.engine.row_adapters import RowAdapter
 from generation.engine.runner import CausalModel, RunnerSizes
 from generation.engine.scheduler import Scheduler, SchedulerLimits
 from generation.engine.sequence import FinishReason, Priority, Request, Sequence, TokenConstraint
@@ -188,7 +189,12 @@ class Engine:
         return generation
 
     def score(
-        self, prompt_ids: Items[int], continuations: Items[Items[int]], *, tenant: str = ""
+        self,
+        prompt_ids: Items[int],
+        continuations: Items[Items[int]],
+        *,
+        tenant: str = "",
+        adapter: RowAdapter | None = None,
     ) -> list[float]:
         """The log-likelihood of each continuation after the prompt, summed over its tokens.
 
@@ -203,6 +209,7 @@ class Engine:
                 params=SamplingParams(),
                 tenant=tenant,
                 score_from=len(prompt),
+                adapter=adapter,
             )
             for ids in continuations
         ]

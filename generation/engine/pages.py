@@ -2,8 +2,9 @@
 
 A page is room for PAGE_SIZE tokens in every layer. A sequence holds a list of pages; a full one may
 be held by several, and is never written again. It is known by a digest of its tokens, of all before
-them and of the tenant, so another sequence that begins alike finds it instead of computing it. A
-known page that nobody holds stays cached until its room is needed: least recently held goes first.
+them and of its owner, a tenant with the adapter that computed it: another sequence of that owner
+that begins alike finds it instead of computing it. A known page that nobody holds stays cached
+until its room is needed: least recently held goes first.
 
 Where attention over a run of neighbouring pages needs no copy, runs are worth having. There a
 sequence says how much room it will want in all and is given the beginning of a run that long; the
@@ -72,10 +73,10 @@ class PagePool:
     def can_allocate(self, num: int) -> bool:
         return num <= self.num_free
 
-    def find_prefix(self, tokens: Sequence[int], *, tenant: str) -> list[int]:
+    def find_prefix(self, tokens: Sequence[int], *, owner: str) -> list[int]:
         """Pages that hold the longest known prefix of `tokens`, in whole pages. Changes nothing."""
         found: list[int] = []
-        digest = _root(tenant)
+        digest = _root(owner)
         for start in range(0, len(tokens) - self.page_size + 1, self.page_size):
             digest = _extend(digest, tokens[start : start + self.page_size])
             page = self._known.get(digest)
@@ -125,13 +126,13 @@ class PagePool:
             if self._num_holders[page] == 0:
                 self._let_go(page)
 
-    def register(self, page: int, tokens: Sequence[int], *, after: int | None, tenant: str) -> None:
+    def register(self, page: int, tokens: Sequence[int], *, after: int | None, owner: str) -> None:
         """Make a full page findable by its `tokens`. It must not be written again.
 
         after: the page before it in its sequence, registered before; None for the first. Where
         another page is known to hold the same already, that one stays the one that is found.
         """
-        parent = _root(tenant) if after is None else self._digests[after]
+        parent = _root(owner) if after is None else self._digests[after]
         if parent is None:
             raise PageAccountingError(f"page {page} follows page {after}, which is not registered")
         digest = _extend(parent, tokens)
@@ -267,9 +268,9 @@ class PagePool:
             self._map[last + 1 : end] = marked.replace(_EARMARKED, _FREE)
 
 
-def _root(tenant: str) -> bytes:
-    """Where a tenant's chains begin. No page of another tenant's can have the same digest."""
-    return blake2b(tenant.encode("utf-8", "surrogatepass"), digest_size=32, person=b"root").digest()
+def _root(owner: str) -> bytes:
+    """Where an owner's chains begin. No page of another owner's can have the same digest."""
+    return blake2b(owner.encode("utf-8", "surrogatepass"), digest_size=32, person=b"root").digest()
 
 
 def _extend(parent: bytes, tokens: Sequence[int]) -> bytes:

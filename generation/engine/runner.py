@@ -10,6 +10,7 @@ from torch import Tensor
 from generation.engine.attention import AttentionContext
 from generation.engine.config import ModelConfig
 from generation.engine.kv_cache import KVCache, Span
+from generation.engine.row_adapters import RowAdapter, applied
 
 # a row of logits is as long as the vocabulary: scoring a long text must not hold all of them
 _ROWS_AT_ONCE = 64
@@ -75,6 +76,7 @@ class Chunk:
 
     first_row: the first of the chunk's tokens whose hidden state is wanted, to its end.
     copies: pages to copy first, (from, to), in order; only where the scheduler keeps runs.
+    adapter: what its products add for these tokens, and did for those before them.
     """
 
     tokens: Sequence[int]
@@ -82,6 +84,7 @@ class Chunk:
     pages: Sequence[int]
     first_row: int
     copies: Sequence[tuple[int, int]] = ()
+    adapter: RowAdapter | None = None
 
 
 class Runner:
@@ -114,11 +117,12 @@ class Runner:
             spans.append(Span(chunk.pages, chunk.start, end))
         padding = [0] * _num_padding(len(tokens))
         device = self._model.device
-        hidden = self._model(
-            torch.tensor(tokens + padding, device=device),
-            torch.tensor(positions + padding, device=device),
-            self._cache.context(spans),
-        )  # (N and padding, C)
+        with applied(self._model, adapter_parts(chunks)):
+            hidden = self._model(
+                torch.tensor(tokens + padding, device=device),
+                torch.tensor(positions + padding, device=device),
+                self._cache.context(spans),
+            )  # (N and padding, C)
         return hidden if len(rows) == hidden.shape[0] else hidden[rows]
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -128,6 +132,11 @@ class Runner:
     def log_likelihoods(self, hidden: Tensor, targets: Sequence[int]) -> Tensor:
         """Of each target after its hidden state: hidden (R, C), R targets -> (R,)."""
         return log_likelihoods(self._model, hidden, targets)
+
+
+def adapter_parts(chunks: Sequence[Chunk]) -> list[tuple[RowAdapter | None, int]]:
+    """A batch as `applied` takes it."""
+    return [(chunk.adapter, len(chunk.tokens)) for chunk in chunks]
 
 
 def _num_padding(num_rows: int) -> int:

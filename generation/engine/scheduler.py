@@ -253,7 +253,9 @@ class Scheduler:
         full = len(self._running) >= self._limits.max_sequences
         if full and not any(_outranks(sequence, other) for other in self._running):
             return False
-        prefix = self._pool.find_prefix(_reusable_tokens(sequence), tenant=sequence.request.tenant)
+        prefix = self._pool.find_prefix(
+            _reusable_tokens(sequence), owner=sequence.request.cache_key
+        )
         self._pool.share(prefix)
         sequence.pages = prefix
         if not self._make_room(sequence):
@@ -369,7 +371,7 @@ class Scheduler:
                 pages[index],
                 sequence.token_ids(index * size, (index + 1) * size),
                 after=pages[index - 1] if index else None,
-                tenant=sequence.request.tenant,
+                owner=sequence.request.cache_key,
             )
 
     def _all(self) -> Iterator[Sequence]:

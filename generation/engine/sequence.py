@@ -10,6 +10,7 @@ from typing import Protocol
 from torch import Tensor
 
 from generation.engine.params import SamplingParams
+from generation.engine.row_adapters import RowAdapter
 
 
 class Priority(IntEnum):
@@ -62,7 +63,8 @@ class Request:
     """What was asked. `tenant`: requests of different tenants never share keys and values.
 
     `build_constraint` makes each sequence its own constraint. `score_from`, where given, marks
-    `prompt_ids[score_from:]` as a continuation to be scored; nothing is generated then.
+    `prompt_ids[score_from:]` as a continuation to be scored; nothing is generated then. `adapter`
+    is applied to its tokens alone, whatever else is in the batch.
     """
 
     prompt_ids: tuple[int, ...]
@@ -73,7 +75,14 @@ class Request:
     deadlines: Deadlines = Deadlines()
     build_constraint: Callable[[], TokenConstraint] | None = None
     score_from: int | None = None
+    adapter: RowAdapter | None = None
     submitted_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def cache_key(self) -> str:
+        """Whose keys and values it may reuse: its tenant's that the same adapter computed."""
+        # a digest has no colon, so that no tenant's name can stand for another pair
+        return f"{self.adapter.sha256 if self.adapter else ''}:{self.tenant}"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

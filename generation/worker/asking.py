@@ -120,6 +120,7 @@ def _ask(
         num_samples=body.n,
         priority=_PRIORITIES[body.priority],
         tenant=tenant,
+        adapter=body.adapter,
         deadlines=deadlines,
     )
 

@@ -16,7 +16,7 @@ from generation.engine.errors import (
     SamplingParamsError,
 )
 from generation.engine.generation import GenerationFailedError
-from generation.errors import InvalidCompletionError
+from generation.errors import AdapterMissingError, AdapterUnusableError, InvalidCompletionError
 from generation.grammar import GrammarError
 
 _TYPES: Final[Mapping[int, str]] = {
@@ -96,6 +96,8 @@ _KINDS: Final[Mapping[type[Exception], _Kind]] = {
     GrammarError: _Kind(400, "invalid_response_format"),
     InvalidCompletionError: _Kind(400, "invalid_value"),
     ChatTemplateError: _Kind(400, "chat_template_refused"),
+    AdapterMissingError: _Kind(404, AdapterMissingError.code),
+    AdapterUnusableError: _Kind(409, AdapterUnusableError.code),
     GenerationFailedError: _Kind(500, "engine_failed"),
     EngineBusyError: _Kind(429, "queue_full", _wait_of),
     EngineClosedError: _Kind(503, "shutting_down", lambda _error: 5.0),

@@ -79,7 +79,9 @@ async def score(request: Request) -> Response:
 
     def compute() -> tuple[list[float], int]:
         prompt_ids = served.completer.encode(prompt)
-        scores = served.completer.score(prompt_ids, body.continuations, tenant=tenant)
+        scores = served.completer.score(
+            prompt_ids, body.continuations, tenant=tenant, adapter=body.adapter
+        )
         return scores, len(prompt_ids)
 
     threads = request.app.state.score_threads

@@ -90,6 +90,12 @@ class RequestBody(_Strict):
     model: str | None = None
 
 
+class ComputingBody(RequestBody):
+    """What every body has that makes the model compute. `adapter`: the SHA-256 of one's file."""
+
+    adapter: str = Field(default="", pattern="^([0-9a-f]{64})?$")
+
+
 class TextPart(_Strict):
     """A part of a message's content."""
 
@@ -184,7 +190,7 @@ class DeadlinesIn(_Strict):
     total_s: float | None = Field(default=None, gt=0)
 
 
-class CompletionOptions(RequestBody):
+class CompletionOptions(ComputingBody):
     """What chat and plain completions have in common. An explicit null means the default."""
 
     temperature: float = Field(default=1.0, ge=0, le=100)
@@ -264,7 +270,7 @@ class DetokenizeBody(RequestBody):
     tokens: list[int]
 
 
-class ScoreBody(TokenizeBody):
+class ScoreBody(TokenizeBody, ComputingBody):
     """POST /v1/score: how likely is each text after the prompt?"""
 
     continuations: list[str] = Field(min_length=1, max_length=MAX_CONTINUATIONS)

@@ -17,11 +17,20 @@ from generation.engine.cuda.batch import (
 from generation.engine.cuda.graphs import RecordedSteps, Recorder, bucket_shapes
 from generation.engine.cuda.pages import DeviceContext, DevicePages
 from generation.engine.lookup import DENSE_COSTS
-from generation.engine.runner import CausalModel, Chunk, RunnerSizes, log_likelihoods
+from generation.engine.row_adapters import applied
+from generation.engine.runner import (
+    CausalModel,
+    Chunk,
+    RunnerSizes,
+    adapter_parts,
+    log_likelihoods,
+)
 
 
 class DeviceRunner:
-    """Small batches replay a recorded step; the others, prompts among them, run as they come."""
+    """Small batches replay a recorded step; the others run as they come: prompts, and batches with
+    adapters, whose products were not recorded.
+    """
 
     wants_runs = False
 
@@ -77,13 +86,15 @@ class DeviceRunner:
         for chunk in chunks:
             self._pages.copy(chunk.copies)
         shape = measure(chunks, self._pages.page_size)
-        step = self._steps.find(shape) if self._steps else None
+        has_adapters = any(chunk.adapter for chunk in chunks)
+        step = self._steps.find(shape) if self._steps and not has_adapters else None
         described = self._describe(chunks, step.shape if step else shape)
         if step is not None:
             hidden = step.run(described)  # (N and padding, C)
         else:
             on_device = described.to(self._model.device, non_blocking=True)
-            hidden = self._compute(split_buffer(on_device, shape))  # (N, C)
+            with applied(self._model, adapter_parts(chunks)):
+                hidden = self._compute(split_buffer(on_device, shape))  # (N, C)
         return _wanted_rows(hidden, chunks)
 
     @torch.inference_mode()

@@ -78,8 +78,9 @@ class NativeRunner(Runner):
         self._head = self._matrix(model.head)
 
     def run(self, chunks: Sequence[Chunk]) -> Tensor:
-        """Hidden states are float32 where the C++ computed them."""
-        if sum(len(chunk.tokens) for chunk in chunks) > MAX_ROWS:
+        """Hidden states are float32 where the C++ computed them, which knows no adapters."""
+        num_rows = sum(len(chunk.tokens) for chunk in chunks)
+        if num_rows > MAX_ROWS or any(chunk.adapter for chunk in chunks):
             return super().run(chunks)
         tokens: list[int] = []
         rows: list[int] = []

@@ -14,7 +14,6 @@ from app.backup.folder import BackupFolder
 from app.backup.restoring import Place, read_deletions, restore
 from app.backup.taking import take_backup
 from app.prompts import Prompts
-from app.wiring import build_lexical
 from core.database import Database
 from core.generation import read_generation
 from core.prompt_tables import PromptActivationRow
@@ -58,7 +57,7 @@ def test_a_backup_goes_from_one_database_to_the_other_and_back(
     tmp_path: Path, open_place: OpenPlace
 ) -> None:
     house = House(tmp_path / "first")
-    first = Place(house.data_dir, house.store, build_lexical(house.data_dir, house.database))
+    first = place_of(house.data_dir, house.database)
     # what is not ASCII, several planes up, and null in JSON and as a value
     accepted = house.add("a.md", "# A\nOld words of a text, ño, \U0001d518, \u2028.".encode())
     house.documents.delete(house.add("gone.txt", b"Gone.").document_id, EVERYTHING)
@@ -82,7 +81,7 @@ def test_a_backup_goes_from_one_database_to_the_other_and_back(
 
 def test_postgresql_numbers_on_after_restored_rows(tmp_path: Path, open_place: OpenPlace) -> None:
     house = House(tmp_path / "first")
-    first = Place(house.data_dir, house.store, build_lexical(house.data_dir, house.database))
+    first = place_of(house.data_dir, house.database)
     active = ActivePrompts(house.database, Prompts(house.database))
     for prompt in ("direct", "few_shot"):
         active.activate(house.default(), prompt, CALLER)

@@ -175,7 +175,7 @@ def test_prompts_are_kept_and_an_example_goes_with_its_document(house: House) ->
     assert prompts.create(source, CALLER)[0].template.reference == "mine@1"
     active = ActivePrompts(house.database, prompts)
     active.activate(here.id, "mine", CALLER)
-    assert [each.prompt for each in active.history(here.id)] == ["mine@1"]
+    assert [each.reference for each in active.history(here.id)] == ["mine@1"]
     narrowed = EVERYTHING.narrowed_to([here.id])
     assert [each.template.name for each in prompts.list(narrowed)][-1] == "mine"
-    assert active.roll_back(here.id, CALLER).prompt is None
+    assert active.roll_back(here.id, CALLER).reference is None

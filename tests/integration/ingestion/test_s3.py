@@ -151,7 +151,7 @@ def _place(server: S3Server, of_bucket: Path, data_dir: Path) -> Place:
     database = Database(f"sqlite:///{data_dir / 'cimiento.db'}")
     store = store_in(server, of_bucket, database)
     store = Store.below(data_dir, database, store.blobs, store.segments.shared)
-    return Place(data_dir, store, build_lexical(data_dir, database))
+    return Place(data_dir, store, build_lexical(data_dir, database), data_dir / "models")
 
 
 def _restore(folder: BackupFolder, taken: Taken, place: Place) -> None:

@@ -9,6 +9,8 @@ from typing import Any, Final
 from fastapi.testclient import TestClient
 from hypothesis import strategies as st
 
+from app.adapters import NewAdapter
+from core.access import Caller
 from tests.unit.app.house import House
 
 # said in the documents of each owner, in their names and in what describes the collection
@@ -52,6 +54,7 @@ class Town:
         client = self.house.client
         paths = ["/v1/collections", "/v1/documents", "/v1/jobs", "/v1/prompts", "/v1/examples"]
         paths += [f"/v1/collections/{name}/prompt" for name in self.owners]
+        paths += [f"/v1/collections/{name}/adapter" for name in self.owners]
         answers = [
             owner.client.get(path).json()
             for owner in self.owners.values()
@@ -72,6 +75,10 @@ def settle(house: House, name: str, secret: str) -> Owner:
     jobs = house.client.get("/v1/jobs", params={"collection": name}).json()["items"]
     house.client.post("/v1/prompts", json={"source": PROMPT.format(secret=secret)})
     house.client.put(f"/v1/collections/{name}/prompt", json={"prompt": secret})
+    path = house.services.settings.data_dir / "adapter.safetensors"
+    path.write_bytes(secret.encode())
+    house.services.adapters.add(secret, NewAdapter(path, "b" * 64, "direct@1"), Caller.owner())
+    house.client.put(f"/v1/collections/{name}/adapter", json={"adapter": secret})
     _, key = house.services.credentials.create_key(name, collections=[name])
     client = house.new_client({"Authorization": f"Bearer {key}"})
     conversation_id = client.post("/v1/conversations", json={"title": secret}).json()["id"]
@@ -130,6 +137,10 @@ class Draw:
     def prompt(self) -> str:
         own = (SECRETS[self._own.name],) if self._harmless else ()
         return str(self.one(SECRETS[self._foreign.name], "direct", "nobodys", *own))
+
+    def adapter(self) -> str | None:
+        name: str | None = self.one(SECRETS[self._foreign.name], "nobodys", None)
+        return name
 
     def cursor(self) -> str | None:
         cursor: str | None = self.one(None, self.document(), self.job(), "", "0", "zzzz")

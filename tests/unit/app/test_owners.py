@@ -161,6 +161,10 @@ READS: Final[Mapping[tuple[str, str], Ask]] = {
         "/v1/embeddings", json={"model": d.model(), "input": "word"}
     ),
     ("GET", "/v1/prompts"): lambda c, _: c.get("/v1/prompts"),
+    ("GET", "/v1/adapters"): lambda c, _: c.get("/v1/adapters"),
+    ("GET", "/v1/collections/{name}/adapter"): lambda c, d: c.get(
+        f"/v1/collections/{d.collection()}/adapter"
+    ),
     ("GET", "/v1/prompts/compare"): lambda c, d: c.get(
         "/v1/prompts/compare", params={"before": d.prompt(), "after": d.prompt()}
     ),
@@ -179,6 +183,12 @@ READS: Final[Mapping[tuple[str, str], Ask]] = {
 CHANGES: Final[Mapping[tuple[str, str], Ask]] = {
     ("POST", "/v1/prompts"): lambda c, d: c.post(
         "/v1/prompts", json={"source": PROMPT.format(secret=d.prompt())}
+    ),
+    ("PUT", "/v1/collections/{name}/adapter"): lambda c, d: c.put(
+        f"/v1/collections/{d.collection()}/adapter", json={"adapter": d.adapter()}
+    ),
+    ("POST", "/v1/collections/{name}/adapter/rollback"): lambda c, d: c.post(
+        f"/v1/collections/{d.collection()}/adapter/rollback"
     ),
     ("PUT", "/v1/collections/{name}/prompt"): lambda c, d: c.put(
         f"/v1/collections/{d.collection()}/prompt", json={"prompt": "direct"}

@@ -107,6 +107,14 @@ OF_COLLECTIONS: Final[Mapping[Place, Row]] = {
     ("POST", "/v1/collections/{name}/prompt/rollback"): post(
         COLLECTION + "/prompt/rollback", MANAGE, role=OWNER, allowed=(200, 409)
     ),
+    ("GET", "/v1/collections/{name}/adapter"): get(COLLECTION + "/adapter", READ, role=READER),
+    ("PUT", "/v1/collections/{name}/adapter"): Row(
+        lambda c, t: c.put(fill(COLLECTION + "/adapter", t), json={"adapter": None}),
+        *(MANAGE, OWNER),
+    ),
+    ("POST", "/v1/collections/{name}/adapter/rollback"): post(
+        COLLECTION + "/adapter/rollback", MANAGE, role=OWNER, allowed=(200, 409)
+    ),
     ("POST", "/v1/prompts/preview"): post(
         "/v1/prompts/preview", READ, {"question": "When?", **ABOUT}, role=READER
     ),
@@ -179,6 +187,7 @@ OF_NOTHING: Final[Mapping[Place, Row]] = {
         "/v1/embeddings", ASK, {"model": "fake-embedder", "input": "When?"}
     ),
     ("GET", "/v1/prompts"): get("/v1/prompts", READ),
+    ("GET", "/v1/adapters"): get("/v1/adapters", READ),
     ("GET", "/v1/prompts/compare"): get("/v1/prompts/compare?before=direct&after=few_shot", READ),
     ("GET", "/v1/prompts/{reference}"): get("/v1/prompts/direct", READ),
     ("POST", "/v1/prompts"): Row(

@@ -145,7 +145,9 @@ def test_each_sentence_says_what_it_loses_without_its_span(style: Style) -> None
     class Reading(FakeGenerator):
         """Finds what the prompt does not hold a nat less likely."""
 
-        def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+        def score(
+            self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str = ""
+        ) -> list[float]:
             return [float(text in messages[-1].content) for text in continuations]
 
     asked = replace(FOUR, sampling=Sampling(), likelihood=True)
@@ -162,7 +164,9 @@ def test_each_sentence_says_what_it_loses_without_its_span(style: Style) -> None
 
 def test_where_likelihoods_cannot_be_had_it_is_said_before_anything_is_written() -> None:
     class Foreign(WatchedGenerator):
-        def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+        def score(
+            self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str = ""
+        ) -> list[float]:
             raise GeneratorNotSupportedError("no scores here")
 
     generator = Foreign(reply=COST)

@@ -41,9 +41,10 @@ class Fleet:
     proxies: list[Proxy]
     pool: GeneratorPool
 
-    def text(self, messages: list[Message] = HI, **options: Any) -> str:
+    def text(self, messages: list[Message] = HI, *, adapter: str = "", **options: Any) -> str:
         """A whole text."""
-        return "".join(self.pool.stream(messages, Sampling(), cancelled=never, **options))
+        sampling = Sampling(adapter=adapter)
+        return "".join(self.pool.stream(messages, sampling, cancelled=never, **options))
 
     def asked(self) -> list[int]:
         """How many texts each worker was asked for."""

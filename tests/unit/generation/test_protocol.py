@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from generation.errors import GeneratorUnavailableError
+from generation.errors import AdapterMissingError, GeneratorUnavailableError
 from generation.protocol import HEADER, SPOKEN, UNSAID, Versions, versions_in
 from generation.remote import RemoteGenerator
 from generation.types import Message
@@ -74,20 +74,27 @@ def test_a_worker_within_reach_is_asked_and_told_what_is_spoken(protocol: Any, a
     assert worker.told == [str(agreed)]
 
 
+def test_a_worker_that_would_pass_over_an_adapter_is_not_asked_with_one() -> None:
+    worker = Worker(protocol={"oldest": 1, "newest": 1}, version="0.1")
+    with asking(worker) as generator, pytest.raises(AdapterMissingError, match="earlier version"):
+        generator.score(MESSAGES, ["a"], adapter="a" * 64)
+    assert worker.told == []
+
+
 def test_a_worker_too_far_away_is_not_asked_and_both_versions_are_named() -> None:
     worker = Worker(protocol={"oldest": 7, "newest": 8}, version="9.0")
     with (
         asking(worker) as generator,
         pytest.raises(
             GeneratorUnavailableError,
-            match=r"Cimiento 9\.0 and speaks version 7 to 8 .* this one 1; update whichever",
+            match=r"Cimiento 9\.0 and speaks version 7 to 8 .* this one 1 to 2; update whichever",
         ),
     ):
         generator.describe()
     assert worker.told == []
 
 
-@pytest.mark.parametrize("said", ["0", "2", "1.5", "new", ""])
+@pytest.mark.parametrize("said", ["0", "3", "1.5", "new", ""])
 def test_a_worker_refuses_what_it_does_not_speak(said: str) -> None:
     house = House().started()
     response = house.post("/v1/chat/completions", CHAT, {HEADER: said})

@@ -17,7 +17,9 @@ class Expecting(FakeGenerator):
         self.max_context = max_context
         self.prompts: list[str] = []
 
-    def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+    def score(
+        self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str = ""
+    ) -> list[float]:
         """One nat for every word that the prompt lacks."""
         (message,) = messages
         self.prompts.append(message.content)

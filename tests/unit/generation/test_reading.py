@@ -30,7 +30,9 @@ class Reader(FakeGenerator):
         super().__init__(reply=reply)
         self._scores = [doubt, reply_nats]
 
-    def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+    def score(
+        self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str = ""
+    ) -> list[float]:
         assert continuations[0] == REFUSALS["en"]
         return self._scores[: len(continuations)]
 

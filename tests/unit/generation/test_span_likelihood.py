@@ -25,7 +25,9 @@ class Reading(FakeGenerator):
         super().__init__()
         self.prompts: list[str] = []
 
-    def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+    def score(
+        self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str = ""
+    ) -> list[float]:
         prompt = messages[-1].content
         self.prompts.append(prompt)
         return [-sum(float(word not in prompt) for word in text.split()) for text in continuations]
@@ -102,7 +104,9 @@ def test_nothing_is_computed_for_a_caller_who_has_gone() -> None:
 
 def test_what_does_not_fit_into_the_window_is_left_open() -> None:
     class Narrow(FakeGenerator):
-        def score(self, messages: Sequence[Message], continuations: Sequence[str]) -> list[float]:
+        def score(
+            self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str = ""
+        ) -> list[float]:
             raise QuestionTooLongError("300 tokens; at most 255")
 
     assert drops(COST, [make_passage(STORED)], Narrow()) == [None]

@@ -10,6 +10,7 @@ import pytest
 from app.backup.folder import BackupFolder
 from app.backup.restoring import Place, Restored, read_deletions, restore
 from app.backup.taking import Source, Taken, take_backup
+from app.backup.trained import Trained
 from app.wiring import build_lexical
 from core.blobs import FolderBlobStore
 from core.database import Database
@@ -51,13 +52,14 @@ class Drill:
 
 def source_of(data_dir: Path, store: Store) -> Source:
     """A data folder, as what is backed up."""
-    return Source(store.database, store.blobs, DeletionLog(data_dir / LOG_NAME), None, {}, ())
+    trained = Trained(data_dir, data_dir / "models", {})
+    return Source(store.database, store.blobs, DeletionLog(data_dir / LOG_NAME), {}, (), trained)
 
 
 def place_of(data_dir: Path, database: Database) -> Place:
     """A data folder with its rows there, to be restored into."""
     store = Store.below(data_dir, database, FolderBlobStore(data_dir / "blobs"))
-    return Place(data_dir, store, build_lexical(data_dir, database))
+    return Place(data_dir, store, build_lexical(data_dir, database), data_dir / "models")
 
 
 def check(place: Place) -> VerifyReport:

@@ -13,9 +13,9 @@ def pool_of(num_pages: int) -> PagePool:
     return PagePool(num_pages, page_size=SIZE)
 
 
-def hold(pool: PagePool, tokens: list[int], *, tenant: str = "", room: int = 0) -> list[int]:
+def hold(pool: PagePool, tokens: list[int], *, owner: str = "", room: int = 0) -> list[int]:
     """Pages for `tokens`, shared where known, with the full ones registered."""
-    pages = pool.find_prefix(tokens, tenant=tenant)
+    pages = pool.find_prefix(tokens, owner=owner)
     pool.share(pages)
     num_known = len(pages)
     missing = pool.num_pages_for(len(tokens)) - num_known
@@ -25,7 +25,7 @@ def hold(pool: PagePool, tokens: list[int], *, tenant: str = "", room: int = 0) 
             pages[index],
             tokens[index * SIZE : (index + 1) * SIZE],
             after=pages[index - 1] if index else None,
-            tenant=tenant,
+            owner=owner,
         )
     pool.check()
     return pages
@@ -34,23 +34,23 @@ def hold(pool: PagePool, tokens: list[int], *, tenant: str = "", room: int = 0) 
 def test_a_prefix_is_found_in_whole_pages() -> None:
     pool = pool_of(8)
     pages = hold(pool, list(range(10)))
-    assert pool.find_prefix(list(range(10)), tenant="") == pages[:2]
-    assert pool.find_prefix([*range(6), 99, 99], tenant="") == pages[:1]
-    assert pool.find_prefix([99, *range(1, 8)], tenant="") == []
-    assert pool.find_prefix(list(range(3)), tenant="") == []
+    assert pool.find_prefix(list(range(10)), owner="") == pages[:2]
+    assert pool.find_prefix([*range(6), 99, 99], owner="") == pages[:1]
+    assert pool.find_prefix([99, *range(1, 8)], owner="") == []
+    assert pool.find_prefix(list(range(3)), owner="") == []
 
 
 def test_a_page_counts_only_after_the_same_beginning() -> None:
     pool = pool_of(8)
     hold(pool, [1, 1, 1, 1, 2, 2, 2, 2])
-    assert pool.find_prefix([2, 2, 2, 2], tenant="") == []
+    assert pool.find_prefix([2, 2, 2, 2], owner="") == []
 
 
 def test_tenants_never_find_each_others_pages() -> None:
     pool = pool_of(8)
-    hold(pool, list(range(8)), tenant="north")
-    assert pool.find_prefix(list(range(8)), tenant="south") == []
-    assert len(pool.find_prefix(list(range(8)), tenant="north")) == 2
+    hold(pool, list(range(8)), owner="north")
+    assert pool.find_prefix(list(range(8)), owner="south") == []
+    assert len(pool.find_prefix(list(range(8)), owner="north")) == 2
 
 
 def test_a_released_page_is_found_until_its_room_is_needed() -> None:
@@ -59,9 +59,9 @@ def test_a_released_page_is_found_until_its_room_is_needed() -> None:
     pool.release(pages)
     assert pool.num_free == 4
     assert pool.usage == 0
-    assert pool.find_prefix(list(range(8)), tenant="") == pages
+    assert pool.find_prefix(list(range(8)), owner="") == pages
     pool.allocate(4)
-    assert pool.find_prefix(list(range(8)), tenant="") == []
+    assert pool.find_prefix(list(range(8)), owner="") == []
     pool.check()
 
 
@@ -71,7 +71,7 @@ def test_an_unfilled_page_is_free_as_soon_as_it_is_released() -> None:
     pool.release(pages)
     [again] = pool.allocate(1)
     assert again == pages[1]
-    assert pool.find_prefix(list(range(6)), tenant="") == pages[:1]
+    assert pool.find_prefix(list(range(6)), owner="") == pages[:1]
 
 
 def test_the_least_recently_held_page_is_evicted_first() -> None:
@@ -80,7 +80,7 @@ def test_the_least_recently_held_page_is_evicted_first() -> None:
         pool.release(hold(pool, [token] * SIZE))
     pool.release(hold(pool, [0] * SIZE))
     pool.allocate(1)
-    known = [bool(pool.find_prefix([token] * SIZE, tenant="")) for token in range(3)]
+    known = [bool(pool.find_prefix([token] * SIZE, owner="")) for token in range(3)]
     assert known == [True, False, True]
 
 
@@ -89,7 +89,7 @@ def test_the_end_of_a_prefix_is_evicted_before_its_beginning() -> None:
     pages = hold(pool, list(range(12)))
     pool.release(pages)
     pool.allocate(1)
-    assert pool.find_prefix(list(range(12)), tenant="") == pages[:2]
+    assert pool.find_prefix(list(range(12)), owner="") == pages[:2]
 
 
 def test_a_held_page_is_never_evicted() -> None:
@@ -109,23 +109,23 @@ def test_of_two_pages_with_the_same_tokens_the_first_is_found() -> None:
     [first] = pool.allocate(1)
     [second] = pool.allocate(1)
     for page in (first, second):
-        pool.register(page, [7] * SIZE, after=None, tenant="")
-    assert pool.find_prefix([7] * SIZE, tenant="") == [first]
+        pool.register(page, [7] * SIZE, after=None, owner="")
+    assert pool.find_prefix([7] * SIZE, owner="") == [first]
     pool.release([second])
     pool.check([[first]])
-    assert pool.find_prefix([7] * SIZE, tenant="") == [first]
+    assert pool.find_prefix([7] * SIZE, owner="") == [first]
 
 
 def test_the_second_page_takes_over_where_the_first_was_evicted() -> None:
     pool = pool_of(2)
     [first], [second] = pool.allocate(1), pool.allocate(1)
     for page in (first, second):
-        pool.register(page, [7] * SIZE, after=None, tenant="")
+        pool.register(page, [7] * SIZE, after=None, owner="")
     pool.release([first])
     pool.allocate(1)
-    assert pool.find_prefix([7] * SIZE, tenant="") == []
+    assert pool.find_prefix([7] * SIZE, owner="") == []
     pool.release([second])
-    assert pool.find_prefix([7] * SIZE, tenant="") == [second]
+    assert pool.find_prefix([7] * SIZE, owner="") == [second]
     pool.check()
 
 
@@ -133,21 +133,21 @@ def test_using_a_page_under_another_name_keeps_it_warm() -> None:
     pool = pool_of(3)
     twins = pool.allocate(1) + pool.allocate(1)
     for page in twins:
-        pool.register(page, [7] * SIZE, after=None, tenant="")
+        pool.register(page, [7] * SIZE, after=None, owner="")
     other = hold(pool, [8] * SIZE)
     pool.release(twins[:1])
     pool.release(other)
     pool.release(twins[1:])
     pool.allocate(2)
-    assert pool.find_prefix([7] * SIZE, tenant="") == twins[:1]
-    assert pool.find_prefix([8] * SIZE, tenant="") == []
+    assert pool.find_prefix([7] * SIZE, owner="") == twins[:1]
+    assert pool.find_prefix([8] * SIZE, owner="") == []
 
 
 def test_a_page_cannot_be_registered_after_an_unknown_one() -> None:
     pool = pool_of(2)
     first, second = pool.allocate(2)
     with pytest.raises(PageAccountingError, match=r"follows page 0, which is not registered"):
-        pool.register(second, [7] * SIZE, after=first, tenant="")
+        pool.register(second, [7] * SIZE, after=first, owner="")
 
 
 def test_a_run_grows_in_place_beside_others() -> None:
@@ -182,8 +182,8 @@ def test_a_run_that_another_means_to_grow_into_has_no_room() -> None:
     pool = pool_of(12)
     [page] = pool.allocate(1, room=6)
     assert pool.room_after([page]) == 5
-    pool.register(page, [7] * SIZE, after=None, tenant="")
-    pool.share(pool.find_prefix([7] * SIZE, tenant=""))
+    pool.register(page, [7] * SIZE, after=None, owner="")
+    pool.share(pool.find_prefix([7] * SIZE, owner=""))
     assert pool.room_after([page]) == 0
 
 
@@ -211,7 +211,7 @@ def test_cold_pages_make_way_for_a_run_rather_than_scatter_it() -> None:
     for page in (5, 4, 1, 7, 3, 6):
         pool.release(held[page])
     assert pool.allocate(2, room=2) == [4, 5]
-    known = [token for token in range(8) if pool.find_prefix([token] * SIZE, tenant="")]
+    known = [token for token in range(8) if pool.find_prefix([token] * SIZE, owner="")]
     assert known == [0, 1, 2, 3, 6, 7]
 
 
@@ -222,7 +222,7 @@ def test_no_more_is_evicted_than_was_asked_for() -> None:
         pool.release(held[page])
     pages = pool.allocate(1, room=3)
     assert pages == [0]
-    assert pool.find_prefix([8] * SIZE, tenant="") == [8]
+    assert pool.find_prefix([8] * SIZE, owner="") == [8]
     assert pool.num_free == 4
     pool.check()
 
@@ -234,7 +234,7 @@ def test_where_runs_are_not_kept_nothing_is_evicted_while_a_page_is_free() -> No
         pool.release(held[page])
     assert pool.allocate(2, room=6) == [6, 7]
     assert pool.allocate(1, room=6) == [4]
-    known = [token for token in range(6) if pool.find_prefix([token] * SIZE, tenant="")]
+    known = [token for token in range(6) if pool.find_prefix([token] * SIZE, owner="")]
     assert known == [0, 1, 2, 3, 5]
     pool.check()
 
@@ -285,7 +285,7 @@ def test_cached_pages_can_be_dropped_and_held_ones_stay() -> None:
     pool.release(hold(pool, cold))
     held = hold(pool, warm)
     pool.drop_cached()
-    assert pool.find_prefix(cold, tenant="") == []
-    assert pool.find_prefix(warm, tenant="") == held
+    assert pool.find_prefix(cold, owner="") == []
+    assert pool.find_prefix(warm, owner="") == held
     assert pool.num_free == 8
     pool.check([held])

@@ -318,7 +318,8 @@ def test_only_tokens_that_the_output_kept_count_as_computed() -> None:
     sequence.output_ids += [4, 5]  # 6 was right as well, but ends the answer
     sim.scheduler.complete(work, num_accepted=5)
     assert sequence.num_computed == sequence.num_tokens == 6
-    assert len(sim.pool.find_prefix(sequence.token_ids(0, 6), tenant="")) == 1
+    owner = sequence.request.cache_key
+    assert len(sim.pool.find_prefix(sequence.token_ids(0, 6), owner=owner)) == 1
 
 
 def test_the_first_token_deadline_ends_with_output_and_the_total_one_never() -> None:

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from generation.engine.adapters import Adapter, LowRank
 from generation.engine.cuda.backends import GatheredAttention
+from generation.engine.row_adapters import prepare_adapter
 from generation.engine.runner import BatchRunner, Chunk, Runner
 from tests.unit.generation.engine.cuda.stand_ins import (
     CountingRecorder,
@@ -108,3 +110,22 @@ def test_what_is_likely_is_the_same_as_on_the_cpu() -> None:
     ]
     found = [r.log_likelihoods(r.run([chunk]), PROMPT[4:10]) for r in runners]
     torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_a_batch_with_adapters_is_computed_as_it_comes() -> None:
+    """What is recorded has no adapter's products."""
+    model = tiny_transformer()
+    recorder = CountingRecorder()
+    runner = device_runner(model, record=recorder)
+    factors = {"blocks.1.attention.qkv.weight": LowRank(torch.ones(2, 64), torch.ones(128, 2))}
+    drawn = Adapter(factors, scale=0.1, base_sha256="b" * 64, prompt="direct@1")
+    adapter = prepare_adapter(drawn, model, sha256="a" * 64)
+    step = [
+        Chunk(PROMPT[:1], 0, [5], first_row=0, adapter=adapter),
+        Chunk(PROMPT[:1], 0, [2], first_row=0),
+    ]
+    right = Runner(model, num_pages=8, page_size=16).run(step)
+    torch.testing.assert_close(runner.run(step), right, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(right[0], right[1])
+    assert recorder.num_replays == 0

@@ -1,12 +1,14 @@
 """The compiled step says what PyTorch says, for every switch of the models that it runs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 import torch
 from torch import Tensor
 
+from generation.engine.adapters import Adapter, LowRank
 from generation.engine.config import RopeScaling
 from generation.engine.engine import Engine, EngineSettings
 from generation.engine.errors import ContextOverflowError
@@ -15,6 +17,7 @@ from generation.engine.native.library import Library
 from generation.engine.native.runner import NativeRunner, can_run
 from generation.engine.pages import PAGE_SIZE
 from generation.engine.params import SamplingParams
+from generation.engine.row_adapters import prepare_adapter
 from generation.engine.runner import Chunk, Runner
 from tests.unit.generation.engine.native.models import build_pair
 from tests.unit.generation.engine.tiny import tiny_transformer
@@ -126,6 +129,29 @@ def test_more_threads_compute_the_same(library: Library, num_threads: int) -> No
     together = logits_of(new(NativeRunner, packed), several_texts())
     torch.set_num_threads(1)
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
+
+
+def test_rows_with_adapters_get_theirs_between_steps_without(library: Library) -> None:
+    packed, dense = build_pair(library, bits=8)
+    factors = {
+        f"blocks.{layer}.{name}.weight": LowRank(
+            torch.randn(2, num_in, generator=torch.Generator().manual_seed(layer)) / 8,
+            torch.ones(num_out, 2),
+        )
+        for layer in range(3)
+        for name, num_in, num_out in (("attention.qkv", 64, 128), ("feed_forward.down", 96, 64))
+    }
+    drawn = Adapter(factors, scale=0.5, base_sha256="b" * 64, prompt="direct@1")
+
+    def batches(model: Transformer) -> list[list[Chunk]]:
+        adapter = prepare_adapter(drawn, model, sha256="a" * 64)
+        first, *others = several_texts()
+        return [[replace(batch[0], adapter=adapter), *batch[1:]] for batch in (first, *others)]
+
+    found = logits_of(new(NativeRunner, packed), [*batches(packed), *one_text()])
+    expected = logits_of(new(Runner, dense), [*batches(dense), *one_text()])
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+    assert not torch.allclose(found, logits_of(new(Runner, dense), [*several_texts(), *one_text()]))
 
 
 def test_likelihoods_are_those_of_pytorch(library: Library) -> None:
