@@ -1,7 +1,7 @@
 """Documents: accept, show, delete. Every read takes an access; nothing here parses or embeds."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVarTuple
@@ -20,6 +20,7 @@ from core.tables import CollectionRow, DocumentRow, VersionRow, VersionTextRow
 from core.types import Box
 from ingestion.accepting import accept
 from ingestion.boxes import NO_LINES, quote_boxes
+from ingestion.labels import Label, labels_by_document
 from ingestion.line_boxes import LineBoxes
 from ingestion.purge import Purged, clear_files, lock_collection, next_generation, remove_versions
 from ingestion.store import Store
@@ -61,6 +62,7 @@ class Document:
     created_at: datetime
     version: Version
     newest: Version
+    labels: tuple[Label, ...]
 
     @property
     def parent_id(self) -> DocumentId | None:
@@ -121,7 +123,8 @@ class Documents:
         """One document. Raises `DocumentNotFoundError`."""
         with self._store.database.read_scope() as session:
             row, name = _get(session, document_id, access)
-            return _document(row, name, _versions_of(session, [row.id])[row.id])
+            (document,) = _documents(session, [(row, name)])
+            return document
 
     def versions(self, document_id: DocumentId, access: Access) -> list[Version]:
         """Every version there is, newest first. Raises `DocumentNotFoundError`."""
@@ -222,8 +225,7 @@ class Documents:
             some = names[start : start + _NAMES_AT_ONCE]
             with self._store.database.read_scope() as session:
                 rows = session.execute(query.where(DocumentRow.name.in_(some))).all()
-                versions = _versions_of(session, [row[0].id for row in rows])
-            found += [_document(row, name, versions[row.id]) for row, name in rows]
+                found += _documents(session, ((row, name) for row, name in rows))
         return found
 
     def list(
@@ -240,8 +242,7 @@ class Documents:
             query = query.where(DocumentRow.id < cursor)
         with self._store.database.read_scope() as session:
             rows = session.execute(query.order_by(DocumentRow.id.desc()).limit(limit)).all()
-            versions = _versions_of(session, [row[0].id for row in rows])
-        return [_document(row, name, versions[row.id]) for row, name in rows]
+            return _documents(session, ((row, name) for row, name in rows))
 
 
 def _no_version(document_id: DocumentId, number: int) -> DocumentNotFoundError:
@@ -310,7 +311,17 @@ def _versions_of(session: Session, document_ids: Sequence[str]) -> dict[str, lis
     return versions
 
 
-def _document(row: DocumentRow, collection: str, versions: Sequence[Version]) -> Document:
+def _documents(session: Session, rows: Iterable[tuple[DocumentRow, str]]) -> list[Document]:
+    """Documents, each with the name of its collection, and what else there is to say of them."""
+    found = list(rows)
+    ids = [row.id for row, _ in found]
+    versions, labels = _versions_of(session, ids), labels_by_document(session, ids)
+    return [_document(row, name, versions[row.id], labels[row.id]) for row, name in found]
+
+
+def _document(
+    row: DocumentRow, collection: str, versions: Sequence[Version], labels: Sequence[Label]
+) -> Document:
     searchable = next((version for version in versions if version.state == "searchable"), None)
     return Document(
         id=DocumentId(row.id),
@@ -321,6 +332,7 @@ def _document(row: DocumentRow, collection: str, versions: Sequence[Version]) ->
         created_at=row.created_at,
         version=searchable or versions[0],
         newest=versions[0],
+        labels=tuple(labels),
     )
 
 

@@ -1,5 +1,6 @@
 """Labels of documents: a person's win over a classifier's, and stay when a document comes again."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -103,7 +104,15 @@ def remove_label(session: Session, document_id: str, *, name: str) -> None:
 
 def labels_of(session: Session, document_id: str) -> tuple[Label, ...]:
     """The labels of a document, by name."""
-    query = select(LabelRow).where(LabelRow.document_id == document_id).order_by(LabelRow.name)
-    return tuple(
-        Label(row.name, row.label, row.by_person, row.chance) for row in session.scalars(query)
-    )
+    return tuple(labels_by_document(session, [document_id])[document_id])
+
+
+def labels_by_document(
+    session: Session, document_ids: Sequence[str]
+) -> defaultdict[str, list[Label]]:
+    """The labels of each of these documents, by name."""
+    query = select(LabelRow).where(LabelRow.document_id.in_(document_ids)).order_by(LabelRow.name)
+    found: defaultdict[str, list[Label]] = defaultdict(list)
+    for row in session.scalars(query):
+        found[row.document_id].append(Label(row.name, row.label, row.by_person, row.chance))
+    return found

@@ -1,6 +1,6 @@
 """Routes of documents' labels: what classifiers and people say a document is."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from pydantic import Field, StringConstraints
@@ -8,31 +8,13 @@ from pydantic import Field, StringConstraints
 from app.access import CallerAccess
 from app.api.common import TheServices, problems
 from app.api.fields import CLEAN, FILLED, Reply, Request
+from app.api.label_schemas import LabelOut
 from core.ids import DocumentId
-from ingestion.labels import MAX_LABEL_CHARS, NAME_PATTERN, Label
+from ingestion.labels import MAX_LABEL_CHARS, NAME_PATTERN
 
 router = APIRouter(tags=["documents"])
 
 LabelName = Annotated[str, Path(alias="name", pattern=NAME_PATTERN, examples=["topic"])]
-
-
-class LabelOut(Reply):
-    """What a document is labelled as under a name."""
-
-    name: str = Field(examples=["topic"])
-    label: str = Field(examples=["invoices"])
-    by: Literal["person", "classifier"] = Field(description="A person's label is never replaced.")
-    chance: float | None = Field(description="Of a classifier's label, 0 to 1.")
-
-    @classmethod
-    def of(cls, label: Label) -> Self:
-        """From the room's own data."""
-        return cls(
-            name=label.name,
-            label=label.label,
-            by="person" if label.by_person else "classifier",
-            chance=label.chance,
-        )
 
 
 class LabelList(Reply):

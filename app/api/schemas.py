@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, JsonValue, SecretStr
 
 from app.api.fields import CollectionName, Description, Reply, Request, ShortQuestion
+from app.api.label_schemas import LabelOut
 from core.types import Box, Passage
 from ingestion.attempts import JobError
 from ingestion.collections import Collection
@@ -182,6 +183,7 @@ class DocumentOut(Reply):
     created_at: datetime
     version: VersionOut
     newest: VersionOut
+    labels: list[LabelOut] = Field(description="By name.")
 
     @classmethod
     def of(cls, document: Document) -> Self:
@@ -195,6 +197,7 @@ class DocumentOut(Reply):
             created_at=document.created_at,
             version=VersionOut.of(document.version),
             newest=VersionOut.of(document.newest),
+            labels=[LabelOut.of(each) for each in document.labels],
         )
 
 

@@ -18,6 +18,7 @@ from app.cli.generate import generate
 from app.cli.index import index_app
 from app.cli.jobs import jobs_app
 from app.cli.keys import keys_app
+from app.cli.labels import labels_app
 from app.cli.map import draw_map
 from app.cli.mcp import mcp
 from app.cli.models import models_app
@@ -62,6 +63,7 @@ main.command("map")(draw_map)
 for group in (
     models_app,
     adapters_app,
+    labels_app,
     db_app,
     keys_app,
     people_app,

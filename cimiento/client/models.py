@@ -131,6 +131,15 @@ class Version(Model):
     job_id: str
 
 
+class Label(Model):
+    """What a document is labelled as under a name; `chance` is a classifier's, 0 to 1."""
+
+    name: str
+    label: str
+    by: str
+    chance: float | None = None
+
+
 class Document(Model):
     """A document. `version` is the searchable one, or else the newest; `newest` is the newest."""
 
@@ -141,6 +150,7 @@ class Document(Model):
     created_at: datetime
     version: Version
     newest: Version
+    labels: tuple[Label, ...] = ()
 
 
 class Upload(Model):

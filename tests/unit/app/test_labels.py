@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 
 from app.classifying import ClassifierRouter, load_classifiers, load_router
+from core.access import Access
 from core.classifier import Classifier, Layer, serialise_classifier
-from core.errors import SettingsError
+from core.errors import ClassifierUnusableError, SettingsError
 from core.retrieval_settings import RetrievalSettings
 from core.settings import IngestionSettings, Settings
+from ingestion.labelling import Labelled, label_documents
 from tests.fakes import FakeEmbedder
 from tests.unit.app.house import POOL, House
 
+EVERYTHING = Access.to_everything()
 RECIPE = "Bake the dough with butter and sugar. The oven must be hot before the dough goes in."
 
 
@@ -63,6 +66,38 @@ def test_a_document_is_labelled_as_it_comes_in_and_found_by_its_label(house: Hou
     assert found(house, where) == {recipe}
     assert found(house, {"not": where}) == {pool}
     assert found(house, where | {"op": "in", "value": ["baking", "bathing"]}) == {pool, recipe}
+
+
+def test_a_document_tells_its_labels(house: House) -> None:
+    house.classifiers = (classifier(),)
+    pool, other = house.add("pool.txt", POOL), house.add("other.txt", "Neither nor.")
+    house.client.put(f"/v1/documents/{other}/labels/kind", json={"label": "notes"})
+    told = {
+        each["id"]: each["labels"] for each in house.client.get("/v1/documents").json()["items"]
+    }
+    for document in (pool, other):
+        assert told[document] == labels(house, document)
+        assert house.client.get(f"/v1/documents/{document}").json()["labels"] == told[document]
+    assert "kind" in {each["name"] for each in told[other]}
+
+
+def test_documents_that_were_there_before_a_classifier_are_labelled_by_it(house: House) -> None:
+    pool, recipe, said = (
+        house.add(f"{number}.txt", text) for number, text in enumerate((POOL, RECIPE, POOL + " "))
+    )
+    house.client.put(f"/v1/documents/{said}/labels/topic", json={"label": "sport"})
+    assert labels(house, pool) == []
+    for _ in range(2):
+        done = label_documents(house.services.database, [classifier()], EVERYTHING)
+        assert done == Labelled(3, 3)
+        each = [labels(house, document)[0]["label"] for document in (pool, recipe, said)]
+        assert each == ["bathing", "baking", "sport"]
+    # one that is sure of nothing takes back what the one before said
+    unsure = classifier(threshold=1.1)
+    assert label_documents(house.services.database, [unsure], EVERYTHING) == Labelled(3, 0)
+    assert [labels(house, document) for document in (pool, recipe)] == [[], []]
+    with pytest.raises(ClassifierUnusableError, match="embedded by fake-embedder"):
+        label_documents(house.services.database, [classifier(model="other")], EVERYTHING)
 
 
 def test_a_label_that_a_person_gave_stays_when_the_document_comes_again(house: House) -> None:
