@@ -1,6 +1,8 @@
 """Receive a document as it streams in. Refuses the wrong size or kind before the body ends."""
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -38,6 +40,17 @@ class ReceivedUpload:
     media_type: str
     metadata: str | None
     password: str | None = field(default=None, repr=False)
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Raise `StorageFullError` where what is written inside finds no room."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFullError("there is no room left for the document") from error
+        raise
 
 
 async def receive_upload(request: Request, blob: PendingBlob, *, max_bytes: int) -> ReceivedUpload:
@@ -117,13 +130,10 @@ class _Form:
         self._num_bytes += len(data)
         self.refuse_length(self._num_bytes)
         try:
-            self._parser.write(data)
+            with _room():
+                self._parser.write(data)
         except MultipartParseError as error:
             raise InvalidRequestError(f"the multipart body is malformed: {error}") from error
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StorageFullError("there is no room left for the document") from error
-            raise
         self._sniff()
 
     def finish(self, data: bytes) -> ReceivedUpload:
@@ -135,9 +145,11 @@ class _Form:
             raise InvalidRequestError(
                 "the body has no field 'file'", FieldFault(_FILE, "is missing")
             )
+        with _room():
+            path = self._blob.path
         return ReceivedUpload(
             self._file_name,
-            detect_media_type(self._blob.path, self._file_name),
+            detect_media_type(path, self._file_name),
             self._fields.get("metadata"),
             self._password(),
         )
@@ -153,8 +165,10 @@ class _Form:
         if self._is_sniffed or self._blob.num_bytes < _SNIFF_BYTES:
             return
         self._is_sniffed = True
-        if not _head_of(self._blob.path).startswith(_CONTAINERS):
-            detect_media_type(self._blob.path, self._file_name or "")
+        with _room():
+            path = self._blob.path
+        if not _head_of(path).startswith(_CONTAINERS):
+            detect_media_type(path, self._file_name or "")
 
     def _too_large(self) -> DocumentTooLargeError:
         return DocumentTooLargeError(

@@ -138,7 +138,9 @@ class PendingBlob:
         _value: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
+        # what is kept is written already; the rest need not be, and on a full disk cannot
+        with suppress(OSError):
+            self._file.close()
         self._path.unlink(missing_ok=True)
 
 

@@ -193,7 +193,9 @@ def _parse_facts(text: str) -> SegmentFacts:
 
 
 def _write_files(folder: Path, segment: Segment) -> None:
-    faiss.write_index(segment.index, str(folder / _INDEX))
+    with (folder / _INDEX).open("wb") as file:
+        # by Python's file: FAISS's own says only that a write failed, and of the last bytes nothing
+        faiss.write_index(segment.index, faiss.PyCallbackIOWriter(file.write))
     np.save(folder / _CHUNK_IDS, segment.chunk_ids.astype(np.int64))
     np.save(folder / _COLLECTIONS, segment.collection_codes.astype(np.int32))
     sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
