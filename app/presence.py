@@ -90,6 +90,7 @@ class Presence:
         except WorkerGivenUpError as error:
             # the others have ended its answers; those to come are another process's
             _log.warning("process_was_given_up", process=writer_id, reason=str(error))
+            self._servers.leave(writer_id)
             self._join()
         else:
             self._renewed_s = time.monotonic()

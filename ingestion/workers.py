@@ -90,9 +90,14 @@ class Workers:
                 )
 
     def leave(self, worker_id: WorkerId) -> None:
-        """Take a worker out that has stopped working; what it left is free to be taken over."""
+        """Take a worker out that has stopped working; what it left is free to be taken over.
+
+        Does nothing where it has left, and lets go of its lock where the others gave it up.
+        """
         self._remove({worker_id})
-        os.close(self._held.pop(worker_id))
+        handle = self._held.pop(worker_id, None)
+        if handle is not None:
+            os.close(handle)
 
     def find_living(self) -> set[WorkerId]:
         """Every worker that lives, as far as can be told. The dead ones are taken out."""

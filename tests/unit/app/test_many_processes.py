@@ -181,6 +181,7 @@ def test_a_process_that_was_given_up_enters_itself_anew(pair: Pair) -> None:
     servers._remove({before})
     pair.presence._renewed_s = 0.0
     assert eventually(lambda: pair.live.writer_id != before, within_s=60)
+    assert servers._held.keys() == {pair.live.writer_id}
     thread, _ = ask(pair)
     assert pair.running()[0].writer_id == pair.live.writer_id
     pair.live.stop()
