@@ -20,6 +20,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
+from app.backup.mark import MARK
 from core.blobs import BlobStore
 from core.database import Database
 from core.errors import (
@@ -104,7 +105,7 @@ def _look_at_folder(patient: Patient) -> Iterator[Seen]:
         yield Seen("data folder", "broken", detail, "free room there, or give its user the right")
         return
     yield Seen("data folder", "ok", f"{folder} can be written to")
-    if (folder / "restoring").exists():
+    if (folder / MARK).exists():
         detail = "a restore was begun here and did not end"
         yield Seen("restore", "broken", detail, "run the same 'cimiento restore' again")
 

@@ -28,6 +28,12 @@ class NotEmptyError(CimientoError):
     code = "not_empty"
 
 
+class HalfRestoredError(CimientoError):
+    """A restore has begun in this data folder and not ended; nothing else works there."""
+
+    code = "half_restored"
+
+
 class NotRestorableError(CimientoError):
     """The rows of a backup do not fit into the database; the message says which and why."""
 

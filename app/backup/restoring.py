@@ -17,6 +17,7 @@ from app.backup.deleting import delete_again, find_returned, remember
 from app.backup.errors import BackupDamagedError, DeletionsUnknownError, NotEmptyError
 from app.backup.folder import BackupFolder
 from app.backup.manifest import Manifest
+from app.backup.mark import MARK
 from app.backup.rows import advance_sequences, load_table
 from app.backup.trained import put_back
 from core.database import Database
@@ -30,7 +31,6 @@ from ingestion.sweep import sweep_blobs
 from retrieval.lexical.follower import LexicalFollower
 
 SETTINGS_NAME: Final = "restored-settings.env"
-_MARK: Final = "restoring"
 # Nobody else works in a place that is being restored.
 _WAIT_S: Final = 60.0
 
@@ -52,7 +52,7 @@ class Place:
     @property
     def mark(self) -> Path:
         """A file that is there from the first byte of a restore to its end: the backup's id."""
-        return self.data_dir / _MARK
+        return self.data_dir / MARK
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from app.backup.mark import refuse_half_restored
 from core.errors import CimientoError, SettingsError
 from core.logs import configure_logs
 from core.operator_settings import LogSettings
@@ -55,6 +56,7 @@ def open_services(
     import migrations
     from app.wiring import build_models, build_services
 
+    refuse_half_restored(settings.data_dir)
     models = build_models(settings, embedding_threads=embedding_threads)
     services = build_services(settings, models)
     try:
@@ -75,6 +77,7 @@ def open_database(settings: Settings, *, exactly: bool = False) -> Iterator["Dat
     from core.database import Database
 
     with errors_to_exit():
+        refuse_half_restored(settings.data_dir)
         database = Database(settings.database_url)
         try:
             migrations.check(database, exactly=exactly)

@@ -2,6 +2,7 @@
 
 import typer
 
+from app.backup.mark import refuse_half_restored
 from app.cli.context import errors_to_exit, load_cli_settings
 
 db_app = typer.Typer(name="db", help="Look after the database.", no_args_is_help=True)
@@ -22,6 +23,7 @@ def upgrade() -> None:
 
     database = Database(settings.database_url)
     with errors_to_exit():
+        refuse_half_restored(settings.data_dir)
         migrations.upgrade(database)
     database.close()
     typer.echo("the database is up to date")

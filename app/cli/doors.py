@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from app.backup.mark import refuse_half_restored
 from app.cli.context import errors_to_exit
 from core.settings import Settings
 
@@ -22,6 +23,7 @@ def open_doors(settings: Settings) -> Iterator["Doors"]:
     database = Database(settings.database_url)
     try:
         with errors_to_exit():
+            refuse_half_restored(settings.data_dir)
             migrations.upgrade(database)
             doors = Doors.of(settings, database)
             yield doors

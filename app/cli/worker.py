@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from app.backup.mark import refuse_half_restored
 from app.cli.context import FAILED, errors_to_exit, load_cli_settings
 from app.cli.generate import Model
 
@@ -40,8 +41,9 @@ def ingest(
     )
     from ingestion.worker import run_worker
 
-    database = build_database(settings)
     with errors_to_exit():
+        refuse_half_restored(settings.data_dir)
+        database = build_database(settings)
         migrations.check(database)
         embedder = build_embedder(settings, num_threads=settings.ingestion.num_threads or None)
         # Beside the wait for the first document: loading takes seconds that it need not spend.

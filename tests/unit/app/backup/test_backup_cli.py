@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from app.backup.mark import MARK
 from app.backup.settings import chosen_settings
 from app.cli import main
 from core.settings import load_settings
@@ -85,3 +86,15 @@ def test_chosen_settings_hold_no_secret_and_no_place(
         "CIMIENTO_RETRIEVAL__TOP_K": "5",
         "CIMIENTO_GENERATION__LIKELIHOOD": "True",
     }
+
+
+@pytest.mark.parametrize(
+    "command", [("db", "upgrade"), ("sign-in",), ("worker", "ingest"), ("backup", "backups")]
+)
+def test_nothing_works_in_a_place_that_is_half_restored(
+    house: House, command: tuple[str, ...]
+) -> None:
+    (house.data_dir / MARK).write_text("bak_1")
+    result = run(house.data_dir, *command)
+    assert result.exit_code == 1
+    assert "half restored, from bak_1: run the same 'cimiento restore' again" in result.stderr
