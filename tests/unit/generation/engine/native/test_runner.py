@@ -150,8 +150,10 @@ def test_rows_with_adapters_get_theirs_between_steps_without(library: Library) -
 
     found = logits_of(new(NativeRunner, packed), [*batches(packed), *one_text()])
     expected = logits_of(new(Runner, dense), [*batches(dense), *one_text()])
-    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
-    assert not torch.allclose(found, logits_of(new(Runner, dense), [*several_texts(), *one_text()]))
+    plain = logits_of(new(Runner, dense), [*several_texts(), *one_text()])
+    # a step with adapters is PyTorch's, which rounds what enters a packed product to bfloat16
+    assert (found - expected).norm() <= 0.02 * expected.norm()
+    assert (plain - expected).norm() > 0.1 * expected.norm()
 
 
 def test_likelihoods_are_those_of_pytorch(library: Library) -> None:
