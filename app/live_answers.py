@@ -230,6 +230,11 @@ class LiveAnswers:
             self._forget_ended()
             return self._answers.get(answer_id)
 
+    def forget(self, answer_id: AnswerId) -> None:
+        """Tell nobody any more of an answer that has ended; no error where it is not here."""
+        with self._lock:
+            self._answers.pop(answer_id, None)
+
     @property
     def num_running(self) -> int:
         """Answers whose last event is still to come."""

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from app.draining import Draining
 from app.live_answers import LiveAnswers
-from generation.worker.draining_server import FAREWELL_S, DrainingServer
+from generation.worker.draining_server import FAREWELL_S, KEEP_ALIVE_S, DrainingServer
 
 
 def serve(app: FastAPI, listener: socket.socket, *, drain_s: float) -> None:
@@ -20,6 +20,7 @@ def serve(app: FastAPI, listener: socket.socket, *, drain_s: float) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=FAREWELL_S,
     )
     work = _Work(app.state.draining, app.state.live)

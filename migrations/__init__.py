@@ -2,7 +2,7 @@
 
 A migration that says `only_expands = True` adds what older code neither sees, breaks nor cleans
 away: tables, columns that may be left out, indexes. Processes of the version before go on beside
-those that ran it (decision 35).
+those that ran it (decision 37).
 """
 
 from pathlib import Path

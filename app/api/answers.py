@@ -86,6 +86,7 @@ def delete_answer(
     """Forget an answer, with its question. One that is being written must be cancelled first."""
     _refuse_running(live, services, AnswerId(answer_id), caller)
     services.answers.delete(AnswerId(answer_id), caller)
+    live.forget(AnswerId(answer_id))
     return Response(status_code=204)
 
 

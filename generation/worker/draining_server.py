@@ -15,6 +15,9 @@ _log = structlog.get_logger()
 FAREWELL_S: Final = 5
 """For replies that were cut short to reach their clients."""
 
+KEEP_ALIVE_S: Final = 75
+"""Longer than clients and proxies keep an idle connection: they never use one just closed."""
+
 
 class Work(Protocol):
     """What is under way behind a server."""

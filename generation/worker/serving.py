@@ -6,11 +6,9 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from generation.worker.draining_server import FAREWELL_S, DrainingServer
+from generation.worker.draining_server import FAREWELL_S, KEEP_ALIVE_S, DrainingServer
 from generation.worker.state import Phase, Worker
 
-# longer than clients and proxies keep an idle connection, so that they never use one just closed
-_KEEP_ALIVE_S: Final = 75
 _BACKLOG: Final = 1024
 
 
@@ -46,7 +44,7 @@ def serve(app: ASGIApp, worker: Worker, listener: socket.socket) -> bool:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=FAREWELL_S,
     )
     _WorkerServer(config, worker).run(sockets=[listener])

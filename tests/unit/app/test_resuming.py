@@ -177,6 +177,14 @@ def test_events_that_were_kept_do_not_show_a_deleted_document(house: House) -> N
         assert "pool.txt" not in json.dumps(events[0].data)
 
 
+def test_events_that_were_kept_go_with_their_answer(house: House) -> None:
+    answer_id = lose_connection(house)[0].data["id"]
+    assert resume(house, answer_id, 0)[-1].name == "done"
+    assert house.client.delete(f"/v1/answers/{answer_id}").status_code == 204
+    response = house.client.get(f"/v1/answers/{answer_id}/events")
+    assert (response.status_code, response.json()["code"]) == (404, "answer_not_found")
+
+
 @pytest.mark.parametrize("last", ["-1", "x", "99999999999"])
 def test_a_last_event_that_cannot_be_is_refused(house: House, last: str) -> None:
     response = house.client.get("/v1/answers/ans_x/events", headers={"Last-Event-ID": last})
