@@ -19,7 +19,9 @@ def upgrade() -> None:
         sa.Column("name", sa.String(64), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),
-        sa.Column("num_bytes", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "num_bytes", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
         sa.Column("base_sha256", sa.String(64), nullable=False),
         sa.Column("prompt", sa.String(80), nullable=False),
         sa.Column("style", sa.String(8), nullable=True),

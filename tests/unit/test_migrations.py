@@ -256,7 +256,9 @@ def test_what_came_with_a_migration_goes_with_it_and_nothing_else(database: Data
     migrations.upgrade(database)
     again = rows_of(database)
     assert what_both_have(again, back) == back
-    assert {name for name, rows in again.items() if not rows} == full.keys() - back.keys()
+    # whoever upgrades notes which older code may go on
+    came_empty = full.keys() - back.keys() - {"schema_floor"}
+    assert {name for name, rows in again.items() if not rows} == came_empty
 
 
 def test_numbers_past_32_bits_are_kept(database: Database) -> None:
