@@ -115,8 +115,8 @@ def main() -> None:
         if options.untrained:
             generator = stack.enter_context(opened(settings, None, None))
             untrained = Reader(generator, prompt_of(None, None))
+        models = Models(EvidenceRanker(embedder), reader, untrained)
         for name in _SETS:
-            models = Models(EvidenceRanker(embedder), reader, untrained)
             asked += ask_all(options.data, name, embedder, models, limit=limit)
     embedder.close()
     if options.cases:

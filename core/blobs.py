@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Protocol, Self
 
-from core.durable import stood_still
+from core.durable import stood_still, sync_folder
 from core.errors import BlobDamagedError, BlobMissingError
 
 _READ_BYTES: Final = 1 << 20
@@ -301,12 +301,3 @@ def hash_file(path: Path) -> str:
         while data := file.read(_READ_BYTES):
             digest.update(data)
     return digest.hexdigest()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename inside the folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import structlog
 
-from core.blobs import BlobStore, sync_folder
-from core.durable import stood_still
+from core.blobs import BlobStore
+from core.durable import stood_still, sync_folder
 from core.errors import (
     BlobDamagedError,
     BlobMissingError,

@@ -12,7 +12,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from core.blobs import sync_folder
+from core.durable import sync_folder
 from core.errors import SegmentCorruptError
 from core.ids import CollectionId, SegmentId
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from core.blobs import sync_folder
+from core.durable import sync_folder
 from core.ids import VersionId
 from ingestion.errors import PoisonDocumentError
 from ingestion.parsing.document import ParsedDocument

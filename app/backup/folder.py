@@ -15,9 +15,9 @@ from typing import Final
 
 from app.backup.errors import BackupDamagedError, BackupNotFoundError
 from app.backup.manifest import Manifest, Part, Table
-from core.blobs import FolderBlobStore, hash_file, sync_folder
+from core.blobs import FolderBlobStore, hash_file
 from core.deletions import LOG_NAME, DeletionLog
-from core.durable import replace_file
+from core.durable import replace_file, sync_folder
 from core.errors import BlobMissingError
 from core.locks import file_lock
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from core.blobs import sync_folder
+from core.durable import sync_folder
 from ingestion.parsing.document import Attachment
 
 FOLDER: Final = "attachments"

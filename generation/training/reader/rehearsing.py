@@ -6,7 +6,7 @@ learnt: nothing is taught by it, and text of any kind and licence does. Shapes: 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -103,8 +103,8 @@ class RehearsingStream(GroupStream):
 
 
 def _join(batch: BranchedBatch, rehearsal: Rehearsal) -> RehearsedBatch:
-    fields = {name: getattr(batch, name) for name in BranchedBatch.__slots__}
-    return RehearsedBatch(**fields, rehearsal=rehearsal)
+    held = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    return RehearsedBatch(**held, rehearsal=rehearsal)
 
 
 def reading_loss(model: Transformer, batch: BranchedBatch) -> Tensor:
