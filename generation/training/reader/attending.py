@@ -94,7 +94,7 @@ def _may_look(
 
 def attend_in_blocks(q: Tensor, k: Tensor, v: Tensor, blocks: Sequence[Block]) -> Tensor:
     """q (N, H, D), scaled; k, v (N, Hkv, D) -> (N, H * D). Products in the format of v."""
-    out: Tensor = _Attend.apply(q, k, v, blocks)  # type: ignore[no-untyped-call]
+    out: Tensor = _Attend.apply(q, k, v, blocks)  # type: ignore[no-untyped-call] # torch leaves it so
     return out
 
 
