@@ -26,11 +26,12 @@ pytestmark = pytest.mark.timeout(1800)
 
 ROOT = Path(__file__).parents[3]
 # Nats per token below what the tokens' frequencies give, which is all that a model has learnt that
-# does not read. Here it is 1.2; the texts, being this repository's, differ from commit to commit.
+# does not read. Five seeds reach 1.38 to 1.46; the texts, being this repository's, differ from
+# commit to commit, and other rounding makes another run of it.
 LEARNT = 0.5
 # two logits of float32 may each differ by what the test of logits allows: this is ten times as much
 ROUNDING = 1e-2
-STEPS = 120  # steps, not minutes: a busy machine learns as much, only later
+STEPS = 200  # steps, not minutes: a busy machine learns as much, only later
 
 
 def gather_texts(folder: Path) -> Path:
@@ -61,7 +62,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
         context=128,
         batch_tokens=1024,
         steps=STEPS,
-        lr=4e-3,
+        lr=2e-3,  # twice as much is chaos: a run in five learns a third as much
         device="cpu",
     )
     return root / "model", pretrain(options, report=print)
