@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from fastapi import APIRouter
+from fastapi import Request as HttpRequest
 from pydantic import Field
 
-from app.access import TheCaller
+from app.access import TheCaller, note
 from app.activations import Activation
 from app.adapters import StoredAdapter
 from app.api.answer_schemas import PromptName
@@ -119,6 +120,7 @@ def get_active_adapter(
     "/v1/collections/{name}/adapter", summary="Activate an adapter", responses=problems(404, 412)
 )
 def activate_adapter(
+    request: HttpRequest,
     name: CollectionInPath,
     body: AdapterChoice,
     services: TheServices,
@@ -129,6 +131,7 @@ def activate_adapter(
     collection = services.collections.get(name, caller.access)
     check = matching(if_match, ActiveAdapterOut.of)
     done = services.adapters.activate(collection.id, body.adapter, caller, check=check)
+    note(request, target=done.reference)
     return AdapterActivationOut.of(done)
 
 
@@ -138,8 +141,10 @@ def activate_adapter(
     responses=problems(404, 409),
 )
 def roll_back_adapter(
-    name: CollectionInPath, services: TheServices, caller: TheCaller
+    request: HttpRequest, name: CollectionInPath, services: TheServices, caller: TheCaller
 ) -> AdapterActivationOut:
     """Go back to the adapter that was active before; again, to the one before that."""
     collection = services.collections.get(name, caller.access)
-    return AdapterActivationOut.of(services.adapters.roll_back(collection.id, caller))
+    done = services.adapters.roll_back(collection.id, caller)
+    note(request, target=done.reference)
+    return AdapterActivationOut.of(done)

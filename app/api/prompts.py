@@ -3,9 +3,9 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.access import TheCaller
+from app.access import TheCaller, note
 from app.api.common import (
     PAGE_SIZE,
     CollectionInPath,
@@ -91,13 +91,18 @@ def get_prompt(reference: ReferenceInPath, services: TheServices, caller: TheCal
     },
 )
 def create_prompt(
-    body: PromptNew, response: Response, services: TheServices, caller: TheCaller
+    request: Request,
+    body: PromptNew,
+    response: Response,
+    services: TheServices,
+    caller: TheCaller,
 ) -> PromptWhole:
     """Keep a template as the next version of its name. What is kept is never changed.
 
     What is wrong with it is told with its line. Refused to a key for some collections.
     """
     stored, is_new = services.prompts.create(body.source, caller)
+    note(request, target=stored.template.reference)
     if not is_new:
         response.status_code = 200
     return PromptWhole.of_whole(stored)
@@ -131,6 +136,7 @@ def get_active_prompt(
     "/v1/collections/{name}/prompt", summary="Activate a prompt", responses=problems(404, 412)
 )
 def activate_prompt(
+    request: Request,
     name: CollectionInPath,
     body: ActivationIn,
     services: TheServices,
@@ -140,9 +146,9 @@ def activate_prompt(
     """Let a prompt answer from this collection from now on, in the version that it has now."""
     collection = services.collections.get(name, caller.access)
     check = matching(if_match, ActivePromptOut.of)
-    return ActivationOut.of(
-        services.active_prompts.activate(collection.id, body.prompt, caller, check=check)
-    )
+    done = services.active_prompts.activate(collection.id, body.prompt, caller, check=check)
+    note(request, target=done.reference)
+    return ActivationOut.of(done)
 
 
 @router.post(
@@ -151,11 +157,13 @@ def activate_prompt(
     responses=problems(404, 409),
 )
 def roll_back_prompt(
-    name: CollectionInPath, services: TheServices, caller: TheCaller
+    request: Request, name: CollectionInPath, services: TheServices, caller: TheCaller
 ) -> ActivationOut:
     """Go back to the prompt that was active before; again, to the one before that."""
     collection = services.collections.get(name, caller.access)
-    return ActivationOut.of(services.active_prompts.roll_back(collection.id, caller))
+    done = services.active_prompts.roll_back(collection.id, caller)
+    note(request, target=done.reference)
+    return ActivationOut.of(done)
 
 
 @router.get("/v1/examples", summary="List examples", responses=problems())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from app.cli.context import AsJson, load_cli_settings, open_database, print_json
+from app.cli.doors import record
 from app.cli.prompts import Collection
 
 if TYPE_CHECKING:
@@ -43,14 +44,6 @@ class _Records:
         from core.access import Access
 
         return self.collections.get(name, Access.to_everything()).id
-
-    def note(self, action: str, target: str, collection: str | None = None) -> None:
-        """Keep in the audit log what was done at the command line."""
-        from app.people.audit import Deed
-        from core.access import Caller
-
-        owner = Caller.owner()
-        self.audit.record(Deed(action, owner.name, owner.label, collection, target))
 
 
 @adapters_app.command("list")
@@ -97,7 +90,7 @@ def add(
         new = _read(records.settings, path, style)
         stored, is_new = records.adapters.add(chosen, new, Caller.owner())
         if is_new:
-            records.note("adapter.added", stored.reference)
+            record(records.audit, "adapter.added", target=stored.reference)
     if as_json:
         print_json(AdapterOut.of(stored).model_dump(mode="json"))
         return
@@ -113,7 +106,7 @@ def remove(
         raise typer.BadParameter("say which version: name@version")
     with _open() as records:
         removed = records.adapters.remove(adapter)
-        records.note("adapter.removed", removed.reference)
+        record(records.audit, "adapter.removed", target=removed.reference)
     typer.echo(f"removed {removed.reference}")
 
 
@@ -132,7 +125,7 @@ def activate(
     with _open() as records:
         collection_id = records.collection_id(collection)
         done = records.adapters.activate(collection_id, wanted, Caller.owner())
-        records.note("adapter.activated", str(done.reference), collection)
+        record(records.audit, "adapter.activated", target=done.reference, collection=collection)
     _print_activation(done, collection, as_json=as_json)
 
 
@@ -143,7 +136,7 @@ def roll_back(collection: Collection = "default", as_json: AsJson = False) -> No
 
     with _open() as records:
         done = records.adapters.roll_back(records.collection_id(collection), Caller.owner())
-        records.note("adapter.rolled_back", str(done.reference), collection)
+        record(records.audit, "adapter.rolled_back", target=done.reference, collection=collection)
     _print_activation(done, collection, as_json=as_json)
 
 

@@ -9,6 +9,7 @@ from app.cli.context import errors_to_exit
 from core.settings import Settings
 
 if TYPE_CHECKING:
+    from app.people.audit import AuditLog
     from app.people.doors import Doors
 
 
@@ -32,10 +33,17 @@ def open_doors(settings: Settings) -> Iterator["Doors"]:
         database.close()
 
 
-def record(doors: "Doors", action: str, *, target: str, **details: object) -> None:
+def record(
+    audit: "AuditLog",
+    action: str,
+    *,
+    target: str | None,
+    collection: str | None = None,
+    **details: object,
+) -> None:
     """Keep in the audit log what was done at the command line."""
     from app.people.audit import Deed
     from core.access import Caller
 
     owner = Caller.owner()
-    doors.audit.record(Deed(action, owner.name, owner.label, target=target, details=details))
+    audit.record(Deed(action, owner.name, owner.label, collection, target, details))

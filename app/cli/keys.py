@@ -75,7 +75,7 @@ def create(
     )
     with open_doors(load_cli_settings()) as doors:
         key, secret = doors.credentials.create(new)
-        record(doors, "key.created", target=key.id, name=key.name, scopes=list(key.scopes))
+        record(doors.audit, "key.created", target=key.id, name=key.name, scopes=list(key.scopes))
     if as_json:
         print_json({**_fields(key), "key": secret})
         return
@@ -103,7 +103,7 @@ def revoke(key_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Make a key worthless at once."""
     with open_doors(load_cli_settings()) as doors:
         doors.credentials.revoke_key(key_id)
-        record(doors, "key.revoked", target=key_id)
+        record(doors.audit, "key.revoked", target=key_id)
     typer.echo(f"revoked {key_id}")
 
 

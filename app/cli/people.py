@@ -51,7 +51,7 @@ def invite(
     with open_doors(settings) as doors:
         person = doors.people.create(name, email=email, is_owner=is_owner)
         token = doors.sessions.create_link(person.id, lifetime=INVITATION_LIFETIME)
-        record(doors, "person.invited", target=name, person=person.id, is_owner=is_owner)
+        record(doors.audit, "person.invited", target=name, person=person.id, is_owner=is_owner)
     link = f"{settings.base_url}/sign-in?token={token}"
     if as_json:
         print_json({**asdict(person), "link": link})
@@ -77,7 +77,7 @@ def remove(name: Name) -> None:
     with open_doors(load_cli_settings()) as doors:
         person = doors.people.get(name)
         doors.people.delete(name)
-        record(doors, "person.deleted", target=name, person=person.id)
+        record(doors.audit, "person.deleted", target=name, person=person.id)
     typer.echo(f"removed {name}")
 
 
@@ -87,5 +87,5 @@ def _change(name: str, **changes: Any) -> None:
     change = PersonChange(**changes)
     with open_doors(load_cli_settings()) as doors:
         person = doors.people.update(name, change)
-        record(doors, "person.changed", target=name, person=person.id, **changes)
+        record(doors.audit, "person.changed", target=name, person=person.id, **changes)
     typer.echo(f"changed {name}")

@@ -17,6 +17,7 @@ from app.cli.context import (
     open_services,
     print_json,
 )
+from app.cli.doors import record
 from app.cli.search import Collections, TopK
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from app.api.prompt_schemas import PreviewOut
     from app.comparing_prompts import PromptsCompared
     from app.evaluation.stored import Evaluations
+    from app.people.audit import AuditLog
     from app.prompts import Prompts
     from core.ids import CollectionId
     from ingestion.collections import Collections as AllCollections
@@ -47,6 +49,7 @@ class _Records:
     active: "ActivePrompts"
     collections: "AllCollections"
     evaluations: "Evaluations"
+    audit: "AuditLog"
 
     def collection_id(self, name: str) -> "CollectionId":
         from core.access import Access
@@ -96,6 +99,8 @@ def create(
     source = _read(file)
     with _open() as records:
         stored, is_new = records.prompts.create(source, Caller.owner())
+        if is_new:
+            record(records.audit, "prompt.created", target=stored.template.reference)
     if as_json:
         print_json(PromptWhole.of_whole(stored).model_dump(mode="json"))
         return
@@ -151,6 +156,7 @@ def activate(prompt: Prompt, collection: Collection = "default", as_json: AsJson
 
     with _open() as records:
         done = records.active.activate(records.collection_id(collection), prompt, Caller.owner())
+        record(records.audit, "prompt.activated", target=done.reference, collection=collection)
     _print_activation(done, collection, as_json=as_json)
 
 
@@ -161,6 +167,7 @@ def roll_back(collection: Collection = "default", as_json: AsJson = False) -> No
 
     with _open() as records:
         done = records.active.roll_back(records.collection_id(collection), Caller.owner())
+        record(records.audit, "prompt.rolled_back", target=done.reference, collection=collection)
     _print_activation(done, collection, as_json=as_json)
 
 
@@ -214,6 +221,8 @@ def _open() -> Iterator[_Records]:
     # Late: see app.cli.context.
     from app.active_prompts import ActivePrompts
     from app.evaluation.stored import Evaluations
+    from app.people.audit import AuditLog
+    from app.people.later import LaterWrites
     from app.prompts import Prompts
     from app.wiring import build_store
     from ingestion.collections import Collections as AllCollections
@@ -222,7 +231,8 @@ def _open() -> Iterator[_Records]:
         prompts = Prompts(database)
         collections = AllCollections(build_store(settings, database))
         active = ActivePrompts(database, prompts)
-        yield _Records(prompts, active, collections, Evaluations(database))
+        audit = AuditLog(database, LaterWrites(database))
+        yield _Records(prompts, active, collections, Evaluations(database), audit)
 
 
 def _read(file: Path) -> str:

@@ -22,7 +22,7 @@ def sign_in(
     with open_doors(settings) as doors:
         person_id = None if person is None else doors.people.get(person).id
         link = f"{settings.base_url}/sign-in?token={doors.sessions.create_link(person_id)}"
-        record(doors, "person.link_made", target=person or "owner")
+        record(doors.audit, "person.link_made", target=person or "owner")
     if as_json:
         print_json({"link": link})
     else:

@@ -237,7 +237,7 @@ def test_the_command_line_keeps_activates_and_notes_it(
     assert [(each.deed.action, each.deed.target) for each in reversed(events)] == [
         ("adapter.added", "contracts@1"),
         ("adapter.activated", "contracts@1"),
-        ("adapter.activated", "None"),
+        ("adapter.activated", None),
         ("adapter.rolled_back", "contracts@1"),
     ]
 

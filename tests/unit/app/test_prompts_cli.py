@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
+from core.access import Caller
 from tests.databases import work_on
 from tests.unit.app.house import POOL, House
 from tests.unit.app.test_cli import RUNNER, run
@@ -74,6 +75,26 @@ def test_a_prompt_is_activated_and_rolled_back(file: Path, house: House) -> None
     assert [line.split()[2:] for line in lines] == [["direct", "rolled", "back"], ["mine@1"]]
     assert json.loads(said("prompts", "history", "--json"))["is_default"]
     assert "none was activated" not in said("prompts", "history")
+
+
+def test_what_is_done_to_prompts_is_in_the_audit_log(file: Path, house: House) -> None:
+    for _ in range(2):
+        said("prompts", "create", str(file))
+    said("prompts", "activate", "mine")
+    assert run("prompts", "activate", "nowhere").exit_code == 1
+    said("prompts", "rollback")
+    house.client.put("/v1/collections/default/prompt", json={"prompt": "mine"})
+    house.client.post("/v1/collections/default/prompt/rollback")
+    deeds = [each.deed for each in reversed(house.services.doors.audit.list())]
+    assert [(each.action, each.collection, each.target) for each in deeds] == [
+        ("prompt.created", None, "mine@1"),
+        ("prompt.activated", "default", "mine@1"),
+        ("prompt.rolled_back", "default", None),
+        # over HTTP the same
+        ("prompt.activated", "default", "mine@1"),
+        ("prompt.rolled_back", "default", None),
+    ]
+    assert deeds[0].actor == Caller.owner().name
 
 
 def test_what_is_not_there_ends_with_1(file: Path) -> None:
