@@ -1,6 +1,5 @@
 """Requests with an `Idempotency-Key`: what they make is made once, however often they are sent."""
 
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -11,14 +10,12 @@ import anyio.to_thread
 from fastapi import Header, Request, Response
 
 from app.access import note
-from app.answers import AnswerInterruptedError
 from app.api.answer_schemas import AnswerRequest
 from app.api.following import follow
-from app.api.working import respond_at_once, wait_for_last
+from app.api.working import respond_at_once, respond_with, wait_for_last
 from app.errors import AnswerNotFoundError
 from app.idempotency import KeyTakenError, OnceKey
 from app.live_answers import LiveAnswer, LiveAnswers
-from app.problem_shapes import problem_response
 from app.services import Services
 from app.streams import EventStreamResponse, run_task
 from core.access import Caller
@@ -123,8 +120,4 @@ async def _tell(
         response.headers.update(REPLAYED)
         return response
     last = await wait_for_last(request, events)
-    if last is not None and last.name == "done":
-        return Response(last.data, media_type="application/json", headers=REPLAYED)
-    if last is not None and last.name == "error":
-        return problem_response(json.loads(last.data), path=request.url.path)
-    raise AnswerInterruptedError("the answer was cancelled; send the question again")
+    return respond_with(request, last, headers=REPLAYED)

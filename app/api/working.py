@@ -1,7 +1,7 @@
 """One response for work that tells of itself in events: the last of them. Ends with its client."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import anyio
@@ -9,6 +9,7 @@ import structlog
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
+from app.answers import AnswerInterruptedError
 from app.errors import find_known, internal_problem, problem_of
 from app.live_answers import LiveAnswer
 from app.problem_shapes import problem_response
@@ -40,12 +41,26 @@ async def respond_at_once(
         last = await wait_for_last(request, live.follow)
     else:
         last = await wait_for_end(request, live)
-    if last is not None and last.name == "done":
-        return Response(last.data, media_type="application/json")
-    if last is not None and last.name == "error":
-        return problem_response(json.loads(last.data), path=request.url.path)
-    # nobody is there to read it
-    return JSONResponse(None, 499)
+    return respond_with(request, last)
+
+
+def respond_with(
+    request: Request, last: ServerEvent | None, *, headers: Mapping[str, str] | None = None
+) -> Response:
+    """What the last event says; of any other event, that the client went away before the end.
+
+    headers: those of an answer. Raises `AnswerInterruptedError` where somebody cancelled it.
+    """
+    match last:
+        case ServerEvent(name="done"):
+            return Response(last.data, media_type="application/json", headers=headers)
+        case ServerEvent(name="error"):
+            return problem_response(json.loads(last.data), path=request.url.path)
+        case ServerEvent(name="cancelled"):
+            raise AnswerInterruptedError("the answer was cancelled; send the question again")
+        case _:
+            # nobody is there to read it
+            return JSONResponse(None, 499)
 
 
 async def wait_for_end(request: Request, live: LiveAnswer) -> ServerEvent | None:

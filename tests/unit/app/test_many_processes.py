@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,6 +153,21 @@ def test_an_answer_is_cancelled_from_another_process(pair: Pair) -> None:
     thread.join(60)
     assert last_of(ended[0]).name == "cancelled"
     assert [row.status for row in pair.kept()] == ["cancelled"]
+
+
+@pytest.mark.parametrize("headers", [{}, KEY])
+def test_who_waits_for_the_whole_of_a_cancelled_answer_is_told(
+    pair: Pair, headers: dict[str, str]
+) -> None:
+    whole = QUESTION | {"stream": False}
+    with ThreadPoolExecutor(1) as threads:
+        asking = threads.submit(pair.here.post, "/v1/answer", json=whole, headers=headers)
+        assert eventually(lambda: len(pair.running()) == 1, within_s=60)
+        answer_id = pair.running()[0].id
+        assert pair.there.post(f"/v1/answers/{answer_id}/cancel").status_code == 204
+        response = asking.result(60)
+    assert response.status_code == 503
+    assert response.json()["code"] == "answer_interrupted"
 
 
 def test_what_a_dead_process_was_writing_ends_once_and_says_so(
