@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from app.people.accounts import names_of_callers
 from core.access import Access, Caller
 from core.adapter_tables import AdapterActivationRow
 from core.database import Database
@@ -21,11 +22,14 @@ Row = TypeVar("Row", bound=PromptActivationRow | AdapterActivationRow)
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """Something became that of a collection; `reference` is None for that of the service."""
+    """Something became that of a collection; `reference` is None for that of the service.
+
+    by: what whoever did it is called; empty for the command line, and where they are gone.
+    """
 
     reference: str | None
     is_rollback: bool
-    created_by: str
+    by: str
     created_at: datetime
 
 
@@ -68,7 +72,7 @@ class Activations(Generic[Row]):
             if check is not None:
                 check(self._history(session, collection_id))
             if current is not None and current.reference == reference:
-                return _activation(current)
+                return _activations(session, [current])[0]
             row = self._row(
                 collection_id=collection_id,
                 reference=reference,
@@ -78,7 +82,7 @@ class Activations(Generic[Row]):
                 created_at=now(),
             )
             session.add(row)
-        return _activation(row)
+            return _activations(session, [row])[0]
 
     def roll_back(
         self,
@@ -109,7 +113,7 @@ class Activations(Generic[Row]):
                 created_at=now(),
             )
             session.add(row)
-        return _activation(row)
+            return _activations(session, [row])[0]
 
     def common(self, access: Access) -> str | None:
         """What is active in the collections that are asked, where all have the same.
@@ -139,7 +143,7 @@ class Activations(Generic[Row]):
         return session.scalars(self._newest_first(collection_id).limit(1)).first()
 
     def _history(self, session: Session, collection_id: CollectionId) -> list[Activation]:
-        return [_activation(row) for row in session.scalars(self._newest_first(collection_id))]
+        return _activations(session, session.scalars(self._newest_first(collection_id)).all())
 
     def _newest_first(self, collection_id: CollectionId) -> Select[Row]:
         of_collection = self._row.collection_id == collection_id
@@ -156,5 +160,11 @@ class Activations(Generic[Row]):
         return {row.collection_id: row.reference for row in rows}
 
 
-def _activation(row: PromptActivationRow | AdapterActivationRow) -> Activation:
-    return Activation(row.reference, row.is_rollback, row.created_by, row.created_at)
+def _activations(
+    session: Session, rows: Sequence[PromptActivationRow | AdapterActivationRow]
+) -> list[Activation]:
+    names = names_of_callers(session, {row.created_by for row in rows})
+    return [
+        Activation(row.reference, row.is_rollback, names.get(row.created_by, ""), row.created_at)
+        for row in rows
+    ]

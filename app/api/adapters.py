@@ -68,6 +68,11 @@ class AdapterActivationOut(Reply):
 
     adapter: str | None = Field(examples=["contracts@2"])
     rolled_back: bool
+    by: str = Field(
+        description="Who did it: a person or a key; empty for the command line, and once they are "
+        "gone.",
+        examples=["Ana Ruiz"],
+    )
     created_at: datetime
 
     @classmethod
@@ -76,6 +81,7 @@ class AdapterActivationOut(Reply):
         return cls(
             adapter=activation.reference,
             rolled_back=activation.is_rollback,
+            by=activation.by,
             created_at=activation.created_at,
         )
 

@@ -210,6 +210,11 @@ class ActivationOut(Reply):
     prompt: str = Field(examples=["few_shot@1"])
     is_default: bool = Field(description="It is that of the service: none was activated.")
     rolled_back: bool
+    by: str = Field(
+        description="Who did it: a person or a key; empty for the command line, and once they are "
+        "gone.",
+        examples=["Ana Ruiz"],
+    )
     created_at: datetime
 
     @classmethod
@@ -219,6 +224,7 @@ class ActivationOut(Reply):
             prompt=activation.reference or DEFAULT_PROMPT,
             is_default=activation.reference is None,
             rolled_back=activation.is_rollback,
+            by=activation.by,
             created_at=activation.created_at,
         )
 

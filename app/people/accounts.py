@@ -1,7 +1,7 @@
 """People: their accounts. Every query on them; refuses to leave the service without an owner."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -182,6 +182,19 @@ def forget_person(session: Session, row: PersonRow) -> None:
 def person_caller(person_id: str) -> str:
     """The name under which answers and conversations of a person are kept."""
     return f"person:{person_id}"
+
+
+def names_of_callers(session: Session, callers: Set[str]) -> dict[str, str]:
+    """What people and keys are called, by the names under which things of theirs are kept.
+
+    The command line, and whoever is gone, has no name.
+    """
+    ids = [each.partition(":")[2] for each in callers]
+    people = session.scalars(select(PersonRow).where(PersonRow.id.in_(ids)))
+    keys = session.scalars(select(ApiKeyRow).where(ApiKeyRow.id.in_(ids)))
+    return {person_caller(row.id): row.display_name or row.name for row in people} | {
+        f"key:{row.id}": row.name for row in keys
+    }
 
 
 def _checked_row(session: Session, name: str, check: Check | None) -> PersonRow:

@@ -1,11 +1,14 @@
 """How good answers are, on the pages: evaluations, prompts, and what a collection uses."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browser import NEEDS_CHROMIUM, WAIT_MS, answer_of, ask, screenshot
+from tests.e2e.browser import NEEDS_CHROMIUM, WAIT_MS, answer_of, ask, screenshot, window
+from tests.e2e.service import Service
+from tests.e2e.test_web_pages import check_with_axe
 
 pytestmark = [pytest.mark.weights, NEEDS_CHROMIUM]
 
@@ -79,8 +82,68 @@ def test_a_prompt_is_previewed_changed_compared_and_used(page: Page) -> None:
     prompt = answered.get_by_role("combobox", name="Prompt")
     prompt.select_option("brief@1")
     expect(prompt).to_have_value("brief@1")
-    answered.get_by_role("button", name="Back to the one before").click()
+    answered.get_by_role("button", name="Back to the prompt before").click()
     expect(prompt).to_have_value("")
+
+
+def test_an_adapter_is_chosen_and_taken_back_and_readers_see_which(
+    page: Page, browser: Browser, library: Service, adapter: str
+) -> None:
+    page.goto("/collections/default")
+    answered = page.get_by_role("region", name="How it is answered")
+    chosen = answered.get_by_role("combobox", name="Adapter")
+    chosen.select_option(adapter)
+    expect(chosen).to_have_value(adapter)
+    expect(answered).to_contain_text("by owner")
+    answered.get_by_role("button", name="About adapters").click()
+    about = page.get_by_role("dialog", name="About adapters")
+    expect(about.get_by_role("listitem").first).to_contain_text("In use")
+    expect(about.get_by_role("region", name="What was in use here")).to_contain_text(adapter)
+    check_with_axe(page, "adapters")
+    page.keyboard.press("Escape")
+
+    with window(browser, base_url=library.base_url) as other:
+        other.goto(invite_a_reader(library, "rosa"))
+        other.get_by_role("button", name="Sign in").click()
+        expect(other.locator("#question")).to_be_visible()
+        other.goto("/collections/default")
+        theirs = other.get_by_role("region", name="How it is answered")
+        expect(theirs).to_contain_text(adapter)
+        expect(theirs.get_by_role("button", name="About adapters")).to_be_visible()
+        expect(theirs.get_by_role("combobox")).to_have_count(0)
+        expect(theirs.get_by_role("button", name="Back to the adapter before")).to_have_count(0)
+    assert library.place.run("people", "remove", "rosa").returncode == 0
+
+    # somebody else takes it away meanwhile
+    put = library.client.put("/v1/collections/default/adapter", json={"adapter": None})
+    put.raise_for_status()
+    chosen.select_option("As the service does")
+    expect(page.get_by_text("Somebody else has changed this meanwhile")).to_be_visible()
+    expect(chosen).to_have_value("")
+    answered.get_by_role("button", name="Back to the adapter before").click()
+    expect(chosen).to_have_value(adapter)
+    answered.get_by_role("button", name="Back to the adapter before").click()
+    expect(chosen).to_have_value("")
+    expect(answered.get_by_role("button", name="Back to the adapter before")).to_have_count(0)
+
+
+@pytest.fixture
+def adapter(library: Service) -> Iterator[str]:
+    """The reader that is built in, kept as an adapter that collections may have."""
+    added = library.place.run("adapters", "add", "reader", "--style", "read")
+    assert added.returncode == 0, added.stderr
+    reference = added.stdout.strip()
+    yield reference
+    assert library.place.run("adapters", "remove", reference).returncode == 0
+
+
+def invite_a_reader(service: Service, name: str) -> str:
+    """The link of somebody new who may read the default collection."""
+    invited = service.place.run("people", "invite", name)
+    assert invited.returncode == 0, invited.stderr
+    path = f"/v1/collections/default/access/people/{name}"
+    service.client.put(path, json={"role": "reader"}).raise_for_status()
+    return next(word for word in invited.stdout.split() if "/sign-in?token=" in word)
 
 
 def test_a_good_answer_is_shown_to_the_model_until_it_is_taken_away(page: Page) -> None:

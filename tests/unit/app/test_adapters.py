@@ -1,6 +1,7 @@
 """Adapters over HTTP and at the command line: kept, chosen by collection, rolled back, replayed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from app.adapters import AdapterInUseError, Adapters, NewAdapter
+from app.people.accounts import PersonChange
 from core.access import Access, Caller
 from core.blobs import blob_path
 from generation.engine.adapters import Adapter, LowRank, serialise_adapter
@@ -130,6 +132,27 @@ def test_what_is_activated_is_rolled_back_step_by_step(house: House, file: Path)
     shown = house.client.get("/v1/collections/default/adapter").json()
     assert shown["adapter"] is None
     assert [each["rolled_back"] for each in shown["history"]] == [True] * 3 + [False] * 3
+
+
+def test_who_activated_it_is_told_for_as_long_as_they_are_there(house: House, file: Path) -> None:
+    people = house.services.doors.people
+    ana = people.create("ana")
+    adapters = house.services.adapters
+    adapters.add("contracts", NewAdapter(file, "b" * 64, "direct@1"), OWNER)
+    default = house.services.collections.get("default", EVERYTHING).id
+    adapters.activate(default, "contracts", OWNER)
+    adapters.activate(default, None, replace(OWNER, name=f"person:{ana.id}"))
+    assert activate(house, "contracts@1").json()["by"] == "tests"
+
+    def told() -> list[str]:
+        history = house.client.get("/v1/collections/default/adapter").json()["history"]
+        return [each["by"] for each in history]
+
+    assert told() == ["tests", "ana", ""]
+    people.update("ana", PersonChange(display_name="Ana Ruiz"))
+    assert told() == ["tests", "Ana Ruiz", ""]
+    people.delete("ana")
+    assert told() == ["tests", "", ""]
 
 
 def test_what_answers_from_a_collection_cannot_be_removed(house: House, file: Path) -> None:

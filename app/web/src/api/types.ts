@@ -4,6 +4,9 @@ import type { components, operations } from "./schema";
 
 type Schemas = components["schemas"];
 
+export type ActiveAdapter = Schemas["ActiveAdapterOut"];
+export type ActivePrompt = Schemas["ActivePromptOut"];
+export type Adapter = Schemas["AdapterOut"];
 export type Answer = Schemas["AnswerOut"];
 export type AnswerRequest = Schemas["AnswerRequest"];
 export type AuditEvent = Schemas["AuditEventOut"];
@@ -25,6 +28,7 @@ export type Invitation = Schemas["InvitationOut"];
 export type Job = Schemas["JobOut"];
 export type Key = Schemas["KeyOut"];
 export type KeyMade = Schemas["KeyMade"];
+export type Label = Schemas["LabelOut"];
 export type Me = Schemas["MeOut"];
 export type Operations = Schemas["OperationsOut"];
 export type Passage = Schemas["PassageOut"];

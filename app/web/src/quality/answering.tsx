@@ -1,63 +1,41 @@
-// How a collection is answered from: the prompt in use, what was in use before, and when it refuses.
+// How a collection is answered from: the prompt and the adapter in use, what was in use before, and when it refuses.
 
 import type { ReactNode } from "react";
 import { changeAsSeen } from "../api/changing";
 import { call, callTagged } from "../api/client";
-import { momentText, numberText, percentText } from "../i18n/format";
+import type { Adapter, ActiveAdapter, ActivePrompt } from "../api/types";
+import { numberText, percentText } from "../i18n/format";
 import { quality as words } from "../i18n/quality";
 import { attempt } from "../lib/attempt";
 import { Link } from "../lib/router";
 import { useLoaded, useReloaded } from "../lib/use";
 import { useMay } from "../shell/session";
-import { Button } from "../ui/button";
-import { Choice } from "../ui/form";
 import { Panel } from "../ui/room";
 import { Failed, Loading } from "../ui/states";
+import { Active } from "./active";
+import { AdaptersButton } from "./adapters";
 import { fetchPrompts } from "./versions";
 
 export function Answering({ collection }: { collection: string }): ReactNode {
   const t = words.useWords();
   const params = { name: collection };
   const [loaded, changed] = useReloaded(collection, async (signal) => {
-    const [prompt, confidence] = await Promise.all([
+    const [prompt, adapter, { items: adapters }, confidence] = await Promise.all([
       call("get", "/v1/collections/{name}/prompt", { params, signal }),
+      call("get", "/v1/collections/{name}/adapter", { params, signal }),
+      call("get", "/v1/adapters", { signal }),
       call("get", "/v1/collections/{name}/confidence", { params, signal }),
     ]);
-    return { prompt, confidence };
+    return { prompt, adapter, adapters, confidence };
   });
-  const mayChange = useMay("owner", collection);
   if (loaded.state === "loading") return <Loading />;
   if (loaded.state === "failed") return <Failed message={loaded.message} onRetry={changed} />;
-  const { prompt, confidence } = loaded.value;
-  const [now, before] = prompt.history;
+  const { prompt, adapter, adapters, confidence } = loaded.value;
   return (
-    <Panel
-      title={t("answering")}
-      lead={t("answeringLead")}
-      tools={
-        mayChange &&
-        (before ?? (now && !now.is_default)) && (
-          <Button
-            icon="retry"
-            onClick={() => void attempt(() => call("post", "/v1/collections/{name}/prompt/rollback", { params })).then(changed)}
-          >
-            {t("rollBack")}
-          </Button>
-        )
-      }
-    >
+    <Panel title={t("answering")} lead={t("answeringLead")}>
       <dl className="pairs">
-        <dt>{t("prompt")}</dt>
-        <dd>
-          {mayChange ? (
-            <PromptChoice collection={collection} active={activeOf(prompt)} onChanged={changed} />
-          ) : (
-            <Link to={{ name: "prompt", reference: prompt.prompt }}>{prompt.prompt}</Link>
-          )}
-          <span className="quiet small">
-            {now ? t("activeSince", { date: momentText(now.created_at) }) : t("activeAlways")}
-          </span>
-        </dd>
+        <ActivePromptRow collection={collection} prompt={prompt} onChanged={changed} />
+        <ActiveAdapterRow collection={collection} adapter={adapter} adapters={adapters} onChanged={changed} />
         <dt>{t("confidence")}</dt>
         <dd>
           {t("confidenceFrom", { share: percentText(confidence.min_confidence) })}
@@ -72,29 +50,78 @@ export function Answering({ collection }: { collection: string }): ReactNode {
   );
 }
 
-function activeOf({ prompt, is_default }: { prompt: string; is_default: boolean }): string {
-  return is_default ? "" : prompt;
+interface RowProps {
+  collection: string;
+  onChanged: () => void;
 }
 
-function PromptChoice(props: { collection: string; active: string; onChanged: () => void }): ReactNode {
+function ActivePromptRow({ collection, prompt, onChanged }: RowProps & { prompt: ActivePrompt }): ReactNode {
   const t = words.useWords();
-  const prompts = useLoaded("prompts", fetchPrompts);
-  const references = prompts.state === "ready" ? prompts.value.map((each) => each.reference) : [props.active].filter(Boolean);
-  const params = { name: props.collection };
-  const choose = (reference: string): void =>
+  const mayChange = useMay("owner", collection);
+  const prompts = useLoaded(mayChange ? "prompts" : null, fetchPrompts);
+  const params = { name: collection };
+  const active = promptOf(prompt);
+  const known = prompts.state === "ready" ? prompts.value.map((each) => each.reference) : active === null ? [] : [active];
+  const choose = (reference: string | null): void =>
     void attempt(() =>
       changeAsSeen(
         () => callTagged("get", "/v1/collections/{name}/prompt", { params }),
-        (now) => activeOf(now) === props.active,
-        (ifMatch) => call("put", "/v1/collections/{name}/prompt", { params, body: { prompt: reference || null }, ifMatch }),
+        (now) => promptOf(now) === active,
+        (ifMatch) => call("put", "/v1/collections/{name}/prompt", { params, body: { prompt: reference }, ifMatch }),
       ),
-    ).then(props.onChanged);
+    ).then(onChanged);
+  const goBack = (): void =>
+    void attempt(() => call("post", "/v1/collections/{name}/prompt/rollback", { params })).then(onChanged);
   return (
-    <Choice
+    <Active
       label={t("prompt")}
-      value={props.active}
-      choices={[["", t("promptOfService")], ...references.map((each) => [each, each] as const)]}
+      active={active}
+      references={mayChange ? known : null}
+      shown={<Link to={{ name: "prompt", reference: prompt.prompt }}>{prompt.prompt}</Link>}
+      history={prompt.history.map((each) => ({ ...each, reference: promptOf(each) }))}
       onChoose={choose}
+      back={{ label: t("promptBack"), run: goBack }}
     />
+  );
+}
+
+function promptOf({ prompt, is_default }: Pick<ActivePrompt, "prompt" | "is_default">): string | null {
+  return is_default ? null : prompt;
+}
+
+type AdapterRowProps = RowProps & { adapter: ActiveAdapter; adapters: readonly Adapter[] };
+
+function ActiveAdapterRow({ collection, adapter, adapters, onChanged }: AdapterRowProps): ReactNode {
+  const t = words.useWords();
+  const mayChange = useMay("owner", collection);
+  const params = { name: collection };
+  const active = adapter.adapter;
+  const known = adapters.map((each) => each.reference);
+  const choose = (reference: string | null): void =>
+    void attempt(() =>
+      changeAsSeen(
+        () => callTagged("get", "/v1/collections/{name}/adapter", { params }),
+        (now) => now.adapter === active,
+        (ifMatch) => call("put", "/v1/collections/{name}/adapter", { params, body: { adapter: reference }, ifMatch }),
+      ),
+    ).then(onChanged);
+  const goBack = (): void =>
+    void attempt(() => call("post", "/v1/collections/{name}/adapter/rollback", { params })).then(onChanged);
+  return (
+    <Active
+      label={t("adapter")}
+      active={active}
+      references={mayChange ? known : null}
+      shown={active ?? t("asService")}
+      history={adapter.history.map((each) => ({ ...each, reference: each.adapter }))}
+      onChoose={choose}
+      back={{ label: t("adapterBack"), run: goBack }}
+    >
+      {known.length > 0 ? (
+        <AdaptersButton adapters={adapters} active={active} history={adapter.history} />
+      ) : (
+        mayChange && <span className="quiet small">{t("adapterNone")}</span>
+      )}
+    </Active>
   );
 }

@@ -16,7 +16,7 @@ import { Failed, Loading } from "../ui/states";
 import { Changes } from "./comparison";
 import { Preview } from "./preview";
 import { PromptEditor } from "./prompt-editor";
-import { fetchPrompts } from "./versions";
+import { fetchPrompts, styleText } from "./versions";
 
 export function PromptPage({ reference }: { reference: string }): ReactNode {
   const loaded = useLoaded(reference, (signal) => call("get", "/v1/prompts/{reference}", { params: { reference }, signal }));
@@ -67,9 +67,8 @@ interface BesideProps {
 function Facts({ prompt, all }: BesideProps): ReactNode {
   const t = words.useWords();
   const versions = all.filter((each) => each.name === prompt.name);
-  const style = { quote: "styleQuote", draft: "styleDraft", read: "styleRead" } as const;
   const facts: [string, string][] = [
-    [t("style"), prompt.style === null ? t("styleSetting") : t(style[prompt.style])],
+    [t("style"), styleText(prompt.style)],
     [t("languages"), prompt.languages.map(languageName).join(", ")],
     ...(prompt.examples ? [[t("examples"), t(prompt.examples === "fixed" ? "examplesFixed" : "examplesSimilar")] as [string, string]] : []),
     ...(prompt.max_reasoning_tokens
