@@ -77,11 +77,14 @@ class ForgettingGenerator:
         sampling: Sampling,
         *,
         cancelled: Cancelled,
+        spans_of: Sequence[str] = (),
         on_wait: OnWait = ignore_wait,
     ) -> list[Draft]:
         """Several texts after one prompt. Raises as the generator does."""
         with self._up_to_date():
-            return self._generator.sample(messages, sampling, cancelled=cancelled, on_wait=on_wait)
+            return self._generator.sample(
+                messages, sampling, cancelled=cancelled, spans_of=spans_of, on_wait=on_wait
+            )
 
     def score(
         self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str = ""

@@ -5,7 +5,8 @@
 The gold paragraph is given, decoding is greedy, and the prompt is the service's own. Beside the
 trained model stand the untrained one, another model by `--peer` (shown three examples), and the
 sentence that the service would quote. As in style `read`, a reader writes words of the paragraph
-and nothing else; `free`: with nothing that holds it to them. `shown`: what the service shows.
+and nothing else; `free`: with nothing that holds it to them. `agreed`: no greedy decoding, but what
+style `read` takes, of eight replies that are drawn. `shown`: what the service shows of it.
 `doubt`: refusals by how likely the reader finds one, at the threshold that refuses 15 % of what
 could be answered in the other folds. Questions of one article are resampled together.
 """
@@ -29,6 +30,7 @@ from benchmarks.reading_scores import contains, exact_match, f1
 from benchmarks.report import build_manifest, report
 from core.settings import Settings, load_settings
 from core.statistics import Interval, bootstrap
+from generation.agreeing import choose_reply
 from generation.calibrating import Booleans
 from generation.completion import TokenIds
 from generation.engine.adapters import load_adapter
@@ -42,6 +44,7 @@ from generation.reading import (
     find_reply,
     is_refusal,
     readable_texts,
+    reading_sampling,
 )
 from generation.spans import find_span, without_marks
 from generation.types import Message, Sampling
@@ -157,12 +160,15 @@ def opened(settings: Settings, adapter: Path | None, model: str | None) -> Itera
 def judge_reader(suite: Suite, reader: Reader, ranker: EvidenceRanker) -> Figures:
     """Everything that is said of a model that reads."""
     answering = remembering(reading(reader, ranker))
+    agreed = remembering(agreeing(reader, ranker))
     figures = judge_gold(suite.gold, answering)
+    figures |= _prefixed("agreed_", judge_gold(suite.gold, agreed))
+    figures |= _prefixed("noisy_agreed_", judge_gold(suite.noisy, agreed))
     freely = remembering(reader.write)
     figures |= _prefixed("free_", judge_gold(suite.gold, freely))
     noisy = judge_gold(suite.noisy, answering)
     for prefix, asked in (("shown_", suite.gold), ("noisy_shown_", suite.noisy)):
-        figures |= _prefixed(prefix, judge_shown(asked, shown_of(answering, ranker)))
+        figures |= _prefixed(prefix, judge_shown(asked, shown_of(agreed, ranker)))
     figures |= _prefixed("noisy_", noisy)
     figures |= {
         f"noise_costs_{name}": figures[f"f1_{name}"] - noisy[f"f1_{name}"] for name in suite.gold
@@ -258,11 +264,27 @@ def perplexity(texts: Sequence[str], generator: LocalGenerator) -> float:
 
 
 def reading(reader: Reader, ranker: EvidenceRanker) -> Answering:
-    """As the service asks: whole words of a sentence of the passages, and nothing else."""
+    """The likeliest token at every place: whole words of a sentence of the passages, else none."""
 
     def read(asked: Asked) -> str:
         evidence = ranker.rank(asked.question, asked.passages)
         return reader.write(asked, readable_texts(evidence))
+
+    return read
+
+
+def agreeing(reader: Reader, ranker: EvidenceRanker) -> Answering:
+    """As the service asks: of several replies held so, the one that the others bear out."""
+
+    def read(asked: Asked) -> str:
+        evidence = ranker.rank(asked.question, asked.passages)
+        replies = reader.generator.sample(
+            reader.ask(asked),
+            reading_sampling(Sampling()),
+            cancelled=lambda: False,
+            spans_of=readable_texts(evidence),
+        )
+        return choose_reply(asked.question, replies, evidence)
 
     return read
 

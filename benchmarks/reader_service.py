@@ -45,14 +45,21 @@ from benchmarks.vector_cache import StoredEmbedder
 from core.settings import load_settings
 from core.statistics import bootstrap, mean_interval
 from core.types import Passage
+from generation.agreeing import choose_reply, find_likeliest
 from generation.calibrating import Floats, cross_validate_reading, fit_reading, risk_coverage
 from generation.confidence import BUILT_IN, Reading
 from generation.context import Budget, build_context
 from generation.evidence import Evidence, EvidenceRanker
 from generation.language import question_language
 from generation.quoting import choose_quotes, quotation
-from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply, readable_texts
-from generation.types import Message, Sampling
+from generation.reading import (
+    MAX_REPLY_TOKENS,
+    REFUSALS,
+    find_reply,
+    readable_texts,
+    reading_sampling,
+)
+from generation.types import Draft, Message, Sampling
 
 _SETS: Final = ("squad_es", "xquad_en", "xquad_es")
 _NEAR: Final = "squad_es"
@@ -151,9 +158,10 @@ def _ask(
     evidence = models.ranker.rank(question.text, passages[:NUM_READ])
     if not evidence:
         return
-    messages, reply = _read(models.reader, question.text, passages, evidence)
+    messages, replies = _read(models.reader, question.text, passages, evidence)
+    reply = choose_reply(question.text, replies, evidence)
     refusal = REFUSALS[question_language(question.text)]
-    scores = models.reader.generator.score(messages, [refusal, reply])
+    scores = models.reader.generator.score(messages, [refusal, find_likeliest(replies)])
     can_be_right = question.is_answerable and not is_gone
     gold = question.gold
     quote = quotation(choose_quotes(evidence))
@@ -164,7 +172,8 @@ def _ask(
 
     without: bool | None = None
     if models.untrained is not None and can_be_right:
-        without = is_right(_read(models.untrained, question.text, passages, evidence)[1])
+        _, replies = _read(models.untrained, question.text, passages, evidence)
+        without = is_right(choose_reply(question.text, replies, evidence))
     yield Asked(
         name,
         gold.article.casefold(),
@@ -181,8 +190,8 @@ def _ask(
 
 def _read(
     reader: Reader, question: str, passages: Sequence[Passage], evidence: Sequence[Evidence]
-) -> tuple[list[Message], str]:
-    """What a model is asked, and what it replies in words of the evidence."""
+) -> tuple[list[Message], list[Draft]]:
+    """What a model is asked, and what it replies in words of the evidence, several times."""
     context = build_context(
         question,
         passages,
@@ -190,13 +199,13 @@ def _read(
         template=reader.template,
         budget=Budget(NUM_READ, MAX_REPLY_TOKENS),
     )
-    pieces = reader.generator.stream(
+    drafts = reader.generator.sample(
         context.messages,
-        Sampling(max_tokens=MAX_REPLY_TOKENS),
+        reading_sampling(Sampling()),
         cancelled=lambda: False,
         spans_of=readable_texts(evidence),
     )
-    return list(context.messages), "".join(pieces)
+    return list(context.messages), drafts
 
 
 def judge(asked: Sequence[Asked]) -> Figures:

@@ -134,9 +134,10 @@ class GenerationSettings(SettingsGroup):
     style: Literal["draft", "quote", "read"] = Field(
         default="quote",
         description="quote: answers are verbatim sentences of the documents. read: the model, one "
-        "that was trained to read, says which words answer, or that none do; its sentence is "
-        "quoted below them. draft: the model "
-        "writes freely, each sentence is checked, and a draft that fails gives way to the quote. "
+        "that was trained to read, says which words answer, or that none do; of eight "
+        "replies the one that the others bear out is taken, and its sentence is quoted below it. "
+        "draft: the model writes freely, each sentence is checked, and a draft that fails gives "
+        "way to the quote. "
         "A prompt template may ask for either; several samples are always drafts.",
     )
     samples: int = Field(
@@ -206,7 +207,10 @@ class GenerationSettings(SettingsGroup):
     )
     max_sequences: int = Field(default=64, ge=1, description="Texts written at the same time.")
     max_waiting: int = Field(
-        default=256, ge=1, description="Texts that may wait their turn; more are refused."
+        default=256,
+        ge=1,
+        description="Texts that may wait their turn; more are refused. An answer in style read "
+        "needs room for eight.",
     )
     adapter_bytes: int = Field(
         default=256 << 20,

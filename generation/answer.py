@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final, Self
 
 from core.types import Passage
+from generation.agreeing import choose_reply, find_likeliest
 from generation.best_of import choose_draft
 from generation.citations import CheckedText, check_text
 from generation.confidence import BUILT_IN, Calibration, Reading
@@ -25,7 +26,7 @@ from generation.generator import Generator
 from generation.language import question_language
 from generation.prompts import DEFAULT_PROMPT, PromptTemplate, load_prompt
 from generation.quoting import choose_quotes, quotation
-from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply, readable_texts
+from generation.reading import REFUSALS, find_reply, readable_texts, reading_sampling
 from generation.reasoning import read_reasoning, split_reasoning
 from generation.refusals import refuse
 from generation.reward import BUILT_IN_REWARD, Reward
@@ -36,6 +37,7 @@ from generation.types import (
     Cancelled,
     Cited,
     Delta,
+    Draft,
     Example,
     Finished,
     FinishReason,
@@ -121,16 +123,16 @@ def answer(
     context = writing.build_context(passages, quote=quote)
     writing.check_can_weigh(context)
     if options.reads:
-        reply = writing.read(context, evidence)
+        replies = writing.read(context, evidence)
         if cancelled():
             yield Cancelled()
             return
-        reading = writing.judge_reply(context, reply, confidence)
+        reading = writing.judge_replies(context, replies, confidence)
         confidence = options.calibration.reading.chance(reading)
         if confidence < options.min_confidence:
             yield Finished(writing.refusal(passages, confidence))
             return
-        found = find_reply(reply, evidence)
+        found = find_reply(choose_reply(question, replies, evidence), evidence)
         if found is not None:
             quote, evidence = found.text, found.evidence
             context = writing.build_context(passages, quote=quote)
@@ -209,26 +211,29 @@ class _Writing:
                 )
             )
 
-    def read(self, context: Context, evidence: Sequence[Evidence]) -> str:
-        """The words of the evidence that the model says answer.
+    def read(self, context: Context, evidence: Sequence[Evidence]) -> list[Draft]:
+        """The words of the evidence that the model says answer, each of several times.
 
         It can write nothing else, so not that there is no answer: its doubt is asked for apart.
         """
-        return "".join(
-            self._count(
-                self._generator.stream(
-                    context.messages,
-                    replace(self._options.sampling, max_tokens=MAX_REPLY_TOKENS),
-                    cancelled=self._cancelled,
-                    spans_of=readable_texts(evidence),
-                    on_wait=self._options.on_wait,
-                )
-            )
+        drafts = self._generator.sample(
+            context.messages,
+            reading_sampling(self._options.sampling),
+            cancelled=self._cancelled,
+            spans_of=readable_texts(evidence),
+            on_wait=self._options.on_wait,
         )
+        self._num_written += sum(draft.num_tokens for draft in drafts)
+        return drafts
 
-    def judge_reply(self, context: Context, reply: str, confidence: float) -> Reading:
-        """How likely the model finds its reply, and that nothing answers."""
-        texts = [REFUSALS[self._language], reply]
+    def judge_replies(
+        self, context: Context, replies: Sequence[Draft], confidence: float
+    ) -> Reading:
+        """How likely the model finds the reply that it wrote most often, and that nothing answers.
+
+        Not the one that is shown: what else is weighed for that says nothing of the model's doubt.
+        """
+        texts = [REFUSALS[self._language], find_likeliest(replies)]
         refusal, likelihood = self._generator.score(
             context.messages, texts, adapter=self._options.sampling.adapter
         )

@@ -62,11 +62,13 @@ class Generator(Protocol):
         sampling: Sampling,
         *,
         cancelled: Cancelled,
+        spans_of: Sequence[str] = (),
         on_wait: OnWait = ignore_wait,
     ) -> list[Draft]:
         """`sampling.n` texts after one prompt, which is computed once; equal seeds give equal ones.
 
-        None at all once `cancelled()` turns true. Raises as `stream` does.
+        With `spans_of`, each is a run of whole words of one of those texts. None at all
+        once `cancelled()` turns true. Raises as `stream` does.
         """
         ...
 

@@ -167,6 +167,7 @@ class LocalGenerator:
         sampling: Sampling,
         *,
         cancelled: Cancelled,
+        spans_of: Sequence[str] = (),
         on_wait: OnWait = ignore_wait,
     ) -> list[Draft]:
         """`sampling.n` texts in one batch; the prompt is computed once. Raises as `stream` does."""
@@ -175,6 +176,7 @@ class LocalGenerator:
             params=replace(_params(sampling), num_logprobs=0),
             max_tokens=sampling.max_tokens,
             num_samples=sampling.n,
+            output=_output((), spans_of),
             # A prompt that was known already is read in smaller steps, and in few bits that tells:
             # the same seed must give the same drafts again, so only siblings share the prompt.
             tenant=secrets.token_hex(16),

@@ -150,6 +150,7 @@ class GeneratorPool:
         sampling: Sampling,
         *,
         cancelled: Cancelled,
+        spans_of: Sequence[str] = (),
         on_wait: OnWait = ignore_wait,
     ) -> list[Draft]:
         """`sampling.n` texts. Nobody has seen any of them before all are there, so that another
@@ -158,7 +159,7 @@ class GeneratorPool:
         for attempt in self._attempts(messages, cancelled, adapter=sampling.adapter):
             with attempt:
                 return attempt.generator.sample(
-                    messages, sampling, cancelled=cancelled, on_wait=on_wait
+                    messages, sampling, cancelled=cancelled, spans_of=spans_of, on_wait=on_wait
                 )
         return []
 

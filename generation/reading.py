@@ -5,7 +5,7 @@ decides, and its likelihood can be asked for before anything is written. Pure.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -13,12 +13,15 @@ from generation.evidence import Evidence
 from generation.language import Language
 from generation.quoting import as_read, choose_quotes, quotation
 from generation.spans import find_span, without_marks
+from generation.types import Sampling
 from generation.words import fold
 
 REFUSALS: Final[Mapping[Language, str]] = MappingProxyType(
     {"en": "Not in the passages.", "es": "No está en los pasajes."}
 )
 MAX_REPLY_TOKENS: Final = 48
+# how often a reader replies, for `choose_reply` to choose; sixteen gain nothing more
+_NUM_REPLIES: Final = 8
 _FOLDED: Final = tuple(fold(text).rstrip(".") for text in REFUSALS.values())
 # A reply that is most of its sentence says nothing shorter.
 _MOST: Final = 0.7
@@ -35,6 +38,18 @@ class Found:
 def is_refusal(text: str) -> bool:
     """Whether a text says, as the reader was taught to, that the passages do not answer."""
     return fold(" ".join(text.split())).startswith(_FOLDED)
+
+
+def reading_sampling(sampling: Sampling) -> Sampling:
+    """How a reader replies: as often as its likelihoods say, with the seed and adapter given."""
+    return replace(
+        sampling,
+        temperature=1.0,
+        top_p=1.0,
+        top_k=0,
+        max_tokens=MAX_REPLY_TOKENS,
+        n=_NUM_REPLIES,
+    )
 
 
 def readable_texts(evidence: Sequence[Evidence]) -> list[str]:

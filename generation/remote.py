@@ -200,16 +200,12 @@ class RemoteGenerator:
         """Yield the text in pieces that never split a character, then say what ended it.
 
         Raises as the protocol says, GeneratorUnavailableError, GeneratorBusyError,
-        GenerationFailedError and, for several choices or spans of a foreign
-        server, GeneratorNotSupportedError.
+        GenerationFailedError, and GeneratorNotSupportedError for what a foreign server cannot do.
         """
-        body = self._body(messages, sampling)
+        body = self._body(messages, sampling, spans_of)
         if choices:
             self._require_ours("a choice among texts")
             body["response_format"] = {"type": "choice", "choices": list(choices)}
-        elif spans_of:
-            self._require_ours("words of given texts")
-            body["response_format"] = {"type": "span", "texts": list(spans_of)}
         with self._begun(body, cancelled) as stream:
             return (yield from stream.pieces(cancelled, on_wait=on_wait))
 
@@ -219,12 +215,13 @@ class RemoteGenerator:
         sampling: Sampling,
         *,
         cancelled: Cancelled,
+        spans_of: Sequence[str] = (),
         on_wait: OnWait = ignore_wait,
     ) -> list[Draft]:
         """`sampling.n` texts, as the worker writes them in one batch. Raises as `stream` does, and
         GeneratorNotSupportedError where a foreign server writes fewer.
         """
-        body = self._body(messages, sampling)
+        body = self._body(messages, sampling, spans_of)
         body |= {"n": sampling.n, "logprobs": True}
         texts = DraftTexts()
         # only these share the prompt, as in generation.local, and for its reasons
@@ -267,7 +264,9 @@ class RemoteGenerator:
             raise GeneratorUnavailableError(f"{self.url} did not score every continuation")
         return numbers
 
-    def _body(self, messages: Sequence[Message], sampling: Sampling) -> Json:
+    def _body(
+        self, messages: Sequence[Message], sampling: Sampling, spans_of: Sequence[str] = ()
+    ) -> Json:
         body: Json = {
             "model": self._model,
             "messages": _messages(messages),
@@ -279,6 +278,9 @@ class RemoteGenerator:
         }
         if sampling.top_k:
             body["top_k"] = sampling.top_k
+        if spans_of:
+            self._require_ours("words of given texts")
+            body["response_format"] = {"type": "span", "texts": list(spans_of)}
         return body | self._naming(sampling.adapter)
 
     def _naming(self, adapter: str) -> Json:

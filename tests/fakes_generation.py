@@ -80,11 +80,14 @@ class FakeGenerator:
         sampling: Sampling,
         *,
         cancelled: Cancelled,
+        spans_of: Sequence[str] = (),
         on_wait: OnWait = ignore_wait,
     ) -> list[Draft]:
         """Texts as `stream` writes them, a token a word, each a nat."""
         self.adapters.append(sampling.adapter)
         replies = self.replies or [self.reply or _best_sentence(messages[-1].content)]
+        if spans_of and not any(text in each for text in replies for each in spans_of):
+            replies = spans_of[:1]
         drafts = []
         for number in range(sampling.n):
             whole = replies[number % len(replies)]
@@ -158,11 +161,12 @@ class WatchedGenerator(FakeGenerator):
         sampling: Sampling,
         *,
         cancelled: Cancelled,
+        spans_of: Sequence[str] = (),
         on_wait: OnWait = ignore_wait,
     ) -> list[Draft]:
         assert self.num_open == 0, "another stream is open"
         self.prompts.append(messages)
-        return super().sample(messages, sampling, cancelled=cancelled)
+        return super().sample(messages, sampling, cancelled=cancelled, spans_of=spans_of)
 
 
 class UnfaithfulGenerator(FakeGenerator):

@@ -181,6 +181,13 @@ def test_the_text_is_words_of_the_texts(generator: LocalGenerator, seed: int) ->
     assert any(f" {text}" in f" {each}" for each in texts)
 
 
+def test_every_sample_is_words_of_the_texts(generator: LocalGenerator) -> None:
+    texts = ["The pool opens at nine.", "El señor García vive aquí."]
+    drafts = generator.sample(HI, FOUR, cancelled=never, spans_of=texts)
+    assert len(drafts) == FOUR.n
+    assert all(draft.text.strip() and any(draft.text in each for each in texts) for draft in drafts)
+
+
 def test_the_only_choice_is_given_without_computing_anything(generator: LocalGenerator) -> None:
     (choice,) = choices = ["El señor García vive aquí."]
     text = "".join(generator.stream(HI, SAMPLING, cancelled=never, choices=choices))

@@ -26,8 +26,15 @@ COST: Final = "Tickets cost twelve euros for every adult."
 class Reader(FakeGenerator):
     """Writes its reply; `doubt` and `reply_nats` are the log-likelihoods of refusal and reply."""
 
-    def __init__(self, *, reply: str, doubt: float, reply_nats: float = -1.0) -> None:
-        super().__init__(reply=reply)
+    def __init__(
+        self,
+        *,
+        reply: str = "",
+        replies: Sequence[str] = (),
+        doubt: float,
+        reply_nats: float = -1.0,
+    ) -> None:
+        super().__init__(reply=reply, replies=replies)
         self._scores = [doubt, reply_nats]
 
     def score(
@@ -73,6 +80,12 @@ def test_the_reply_chooses_the_sentence() -> None:
     given = ask(Reader(reply="nine in the morning", doubt=-5.0))
 
     assert given.text.startswith("nine in the morning\nThe museum opens at nine in the morning.")
+
+
+def test_of_several_replies_the_one_that_the_others_bear_out_is_shown() -> None:
+    replies = ["nine in the morning", "twelve euros", "twelve euros for every adult"]
+
+    assert ask(Reader(replies=replies, doubt=-5.0)).text.startswith("twelve euros")
 
 
 def test_a_model_can_say_nothing_that_stands_nowhere() -> None:

@@ -129,6 +129,13 @@ def test_the_text_is_words_of_the_texts(house: House, generator: RemoteGenerator
     assert len(house.engine.requests) == 1
 
 
+def test_every_sample_is_words_of_the_texts(house: House, generator: RemoteGenerator) -> None:
+    drafts = generator.sample(HI, Sampling(n=3), cancelled=never, spans_of=["sí señor"])
+    assert len(drafts) == 3
+    assert {draft.text for draft in drafts} <= {"sí", "señor", "sí señor"}
+    assert len(house.engine.requests) == 1
+
+
 def test_continuations_are_scored(generator: RemoteGenerator) -> None:
     assert generator.score(HI, ["ab", "abcd"]) == [-2.0, -4.0]
 
@@ -284,6 +291,8 @@ def test_what_a_foreign_server_cannot_do_is_refused_with_a_remedy() -> None:
         text_of(generator, choices=["a", "b"])
     with pytest.raises(GeneratorNotSupportedError, match="words of given texts"):
         text_of(generator, spans_of=["a b"])
+    with pytest.raises(GeneratorNotSupportedError, match="words of given texts"):
+        generator.sample(HI, Sampling(n=2), cancelled=never, spans_of=["a b"])
     with pytest.raises(GeneratorNotSupportedError, match="cimiento worker generate"):
         generator.score(HI, ["a"])
 

@@ -121,6 +121,7 @@ class Endless(FakeGenerator):
         sampling: Sampling,
         *,
         cancelled: IsCancelled,
+        spans_of: Sequence[str] = (),
         on_wait: OnWait = ignore_wait,
     ) -> list[Draft]:
         text = "".join(self.stream(messages, sampling, cancelled=cancelled))
