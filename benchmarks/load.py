@@ -20,8 +20,6 @@ code 1 where anything failed or was late.
 
 import argparse
 import asyncio
-import json
-import os
 import resource
 import subprocess
 import sys
@@ -37,12 +35,15 @@ from typing import Final
 import httpx2
 import numpy as np
 
+from benchmarks.cpu import read_cpu_s
 from benchmarks.crash_processes import wait_until_listening
 from benchmarks.ingestion import Plan, choose_files
 from benchmarks.load_traffic import (
     HOST,
     Connection,
     Searched,
+    build_request,
+    build_search,
     different_questions,
     repeated_questions,
     search_at_rate,
@@ -98,31 +99,15 @@ class Server:
     key: str
     job_id: str
 
-    def request(self, method: str, path: str, body: object = None) -> bytes:
-        """A request as it goes over the wire; its connection stays open."""
-        content = b"" if body is None else json.dumps(body).encode()
-        lines = [
-            f"{method} {path} HTTP/1.1",
-            f"Host: {HOST}:{self.port}",
-            f"Authorization: Bearer {self.key}",
-            "Content-Type: application/json",
-            f"Content-Length: {len(content)}",
-        ]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode() + content
-
     def searches(self, questions: Iterator[str], number: int) -> list[bytes]:
         """So many searches."""
         return [
-            self.request("POST", "/v1/search", {"query": question})
-            for question in islice(questions, number)
+            build_search(self.port, self.key, question) for question in islice(questions, number)
         ]
 
     def cpu_s(self) -> float:
         """Processor time that the service has taken so far."""
-        told = Path(f"/proc/{self.process.pid}/stat").read_text("ascii")
-        # behind the name, which may hold anything: the state is the first, see proc(5)
-        user, system = told.rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        return read_cpu_s(self.process.pid)
 
 
 async def measure(server: Server, files: Sequence[Path], load: Load) -> Seen:
@@ -159,7 +144,8 @@ async def _ask_alone(server: Server, searches: list[bytes], seen: Seen) -> None:
 
 async def _open_streams(server: Server, load: Load, seen: Seen) -> list["asyncio.Task[None]"]:
     """People who follow a job that does not move."""
-    request = server.request("GET", f"/v1/jobs/{server.job_id}/events")
+    path = f"/v1/jobs/{server.job_id}/events"
+    request = build_request(server.port, server.key, "GET", path)
     gate = asyncio.Semaphore(_OPENED_AT_ONCE)
     begun = [asyncio.Event() for _ in range(load.num_streams)]
 

@@ -95,6 +95,24 @@ class Connection:
         return status, dict(line.lower().split(": ", 1) for line in lines if line)
 
 
+def build_request(port: int, key: str, method: str, path: str, body: object = None) -> bytes:
+    """A request as it goes over the wire; its connection stays open."""
+    content = b"" if body is None else json.dumps(body).encode()
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        f"Host: {HOST}:{port}",
+        f"Authorization: Bearer {key}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(content)}",
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + content
+
+
+def build_search(port: int, key: str, question: str) -> bytes:
+    """A search as it goes over the wire."""
+    return build_request(port, key, "POST", "/v1/search", {"query": question})
+
+
 async def search_at_rate(port: int, requests: Sequence[bytes], rate: float) -> Searched:
     """Begin so many searches a second, whether or not earlier ones have ended.
 
