@@ -21,6 +21,7 @@ def build_contract() -> dict[str, Any]:
         servers=None,
         running=None,
         idempotency=None,
+        deliverer=None,
         warm_ups={},
         jobs=SimpleNamespace(find_all=None),
         metrics=Metrics(),

@@ -122,7 +122,13 @@ def create_app(
     server = services.settings.server
     live = LiveAnswers(resume_s=server.resume_s, max_running=server.max_answers)
     app.state.live = live
-    app.state.presence = Presence(services.servers, services.running, live, services.idempotency)
+    app.state.presence = Presence(
+        services.servers,
+        services.running,
+        live,
+        idempotency=services.idempotency,
+        deliverer=services.deliverer,
+    )
     app.state.watch = JobWatch(services.jobs.find_all, is_ending=lambda: draining.is_on)
     app.state.evaluations = EvaluationRunner(services)
     app.state.mcp = mcp.build_mounted_server(app, services.settings.base_url)

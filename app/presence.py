@@ -1,6 +1,6 @@
-"""This process among those that answer: says that it lives, and clears up what is left behind.
+"""This process among those that serve: says that it lives, and clears up what is left behind.
 
-That is answers of processes that died, and keys whose day is over.
+That is answers and messages of processes that died, and keys whose day is over.
 """
 
 import threading
@@ -12,6 +12,7 @@ import structlog
 from app.idempotency import Idempotency
 from app.live_answers import LiveAnswers
 from app.running_answers import RunningAnswers
+from app.webhooks.delivering import Deliverer
 from core.ids import WorkerId
 from ingestion.errors import WorkerGivenUpError
 from ingestion.workers import Workers
@@ -30,19 +31,22 @@ class Presence:
         servers: Workers,
         running: RunningAnswers,
         live: LiveAnswers,
+        *,
         idempotency: Idempotency,
+        deliverer: Deliverer,
     ) -> None:
         self._servers = servers
         self._running = running
         self._live = live
         self._idempotency = idempotency
+        self._deliverer = deliverer
         self._renewed_s = 0.0
         self._swept_s: float | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="presence", daemon=True)
 
     def start(self) -> None:
-        """Enter this process: from now on its answers are entered as well."""
+        """Enter this process: from now on its answers and messages are entered as well."""
         self._join()
         self._thread.start()
 
@@ -50,9 +54,11 @@ class Presence:
         """Take this process out, which has ended its answers."""
         self._stopping.set()
         self._thread.join()
-        writer_id, self._live.writer_id = self._live.writer_id, None
+        writer_id = self._live.writer_id
+        self._live.writer_id = self._deliverer.sender_id = None
         if writer_id is not None:
             self._running.end_all_of({writer_id})
+            self._deliverer.free({writer_id})
             self._servers.leave(writer_id)
 
     def look(self) -> None:
@@ -73,15 +79,21 @@ class Presence:
                 self._running.end(answer_id)
             elif is_cancelled:
                 live.cancel()
-        # In this order: a process enters itself before it enters answers.
-        writers = self._running.find_writers()
-        if dead := writers and writers - self._servers.find_living():
-            num_ended = self._running.end_all_of(dead)
-            _log.warning("answers_interrupted", processes=sorted(dead), answers=num_ended)
+        # In this order: a process enters itself before it enters answers or messages.
+        entered_by = self._running.find_writers() | self._deliverer.find_senders()
+        if dead := entered_by and entered_by - self._servers.find_living():
+            self._clear_up(dead)
         self._sweep()
 
+    def _clear_up(self, dead: set[WorkerId]) -> None:
+        num_ended = self._running.end_all_of(dead)
+        num_freed = self._deliverer.free(dead)
+        _log.warning(
+            "processes_died", processes=sorted(dead), answers=num_ended, messages=num_freed
+        )
+
     def _join(self) -> None:
-        self._live.writer_id = self._servers.join()
+        self._live.writer_id = self._deliverer.sender_id = self._servers.join()
         self._renewed_s = time.monotonic()
 
     def _renew(self, writer_id: WorkerId) -> None:

@@ -19,6 +19,7 @@ import structlog
 from core.blobs import BlobStore
 from core.durable import stood_still, sync_folder
 from core.errors import (
+    AlreadyRunningError,
     BlobDamagedError,
     BlobMissingError,
     BlobStoreRefusedError,
@@ -133,7 +134,7 @@ class SegmentFiles:
             return False
         self.root.mkdir(parents=True, exist_ok=True)
         # one lock a segment: a small one must not wait for a large one
-        lock = self.root.parent / "fetching" / f"{named.id}.lock"
+        lock = self._fetching_lock(named.id)
         with file_lock(lock, doing=_DOING, wait_s=math.inf):
             try:
                 if not self._is_here(named):
@@ -142,6 +143,14 @@ class SegmentFiles:
                 # it saves work and no more: who waits for this file finds the segment here
                 lock.unlink(missing_ok=True)
         return True
+
+    def list_idle(self) -> set[SegmentId]:
+        """Every folder below the root but those that a fetch under way is filling.
+
+        Whoever only searches fetches too, and holds no lock but that of the segment. Read the
+        manifest behind this: what is fetched is named there before it is here.
+        """
+        return {name for name in list_segments(self.root) if not self._is_being_filled(name)}
 
     def delete(self, segment_id: SegmentId, sha256: str | None) -> None:
         """Remove a segment that no manifest names any more, here and in the store.
@@ -159,7 +168,7 @@ class SegmentFiles:
         """
         if self.shared is None:
             return  # whoever replaces segments removes them
-        for name in list_segments(self.root) - set(named):
+        for name in self.list_idle() - set(named):
             limit_s = _FETCHING_S if name.endswith(WRITING) else PUBLISHING_S
             if name in known or stood_still(self.root / name, limit_s):
                 delete_segment(self.root, name)
@@ -172,6 +181,21 @@ class SegmentFiles:
             self.shared.delete([sha256 for sha256 in sha256s if sha256 is not None])
         except (BlobStoreUnavailableError, BlobStoreRefusedError) as error:
             log.warning("segments_left", reason=str(error), remedy="a worker removes them later")
+
+    def _is_being_filled(self, folder: SegmentId) -> bool:
+        if self.shared is None or not folder.endswith(WRITING):
+            return False
+        try:
+            lock = self._fetching_lock(folder.partition(".")[0])
+            with file_lock(lock, doing=_DOING, wait_s=0.0, shared=True):
+                lock.unlink(missing_ok=True)
+        except AlreadyRunningError:
+            return True
+        # it ended while we looked
+        return not (self.root / folder).exists()
+
+    def _fetching_lock(self, segment_id: str) -> Path:
+        return self.root.parent / "fetching" / f"{segment_id}.lock"
 
     def _is_here(self, named: NamedSegment) -> bool:
         try:

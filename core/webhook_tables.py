@@ -44,8 +44,11 @@ class DeliveryRow(Base):
     payload: Mapped[dict[str, Any]] = mapped_column(JSON)
     state: Mapped[str] = mapped_column(String(16), default="waiting")
     attempts: Mapped[int] = mapped_column(Integer, default=0)
-    # When it is tried next; moved on by whoever takes it, so that two never send it together.
+    # When it is tried next, by the clock; who takes it moves it on for the version before 0031,
+    # which knows no senders.
     next_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    # The row in `workers` of the process that sends it now; it is that process's while it lives.
+    sender_id: Mapped[str | None] = mapped_column(String(40))
     # Of the last try: the status of the reply, or why there was none.
     status: Mapped[int | None] = mapped_column(Integer)
     error: Mapped[str | None] = mapped_column(Text)

@@ -9,7 +9,7 @@ from core.errors import AlreadyRunningError
 from core.ids import SegmentId, VersionId
 from core.merging import Workshop
 from core.segment_files import PUBLISHING_S
-from core.segments import delete_segment, list_segments
+from core.segments import delete_segment
 from core.tables import JobRow, SegmentRow, VersionRow
 from ingestion.attempts import OPEN_STATES
 from ingestion.purge import release_blobs
@@ -45,7 +45,7 @@ def _sweep_segments(store: Store) -> int:
 
 
 def _sweep_unnamed(store: Store) -> int:
-    found = list_segments(store.segments.root)
+    found = store.segments.list_idle()
     with store.database.read_scope() as session:
         named = {SegmentId(name) for name in session.scalars(select(SegmentRow.id))}
     for segment_id in found - named:

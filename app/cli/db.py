@@ -42,6 +42,7 @@ def compact() -> None:
 
     database = Database(settings.database_url)
     with errors_to_exit():
+        refuse_half_restored(settings.data_dir)
         before = database.file_bytes()
         Compactions(database, settings.data_dir).compact()
         after = database.file_bytes()

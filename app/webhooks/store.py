@@ -125,7 +125,13 @@ class Webhooks:
 
     def resend(self, webhook_id: str, message_id: str) -> Delivery:
         """Send a message anew, with all its tries. Raises `WebhookNotFoundError`."""
-        values = {"state": "waiting", "attempts": 0, "next_at": now(), "ended_at": None}
+        values = {
+            "state": "waiting",
+            "attempts": 0,
+            "next_at": now(),
+            "sender_id": None,
+            "ended_at": None,
+        }
         statement = update(DeliveryRow).where(
             DeliveryRow.id == message_id, DeliveryRow.webhook_id == webhook_id
         )

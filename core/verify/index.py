@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core.errors import SegmentCorruptError
 from core.ids import SegmentId
 from core.segment_files import SegmentFiles
-from core.segments import Segment, list_segments
+from core.segments import Segment
 from core.tables import ChunkRow, DeletedChunkRow, SegmentRow, VersionRow
 from core.verify.report import Finding
 
@@ -33,9 +33,10 @@ class IndexCheck:
 def check_index(session: Session, files: SegmentFiles) -> IndexCheck:
     """Compare every segment with the rows. Holds one segment in memory at a time."""
     check = IndexCheck()
+    here = files.list_idle()
     rows = session.scalars(select(SegmentRow).order_by(SegmentRow.id)).all()
     deleted = np.array(session.scalars(select(DeletedChunkRow.chunk_id)).all(), dtype=np.int64)
-    check.unnamed = list_segments(files.root) - {SegmentId(row.id) for row in rows}
+    check.unnamed = here - {SegmentId(row.id) for row in rows}
     seen: dict[str, list[npt.NDArray[np.int64]]] = {}
     for row in rows:
         check.num_segments += 1

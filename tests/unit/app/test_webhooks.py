@@ -9,85 +9,34 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import update
 
 from app.webhooks.addresses import AddressCheck
-from app.webhooks.delivering import LEASE, PAUSES_S, Deliverer
+from app.webhooks.delivering import LEASE, PAUSES_S
 from app.webhooks.sending import Message, Sender
 from app.webhooks.signing import sign
 from core.events import EVENTS
-from core.tables import now
 from core.webhook_settings import WebhookSettings, networks_of
-from core.webhook_tables import DeliveryRow
 from tests.unit.app.house import POOL, House
-
-
-@dataclass
-class Receiver:
-    """A service that is told; replies with `statuses` in turn, and with the last of them on."""
-
-    url: str
-    statuses: list[int] = field(default_factory=lambda: [204])
-    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-    def events(self) -> list[str]:
-        return [json.loads(body)["type"] for _, body in self.received]
+from tests.unit.app.webhook_receiver import (
+    Receiver,
+    deliver,
+    deliveries,
+    hook,
+    listening,
+    make_due,
+    set_next,
+)
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    class Handler(BaseHTTPRequestHandler):
-        told: ClassVar[Receiver]
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.told.received.append(({k.lower(): v for k, v in self.headers.items()}, body))
-            statuses = self.told.statuses
-            self.send_response(statuses.pop(0) if len(statuses) > 1 else statuses[0])
-            self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_arguments: object) -> None:
-            """Says nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        Handler.told = Receiver(f"http://127.0.0.1:{server.server_port}/hook")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield Handler.told
-        server.shutdown()
-        thread.join()
-
-
-def deliver(house: House, allowed: str = "127.0.0.0/8") -> int:
-    """Send what is due."""
-    sender = Sender(AddressCheck(networks_of(allowed)), timeout_s=20)
-    return Deliverer(house.services.database, sender).run_due()
-
-
-def hook(house: House, url: str, **more: Any) -> dict[str, Any]:
-    made = house.client.post("/v1/webhooks", json={"url": url, **more})
-    assert made.status_code == 201, made.text
-    return dict(made.json())
-
-
-def deliveries(house: House, made: dict[str, Any]) -> list[dict[str, Any]]:
-    return list(house.client.get(f"/v1/webhooks/{made['id']}/deliveries").json()["items"])
-
-
-def make_due(house: House) -> None:
-    """Let the time until the next tries pass."""
-    with house.services.database.session_scope() as session:
-        session.execute(update(DeliveryRow).values(next_at=now() - timedelta(seconds=1)))
+    with listening() as receiver:
+        yield receiver
 
 
 # ---- what is told --------------------------------------------------------------------------
@@ -182,6 +131,8 @@ def test_a_message_is_tried_again_later(house: House, receiver: Receiver, status
     assert deliver(house) == 1
     (waiting,) = deliveries(house, made)
     assert (waiting["state"], waiting["attempts"], waiting["status"]) == ("waiting", 1, status)
+    # longer than the first pause, for whoever takes longer than that to come here
+    set_next(house, timedelta(seconds=60))
     assert deliver(house) == 0
     make_due(house)
     assert deliver(house) == 1

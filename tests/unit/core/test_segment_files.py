@@ -2,6 +2,9 @@
 
 import shutil
 import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +16,7 @@ from core.blobs import BlobStore, FolderBlobStore
 from core.errors import SegmentCorruptError
 from core.ids import CollectionId, SegmentId
 from core.segment_files import SegmentFiles
-from core.segments import SegmentContent, list_segments
+from core.segments import WRITING, SegmentContent, list_segments
 
 SEGMENT = SegmentId("seg_1")
 
@@ -178,3 +181,49 @@ def test_what_no_manifest_names_is_evicted_once_nobody_can_be_about_to_name_it(
     assert list_segments(reader.root) == {kept.id}
     SegmentFiles(writer.root).evict(set(), known={SegmentId(gone.id)})
     assert len(list_segments(writer.root)) == 3
+
+
+class HeldStore(FolderBlobStore):
+    """Gives no copy away until it may."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, is_shared=True)
+        self.was_asked, self.may_give = threading.Event(), threading.Event()
+
+    @contextmanager
+    def local_file(self, sha256: str, folder: Path) -> Iterator[Path]:
+        self.was_asked.set()
+        assert self.may_give.wait(60)
+        with super().local_file(sha256, folder) as path:
+            yield path
+
+
+@contextmanager
+def fetching(named: Named, root: Path, store: Path) -> Iterator[Path]:
+    """A process fetches a segment, and has it behind the block; the folder that it fills."""
+    held = HeldStore(store)
+    files = SegmentFiles(root, held)
+    thread = threading.Thread(target=files.fetch, args=(named,))
+    thread.start()
+    try:
+        assert held.was_asked.wait(60)
+        (place,) = root.glob(f"{named.id}.*")
+        yield place
+    finally:
+        held.may_give.set()
+        thread.join()
+
+
+def test_what_a_fetch_is_filling_is_not_idle(
+    writer: SegmentFiles, reader: SegmentFiles, tmp_path: Path
+) -> None:
+    named, other = write(writer), write(writer, SegmentId("seg_2"))
+    reader.load(other)
+    # of a process that died in the middle
+    left = SegmentId(f"{other.id}.0123{WRITING}")
+    (reader.root / left).mkdir()
+    with fetching(named, reader.root, tmp_path / "shared") as place:
+        assert place.is_dir()
+        assert reader.list_idle() == {other.id, left}
+    assert reader.list_idle() == {named.id, other.id, left}
+    assert list((reader.root.parent / "fetching").iterdir()) == []

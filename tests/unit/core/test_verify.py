@@ -1,5 +1,6 @@
 """Verification finds every kind of disagreement, mends what can be mended, and says the rest."""
 
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -10,11 +11,14 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from core.access import Access
+from core.blobs import FolderBlobStore
 from core.ids import CollectionId, SegmentId
-from core.segments import SegmentContent, list_segments, write_segment
+from core.segment_files import SegmentFiles
+from core.segments import WRITING, SegmentContent, list_segments, write_segment
 from core.tables import ChunkRow, DeletedChunkRow, JobRow, SegmentRow, VersionRow, VersionTextRow
 from core.verify import Checked, Finding, Premises, VerifyReport, verify
 from tests.library import Library
+from tests.unit.core.test_segment_files import fetching, write
 
 
 def run(library: Library, *, repair: bool = False, alone: bool = True) -> VerifyReport:
@@ -256,3 +260,27 @@ def add_segment_of_first_chunk(library: Library) -> None:
                 num_dimensions=vector.shape[1],
             )
         )
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_a_search_is_fetching_is_no_orphan(
+    library: Library, tmp_path: Path, *, alone: bool
+) -> None:
+    publish_two(library)
+    shared = FolderBlobStore(tmp_path / "shared", is_shared=True)
+    # of a snapshot that a search still has: a merge has replaced it since
+    named = write(SegmentFiles(tmp_path / "writer/segments", shared))
+    # of a process that died in the middle
+    left = library.root / f"seg_dead.0123{WRITING}"
+    left.mkdir()
+    os.utime(left, (0, 0))
+    segments = SegmentFiles(library.root, shared)
+    premises = Premises(library.database, library.blobs, segments, alone=alone)
+    with fetching(named, library.root, tmp_path / "shared") as place:
+        # however long the way from the store takes
+        os.utime(place, (0, 0))
+        report = verify(premises, repair=True)
+        assert [(each.kind, each.subject) for each in report.findings] == [
+            ("orphan_segment", left.name)
+        ]
+    assert len(segments.load_here(named).chunk_ids) == named.num_vectors

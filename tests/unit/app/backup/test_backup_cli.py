@@ -89,7 +89,14 @@ def test_chosen_settings_hold_no_secret_and_no_place(
 
 
 @pytest.mark.parametrize(
-    "command", [("db", "upgrade"), ("sign-in",), ("worker", "ingest"), ("backup", "backups")]
+    "command",
+    [
+        ("db", "upgrade"),
+        ("db", "compact"),
+        ("sign-in",),
+        ("worker", "ingest"),
+        ("backup", "backups"),
+    ],
 )
 def test_nothing_works_in_a_place_that_is_half_restored(
     house: House, command: tuple[str, ...]
