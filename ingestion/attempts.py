@@ -14,8 +14,8 @@ from core.errors import CimientoError
 from core.events import tell_of_version
 from core.ids import VersionId, WorkerId
 from core.tables import JobRow, VersionRow, WorkerRow, now
-from ingestion.errors import StorageFullError, WorkerGivenUpError
-from ingestion.patience import Patience
+from ingestion.errors import MemoryShortError, StorageFullError, WorkerGivenUpError
+from ingestion.patience import Patience, is_short_of_memory
 from ingestion.store import Store
 
 JobState = Literal["queued", "running", "searchable", "failed", "cancelled"]
@@ -220,6 +220,8 @@ def job_error(error: BaseException) -> JobError:
         return JobError(error.code, str(error), error.retryable)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return job_error(StorageFullError("there is no room left on the disk of the data folder"))
+    if is_short_of_memory(error):
+        return job_error(MemoryShortError("the worker had no memory left for this document"))
     message = f"an unexpected error stopped the work ({type(error).__name__}); the log has details"
     return JobError(CimientoError.code, message, retryable=True)
 

@@ -110,6 +110,13 @@ class StorageFullError(CimientoError):
     retryable = True
 
 
+class MemoryShortError(CimientoError):
+    """The machine had no memory left for this work, whoever has the rest; later there may be."""
+
+    code = "memory_short"
+    retryable = True
+
+
 class BadCollectionNameError(CimientoError):
     """The name is not one that a collection can have; the message says which are."""
 

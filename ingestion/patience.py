@@ -12,7 +12,12 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core.errors import BlobStoreUnavailableError
-from ingestion.errors import IngestionInterruptedError, ParserCrashedError, StorageFullError
+from ingestion.errors import (
+    IngestionInterruptedError,
+    MemoryShortError,
+    ParserCrashedError,
+    StorageFullError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ _SHORTAGE: Final = Patience(max_tries=5, first_pause_s=30.0)
 _DOUBT: Final = Patience(max_tries=3, first_pause_s=1.0)
 
 _SHORT: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+# PyTorch has no exception of its own for it; this is what its allocator of the processor says.
+_TORCH_SAYS: Final = "can't allocate memory"
 _BROKEN: Final = frozenset(
     {errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT, errno.EBUSY}
 )
@@ -45,7 +52,7 @@ _BROKEN: Final = frozenset(
 
 def patience_with(error: BaseException) -> Patience:
     """How an error of ingestion is met; `NONE` for what is permanent."""
-    if isinstance(error, StorageFullError | BlobStoreUnavailableError | MemoryError):
+    if isinstance(error, StorageFullError | BlobStoreUnavailableError) or is_short_of_memory(error):
         return _SHORTAGE
     if isinstance(error, ParserCrashedError | IngestionInterruptedError | FileNotFoundError):
         return _DOUBT
@@ -58,6 +65,15 @@ def patience_with(error: BaseException) -> Patience:
     if isinstance(error, OSError):
         return _of_the_system(error)
     return NONE
+
+
+def is_short_of_memory(error: BaseException) -> bool:
+    """Whether the machine, or what this process may have of it, had no memory left."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    if isinstance(error, RuntimeError):
+        return _TORCH_SAYS in str(error)
+    return isinstance(error, MemoryError | MemoryShortError)
 
 
 def _of_the_system(error: OSError) -> Patience:

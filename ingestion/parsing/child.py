@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -71,6 +72,7 @@ _FORBIDDEN: Final = (
 _OUTPUT_BYTES_PER_CHAR: Final = 8
 _OUTPUT_BYTES_LEAST: Final = 64 * 1024 * 1024
 _MAX_OPEN_FILES: Final = 256
+_OOM_SCORE: Final = Path("/proc/self/oom_score_adj")
 
 
 # Formats that may be encrypted: their parsers take a password.
@@ -110,7 +112,14 @@ def load_parser(media_type: str, password: str | None = None) -> Parser:
 
 
 def limit_self(limits: ParseLimits) -> None:
-    """Set what the kernel counts: memory, processor seconds, size of files, open files."""
+    """Set what the kernel counts: memory, processor seconds, size of files, open files.
+
+    Where the machine's memory runs out all the same, the kernel takes this process first: better
+    one document than the worker, or whoever answers.
+    """
+    # not in every container may it be written
+    with suppress(OSError):
+        _OOM_SCORE.write_text("1000", "ascii")
     seconds = int(limits.timeout_s) + 1
     output = limits.max_text_chars * _OUTPUT_BYTES_PER_CHAR + _OUTPUT_BYTES_LEAST
     for what, value in (

@@ -21,6 +21,7 @@ import structlog
 from core.errors import CimientoError
 from ingestion.errors import (
     ERRORS_BY_CODE,
+    MemoryShortError,
     ParseMemoryExceededError,
     ParserCrashedError,
     ParseTimeoutError,
@@ -230,7 +231,12 @@ def _crash(work: Path, returncode: int) -> CimientoError:
     stderr = (work / "stderr").read_bytes()[-_STDERR_BYTES:]
     if returncode == -signal.SIGXCPU:
         return ParseTimeoutError("parsing used up its processor time")
-    if returncode in (EXIT_OUT_OF_MEMORY, -signal.SIGKILL) or b"memory allocation of" in stderr:
+    if returncode == -signal.SIGKILL:
+        # its own limit ends it otherwise: this was the kernel, or somebody with a right to
+        return MemoryShortError(
+            "the parser was killed from outside, as the kernel does when memory runs out"
+        )
+    if returncode == EXIT_OUT_OF_MEMORY or b"memory allocation of" in stderr:
         return ParseMemoryExceededError(
             "parsing needs more memory than it may have (CIMIENTO_INGESTION__PARSE_MEMORY_BYTES)"
         )

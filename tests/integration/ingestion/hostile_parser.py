@@ -43,6 +43,11 @@ def _eat() -> str:
     return str(len([bytearray(1 << 24) for _ in range(1 << 10)]))
 
 
+def _fill() -> str:
+    # written to, so that it is there
+    return str(len([bytearray(b"x") * (1 << 24) for _ in range(1 << 10)]))
+
+
 def _crash() -> str:
     os.kill(os.getpid(), signal.SIGSEGV)
     return ""
@@ -119,6 +124,7 @@ def _raise() -> str:
 _DEEDS: dict[str, Callable[[], str]] = {
     "loop": _loop,
     "eat": _eat,
+    "fill": _fill,
     "crash": _crash,
     "vanish": _vanish,
     "flood": _flood,

@@ -15,12 +15,12 @@ ROOT = Path(__file__).parents[3]
 
 @contextlib.contextmanager
 def worker_process(
-    house: House, *, batch_s: float = 0.05, timeout_s: float = 60.0, voice: str = "clear"
+    house: House, *, batch_s: float = 0.05, timeout_s: float = 60.0, manner: str = "clear"
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A worker in a process of its own, killed at the end of the block."""
     command = [sys.executable, "-m", "tests.integration.ingestion.worker_process"]
     process = subprocess.Popen(
-        [*command, str(house.data_dir), str(batch_s), str(os.getpid()), str(timeout_s), voice],
+        [*command, str(house.data_dir), str(batch_s), str(os.getpid()), str(timeout_s), manner],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
     )

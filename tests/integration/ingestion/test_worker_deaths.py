@@ -152,7 +152,7 @@ def test_a_living_worker_finishes_what_a_dead_one_began(
 def test_two_workers_on_one_document_publish_it_once(house: House, queue: IngestionQueue) -> None:
     (accepted,) = _upload_some(house, 1)
     queue.enqueue(attempt_of(accepted))
-    with worker_process(house, batch_s=600, timeout_s=3.0, voice="mute") as mute:
+    with worker_process(house, batch_s=600, timeout_s=3.0, manner="mute") as mute:
         until(lambda: bool(_held_by(house, mute.pid)))
         # the mute one works all the time, and its work is taken over all the same
         with worker_process(house, timeout_s=3.0):

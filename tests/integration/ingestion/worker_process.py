@@ -1,21 +1,31 @@
-"""A worker as a process of its own, with a slow fake embedder: for tests that kill it."""
+"""A worker as a process of its own, with a slow fake embedder: for tests that kill it.
+
+Its manner is clear; or mute, so that it never says that it lives; or that of a worker whose disk is
+slow, or whose parser does what files say.
+"""
 
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from core.ids import WorkerId
+from ingestion.parsing.sandbox import Sandbox
 from ingestion.worker import run_worker
 from ingestion.workers import Workers
-from tests.unit.ingestion.house import HookedEmbedder, House
+from tests.slow_disk import slow_disk
+from tests.unit.ingestion.house import LIMITS, HookedEmbedder, House
+
+HOSTILE = "tests.integration.ingestion.hostile_parser"
+_WRITE_S = 0.1
 
 
 class SlowEmbedder(HookedEmbedder):
-    """Takes a moment for every batch."""
+    """Takes a moment for every batch, and a gigabyte for one that speaks of hunger."""
 
     def __init__(self, batch_s: float) -> None:
         super().__init__()
@@ -24,6 +34,9 @@ class SlowEmbedder(HookedEmbedder):
     def embed_passages(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Embed N passages -> (N, D)."""
         time.sleep(self._batch_s)
+        if any("hunger" in text for text in texts):
+            # written to, so that it is there
+            np.ones(1 << 27, dtype=np.float64)
         return super().embed_passages(texts)
 
 
@@ -42,11 +55,15 @@ class MuteHouse(House):
         return MuteWorkers(self.database, self.data_dir / "workers", timeout_s=timeout_s)
 
 
-def main(data_dir: str, batch_s: str, parent_pid: str, timeout_s: str, voice: str) -> None:
+def main(data_dir: str, batch_s: str, parent_pid: str, timeout_s: str, manner: str) -> None:
     """Work until told to stop."""
-    house = MuteHouse(Path(data_dir)) if voice == "mute" else House(Path(data_dir))
+    house = MuteHouse(Path(data_dir)) if manner == "mute" else House(Path(data_dir))
     house.embedder = SlowEmbedder(float(batch_s))
-    run_worker(house.worker(timeout_s=float(timeout_s)), parent_pid=int(parent_pid))
+    sandbox = Sandbox(LIMITS, child_module=HOSTILE) if manner == "hostile-parser" else None
+    worker = house.worker(sandbox, timeout_s=float(timeout_s))
+    is_slow = manner == "slow-disk"
+    with slow_disk(lambda _what: time.sleep(_WRITE_S)) if is_slow else nullcontext():
+        run_worker(worker, parent_pid=int(parent_pid))
 
 
 if __name__ == "__main__":

@@ -4,10 +4,12 @@ import errno
 from collections.abc import Callable
 
 import pytest
+import torch
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from ingestion.attempts import Attempt
+from ingestion.attempts import Attempt, job_error
 from ingestion.errors import (
+    MemoryShortError,
     NoTextFoundError,
     ParserCrashedError,
     PasswordRequiredError,
@@ -31,6 +33,9 @@ LOCKED = OperationalError("UPDATE", {}, Exception("database is locked"))
         (OSError(errno.ENOSPC, "no space"), 5),
         (StorageFullError("full"), 5),
         (MemoryError(), 5),
+        (OSError(errno.ENOMEM, "cannot allocate memory"), 5),
+        (MemoryShortError("killed"), 5),
+        (RuntimeError("a bug"), 1),
         (ParserCrashedError("died"), 3),
         (UnreadableDocumentError("broken"), 1),
         (PasswordRequiredError("locked"), 1),
@@ -43,6 +48,15 @@ LOCKED = OperationalError("UPDATE", {}, Exception("database is locked"))
 def test_transient_and_permanent_are_told_apart(error: Exception, tries: int) -> None:
     assert patience_with(error).max_tries == tries
     assert (patience_with(error) == NONE) == (tries == 1)
+
+
+def test_memory_that_torch_did_not_get_is_short_as_any_other() -> None:
+    with pytest.raises(RuntimeError) as refused:
+        torch.empty(1 << 55)
+    for error in (refused.value, MemoryError(), OSError(errno.ENOMEM, "no memory")):
+        assert patience_with(error).max_tries == 5
+        told = job_error(error)
+        assert (told.code, told.retryable) == ("memory_short", True)
 
 
 def test_pauses_double_up_to_a_limit() -> None:
