@@ -181,6 +181,8 @@ def _cluster(settings: Mapping[str, str]) -> Iterator[Cluster]:
         **_RAY,
         **settings,
         "CIMIENTO_WORKER__API_KEY": KEY,
+        # as long as a text takes on a loaded machine: what ends late was not cut off
+        "CIMIENTO_WORKER__DRAIN_S": "1500",
         "CIMIENTO_GENERATION__NUM_THREADS": "1",
         "CIMIENTO_GENERATION__MAX_CONTEXT": "2048",
         "CIMIENTO_WORKER__PORT": str(free_port()),
