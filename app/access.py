@@ -27,6 +27,7 @@ from ingestion.collections import can_name_collection
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_TARGET_CHARS: Final = 512
+_CALLER_KEY: Final = "cimiento.caller"
 
 
 async def authenticate(request: Request) -> Caller | None:
@@ -43,17 +44,19 @@ async def authenticate(request: Request) -> Caller | None:
     return _within_limits(known, request, services)
 
 
-async def guard(
-    request: Request, caller: Annotated[Caller | None, Depends(authenticate)]
-) -> AsyncIterator[None]:
+async def guard(request: Request) -> AsyncIterator[None]:
     """Let the caller through to this route or refuse; keep what was done for the audit log.
+
+    Of every route of the application, and before all else that a route depends on.
 
     Raises `ForbiddenError` for what a caller may see but not do, and what there is no such thing
     for whatever they may not see.
     """
+    caller = await authenticate(request)
     if caller is None:
         yield
         return
+    request.scope[_CALLER_KEY] = caller
     request.scope.get(SEEN_KEY, {})["caller"] = caller.name
     services: Services = request.app.state.services
     rule = rule_of(request.method, request.scope["route"].path)
@@ -86,21 +89,22 @@ def note(
     noted["details"] |= {key: value for key, value in details.items() if value is not None}
 
 
-async def require_caller(caller: Annotated[Caller | None, Depends(authenticate)]) -> Caller:
-    """Who calls, and what they may see."""
+# Both read what the guard has found: FastAPI would look at all that they depended on once more for
+# each request, though it calls none of it twice.
+async def require_caller(request: Request) -> Caller:
+    """Who calls, and what they may see. Raises `UnauthenticatedError` on a public route."""
+    caller: Caller | None = request.scope.get(_CALLER_KEY)
     if caller is None:
         raise UnauthenticatedError("this needs an API key or a signed-in browser")
     return caller
 
 
-TheCaller = Annotated[Caller, Depends(require_caller)]
-
-
-async def require_access(caller: TheCaller) -> Access:
+async def require_access(request: Request) -> Access:
     """What the caller may see."""
-    return caller.access
+    return (await require_caller(request)).access
 
 
+TheCaller = Annotated[Caller, Depends(require_caller)]
 CallerAccess = Annotated[Access, Depends(require_access)]
 
 

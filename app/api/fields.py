@@ -23,6 +23,8 @@ class Reply(BaseModel):
 
 def _clean(value: str) -> str:
     """Without control characters but tabs and line ends, and without white space around it."""
+    if value.isprintable():  # nearly always: then there is none
+        return value.strip()
     text = value.replace("\r\n", "\n").replace("\r", "\n")
     return "".join(
         char for char in text if char in _KEPT_CONTROLS or unicodedata.category(char) != "Cc"
