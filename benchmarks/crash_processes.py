@@ -19,6 +19,7 @@ import faiss  # noqa: F401 - loaded once, for the processes forked from this one
 import httpx2
 import uvicorn
 
+from app.cli.serve import embedding_threads
 from app.cli.worker import generate, ingest
 from app.main import create_app
 from app.receiving import receiving
@@ -79,7 +80,8 @@ def work() -> None:
 def serve(port: int) -> None:
     """The HTTP application of `cimiento serve`, without its supervised worker."""
     settings = load_settings()
-    services = build_services(settings, build_models(settings))
+    threads = embedding_threads(settings)
+    services = build_services(settings, build_models(settings, embedding_threads=threads))
     with (
         socket.socket() as listener,
         receiving(services),

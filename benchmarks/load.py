@@ -14,8 +14,9 @@ ones, and the time that the documents take before. `rate_reached` counts what wa
 people ask: half of the searches are new, half are one of 1,000 common questions, the r-th of them
 1/r times as often as the first. Overhead is what a lone search takes at its caller, less what the
 service says that model and index took (`timings.retrieve_ms`). `cpu_ms` is the processor time of
-the service for one search, which says more than the clock where other work runs beside it. Exit
-code 1 where anything failed or was late.
+the service for one search, which says more than the clock where other work runs beside it;
+`client_cpu_ms` that of whoever asks here, on the same processor. Exit code 1 where anything failed,
+was late or came without passages.
 """
 
 import argparse
@@ -88,6 +89,7 @@ class Seen:
     rss_bytes: list[int] = field(default_factory=list)
     searched: dict[str, Searched] = field(default_factory=dict)
     cpu_ms: dict[str, float] = field(default_factory=dict)
+    client_cpu_ms: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +120,11 @@ async def measure(server: Server, files: Sequence[Path], load: Load) -> Seen:
     watching = asyncio.create_task(_watch_memory(server, seen))
     for mix, questions in _MIXES.items():
         searches = server.searches(questions(files), int(load.rate * load.seconds))
-        begin_s = server.cpu_s()
+        begin_s, client_begin_s = server.cpu_s(), time.process_time()
         seen.searched[mix] = await search_at_rate(server.port, searches, load.rate)
         seen.cpu_ms[mix] = 1000 * (server.cpu_s() - begin_s) / len(searches)
+        client_s = time.process_time() - client_begin_s
+        seen.client_cpu_ms[mix] = 1000 * client_s / len(searches)
         seen.errors += seen.searched[mix].errors
     watching.cancel()
     for stream in streams:
@@ -247,6 +251,7 @@ def figures_of(seen: Seen, load: Load) -> dict[str, float]:
             f"{mix}_p95_ms": float(p95),
             f"{mix}_p99_ms": float(p99),
             f"{mix}_cpu_ms": seen.cpu_ms[mix],
+            f"{mix}_client_cpu_ms": seen.client_cpu_ms[mix],
         }
     return figures
 

@@ -166,7 +166,7 @@ async def ask_kept_alive(
     if idle:
         connection = idle.pop()
         try:
-            await connection.ask(request)
+            await _search(connection, request)
         except ConnectionError:
             searched.num_reopened += 1
             connection.close()
@@ -174,11 +174,17 @@ async def ask_kept_alive(
             return connection
     connection = await Connection.open(port)
     try:
-        await connection.ask(request)
+        await _search(connection, request)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+async def _search(connection: Connection, request: bytes) -> None:
+    body = await connection.ask(request)
+    if not body["passages"]:
+        raise OSError("no passages")
 
 
 def different_questions(files: Sequence[Path]) -> Iterator[str]:

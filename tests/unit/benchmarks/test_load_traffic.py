@@ -9,11 +9,12 @@ import pytest
 from benchmarks.load_traffic import HOST, Connection, Searched, ask_kept_alive
 
 _SEARCH = b"POST /v1/search HTTP/1.1\r\n\r\n"
-_REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+_BODY = b'{"passages": [{}]}'
+_REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
 
 
 @asynccontextmanager
-async def closing_after(num_answered: int) -> AsyncIterator[int]:
+async def closing_after(num_answered: int, body: bytes = _BODY) -> AsyncIterator[int]:
     """The port of a server that closes a connection when a search too many comes over it."""
     handlers: list[asyncio.Task[None]] = []
 
@@ -21,7 +22,7 @@ async def closing_after(num_answered: int) -> AsyncIterator[int]:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             for _ in range(num_answered):
                 await reader.readuntil(b"\r\n\r\n")
-                writer.write(_REPLY)
+                writer.write(_REPLY % (len(body), body))
             await reader.readuntil(b"\r\n\r\n")
         writer.close()
         with suppress(ConnectionError):
@@ -55,3 +56,9 @@ async def test_a_server_that_answers_nobody_is_an_error() -> None:
         with pytest.raises(ConnectionResetError):
             await ask_kept_alive(idle, port, _SEARCH, searched)
         assert searched.num_reopened == 1
+
+
+async def test_a_reply_without_passages_is_an_error() -> None:
+    async with closing_after(1, b'{"passages": []}') as port:
+        with pytest.raises(OSError, match="no passages"):
+            await ask_kept_alive([], port, _SEARCH, Searched())
