@@ -2,16 +2,19 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.browser import NEEDS_CHROMIUM, WAIT_MS, answer_of, ask, screenshot
 from tests.e2e.service import DOCUMENTS, Service
+from tests.e2e.test_web_pages import check_with_axe
 
 pytestmark = [pytest.mark.weights, NEEDS_CHROMIUM]
 
 PAGE = "sobre-https.md"
+PDF = "fastapi-alternatives.pdf"
 HUG = "Who created Hug?"
 
 
@@ -117,6 +120,56 @@ def test_a_file_that_is_added_anew_says_what_changed(
     expect(tray.get_by_text("Version 2: 1 →")).to_be_visible(timeout=WAIT_MS)
     screenshot(page, "added-anew")
     library.client.delete(f"/v1/documents/{added['document_id']}")
+
+
+HOSTILE = "<img src=x onerror=window.ran=1>"
+
+
+def test_documents_are_labelled_found_by_label_and_unlabelled(page: Page) -> None:
+    page.goto("/documents")
+    page.get_by_role("button", name="Choose several").click()
+    for name in (PAGE, PDF):
+        page.get_by_role("checkbox", name=f"Choose {name}").check()
+    expect(page.get_by_text("2 documents chosen")).to_be_visible()
+    page.get_by_role("button", name="Label them").click()
+    dialog = page.get_by_role("dialog", name="Label 2 documents")
+    dialog.get_by_label("Such as invoices").fill(HOSTILE)
+    check_with_axe(page, "labelling")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.locator(".label-chip").get_by_text(HOSTILE)).to_have_count(2)
+    expect(page.locator("#document-list")).to_be_focused()
+
+    page.get_by_role("link", name=PAGE).click()
+    remove = page.get_by_role("button", name=f"Remove the label topic {HOSTILE}")
+    remove.click()
+    expect(remove).to_have_count(0)
+    expect(page.get_by_role("button", name="Add a label")).to_be_focused()
+    page.get_by_role("link", name="Documents").first.click()
+    page.get_by_role("combobox", name="Label").select_option(f"topic:{HOSTILE}")
+    expect(page.get_by_role("link", name=PAGE)).to_have_count(0)
+    page.get_by_role("link", name=PDF).click()
+    remove.click()
+    expect(page.get_by_text("No label yet")).to_be_visible()
+    assert page.evaluate("window.ran") is None
+
+
+def test_a_classifiers_label_is_told_from_a_persons(page: Page, library: Service) -> None:
+    item = library.client.get("/v1/documents").json()["items"][0]
+    labels = [
+        {"name": "kind", "label": "letters", "by": "classifier", "chance": 0.934},
+        {"name": "topic", "label": "harbour", "by": "person", "chance": None},
+    ]
+    page.route(
+        "**/v1/documents*", lambda route: route.fulfill(json={"items": [item | {"labels": labels}]})
+    )
+    page.goto("/documents")
+    first, second = page.locator(".label-chip").first, page.locator(".label-chip").last
+    expect(first).to_contain_text("given by a classifier, 93% sure")
+    expect(second).to_contain_text("given by a person")
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme in schemes:
+        page.emulate_media(color_scheme=scheme)
+        check_with_axe(page, f"labels-{scheme}")
 
 
 def test_passages_that_were_drawn_around_are_asked_about_alone(page: Page) -> None:

@@ -1,8 +1,8 @@
 // One document: what is known of it, and its pages or text.
 
-import { type ReactNode, Suspense } from "react";
+import { type ReactNode, Suspense, useRef, useState } from "react";
 import { call } from "../api/client";
-import type { Document, Version } from "../api/types";
+import type { Document, Label, Version } from "../api/types";
 import { scope } from "../chat/scope";
 import { contentAddress } from "../evidence/documents";
 import { TextView } from "../evidence/text-view";
@@ -10,19 +10,23 @@ import { PdfView } from "../evidence/viewer";
 import { languageName, momentText, numberText, sizeText } from "../i18n/format";
 import { count, useWords } from "../i18n/language";
 import { Link, NEW_CHAT, navigate } from "../lib/router";
-import { useLoaded } from "../lib/use";
+import { attempt } from "../lib/attempt";
+import { useReloaded } from "../lib/use";
 import { useMay } from "../shell/session";
 import { Button } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { FactList, RoomHead } from "../ui/room";
 import { Failed, Loading } from "../ui/states";
+import { LabelChips } from "./label-chips";
+import { LabelDialog } from "./label-dialog";
+import { removeLabel } from "./labelling";
 import { deleteDocument } from "./remove";
 import { stateText } from "./stages";
 
 const PDF = "application/pdf";
 
 export function DocumentPage({ id, version }: { id: string; version: number | null }): ReactNode {
-  const loaded = useLoaded(id, async (signal) => {
+  const [loaded, changed] = useReloaded(id, async (signal) => {
     const params = { document_id: id };
     const [item, versions] = await Promise.all([
       call("get", "/v1/documents/{document_id}", { params, signal }),
@@ -34,16 +38,17 @@ export function DocumentPage({ id, version }: { id: string; version: number | nu
   if (loaded.state === "failed") return <Failed message={loaded.message} />;
   const { item, versions } = loaded.value;
   const shown = versions.find((each) => each.version === version) ?? item.version;
-  return <Shown item={item} version={shown} versions={versions} />;
+  return <Shown item={item} version={shown} versions={versions} onChanged={changed} />;
 }
 
 interface ShownProps {
   item: Document;
   version: Version;
   versions: readonly Version[];
+  onChanged: () => void;
 }
 
-function Shown({ item, version, versions }: ShownProps): ReactNode {
+function Shown({ item, version, versions, onChanged }: ShownProps): ReactNode {
   const t = useWords();
   const mayDelete = useMay("editor", item.collection);
   const askAbout = (): void => {
@@ -82,13 +87,13 @@ function Shown({ item, version, versions }: ShownProps): ReactNode {
             <TextView documentId={item.id} version={version.version} mark={null} />
           )}
         </div>
-        <Facts item={item} version={version} versions={versions} />
+        <Facts item={item} version={version} versions={versions} onChanged={onChanged} />
       </div>
     </div>
   );
 }
 
-function Facts({ item, version, versions }: ShownProps): ReactNode {
+function Facts({ item, version, versions, onChanged }: ShownProps): ReactNode {
   const t = useWords();
   const facts: [string, string][] = [
     [t("collection"), item.collection],
@@ -103,6 +108,7 @@ function Facts({ item, version, versions }: ShownProps): ReactNode {
   return (
     <section className="facts" aria-label={t("about")}>
       <FactList facts={facts} />
+      <Labels item={item} onChanged={onChanged} />
       {versions.length > 1 && (
         <>
           <h2>{t("versions")}</h2>
@@ -122,5 +128,38 @@ function Facts({ item, version, versions }: ShownProps): ReactNode {
         </>
       )}
     </section>
+  );
+}
+
+function Labels({ item, onChanged }: Pick<ShownProps, "item" | "onChanged">): ReactNode {
+  const t = useWords();
+  const [isAdding, setAdding] = useState(false);
+  const mayChange = useMay("editor", item.collection);
+  const adder = useRef<HTMLButtonElement>(null);
+  const remove = ({ name }: Label): void => {
+    // the chip goes, and the focus with it
+    adder.current?.focus();
+    void attempt(() => removeLabel(item.id, name)).then(onChanged);
+  };
+  return (
+    <>
+      <h2>{t("labels")}</h2>
+      {item.labels.length === 0 && <p className="quiet small">{t("labelNone")}</p>}
+      <LabelChips labels={item.labels} {...(mayChange ? { onRemove: remove } : {})} />
+      {mayChange && (
+        <Button ref={adder} kind="quiet" className="small" icon="plus" onClick={() => setAdding(true)}>
+          {t("addLabel")}
+        </Button>
+      )}
+      <LabelDialog
+        isOpen={isAdding}
+        ids={[item.id]}
+        onClose={() => setAdding(false)}
+        onDone={() => {
+          setAdding(false);
+          onChanged();
+        }}
+      />
+    </>
   );
 }

@@ -5,8 +5,10 @@ import { messageOf, Problem } from "../api/problem";
 import type { Document, DocumentQuery } from "../api/types";
 import { Store } from "../lib/store";
 import { fetchJob, followJob, isOpenJob, whenJobChanged } from "./jobs";
+import { labelKey } from "./labels";
 
-export type Wanted = Pick<DocumentQuery, "collection" | "state" | "q">;
+const FILTERS = ["collection", "state", "q", "label"] as const;
+export type Wanted = Pick<DocumentQuery, (typeof FILTERS)[number]>;
 
 interface Listed {
   wanted: Wanted;
@@ -89,6 +91,7 @@ function withItem(listed: Listed, item: Document): readonly Document[] {
   const isWanted =
     (!wanted.collection || wanted.collection === item.collection) &&
     (!wanted.state || wanted.state === item.state) &&
+    (!wanted.label || item.labels.some((each) => labelKey(each) === wanted.label)) &&
     (!wanted.q || item.name.toLowerCase().includes(wanted.q.toLowerCase()));
   return isWanted ? [item, ...items] : items;
 }
@@ -99,5 +102,5 @@ function merged(items: readonly Document[], more: readonly Document[]): Document
 }
 
 function sameWanted(one: Wanted, other: Wanted): boolean {
-  return (one.collection ?? "") === (other.collection ?? "") && one.state === other.state && (one.q ?? "") === (other.q ?? "");
+  return FILTERS.every((each) => (one[each] ?? "") === (other[each] ?? ""));
 }

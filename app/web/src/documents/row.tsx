@@ -12,6 +12,7 @@ import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { Meter } from "../ui/states";
 import { cancelJob, isOpenJob, retryJob } from "./jobs";
+import { LabelChips } from "./label-chips";
 import { PasswordButton, wantsPassword } from "./password";
 import { deleteDocument } from "./remove";
 import { factsOf, stageText, stateText } from "./stages";
@@ -23,12 +24,26 @@ interface Props {
   item: Document;
   job: Job | undefined;
   showCollection: boolean;
+  /** Whether it is among the chosen ones; null where none are chosen. */
+  isChosen: boolean | null;
+  onTurn: (id: string) => void;
 }
 
-export const DocumentRow = memo(function DocumentRow({ item, job, showCollection }: Props): ReactNode {
+export const DocumentRow = memo(function DocumentRow({ item, job, showCollection, isChosen, onTurn }: Props): ReactNode {
+  const t = useWords();
+  const mayLabel = useMay("editor", item.collection);
   const isOpen = isOpenJob(item.state);
   return (
     <div className={`document ${item.state}`}>
+      {isChosen !== null && mayLabel && (
+        <input
+          type="checkbox"
+          className="document-tick"
+          aria-label={t("chooseOf", { name: item.name })}
+          checked={isChosen}
+          onChange={() => onTurn(item.id)}
+        />
+      )}
       <span className="document-sign">
         <Icon name={item.state === "failed" ? "warn" : "file"} />
       </span>
@@ -37,6 +52,7 @@ export const DocumentRow = memo(function DocumentRow({ item, job, showCollection
           {item.name}
         </Link>
         {isOpen ? <Progress item={item} job={job} /> : <Facts item={item} job={job} />}
+        <LabelChips labels={item.labels} />
       </div>
       {showCollection && <span className="document-collection clipped">{item.collection}</span>}
       <time className="document-date" dateTime={item.version.created_at}>
@@ -68,7 +84,7 @@ function Facts({ item, job }: Pick<Props, "item" | "job">): ReactNode {
   );
 }
 
-function Buttons({ item, job, isOpen }: Omit<Props, "showCollection"> & { isOpen: boolean }): ReactNode {
+function Buttons({ item, job, isOpen }: Pick<Props, "item" | "job"> & { isOpen: boolean }): ReactNode {
   const t = useWords();
   const { name } = item;
   const mayChange = useMay("editor", item.collection);

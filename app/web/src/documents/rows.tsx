@@ -16,9 +16,12 @@ interface Props {
   items: readonly Document[];
   hasMore: boolean;
   showCollection: boolean;
+  /** Ids of the chosen documents, and how to choose one or not; null where that is not wanted. */
+  chosen: ReadonlySet<string> | null;
+  onTurn: (id: string) => void;
 }
 
-export function DocumentRows({ items, hasMore, showCollection }: Props): ReactNode {
+export function DocumentRows({ items, hasMore, showCollection, chosen, onTurn }: Props): ReactNode {
   const t = useWords();
   const scroller = useRef<HTMLDivElement>(null);
   const known = useStore(jobs);
@@ -51,7 +54,13 @@ export function DocumentRows({ items, hasMore, showCollection }: Props): ReactNo
                 aria-posinset={index + 1}
                 style={{ transform: `translateY(${start}px)` }}
               >
-                <DocumentRow item={item} job={known.get(item.newest.job_id)} showCollection={showCollection} />
+                <DocumentRow
+                  item={item}
+                  job={known.get(item.newest.job_id)}
+                  showCollection={showCollection}
+                  isChosen={chosen?.has(item.id) ?? null}
+                  onTurn={onTurn}
+                />
               </li>
             )
           );
