@@ -185,13 +185,15 @@ class SegmentFiles:
     def _is_being_filled(self, folder: SegmentId) -> bool:
         if self.shared is None or not folder.endswith(WRITING):
             return False
-        try:
-            lock = self._fetching_lock(folder.partition(".")[0])
-            with file_lock(lock, doing=_DOING, wait_s=0.0, shared=True):
-                lock.unlink(missing_ok=True)
-        except AlreadyRunningError:
-            return True
-        # it ended while we looked
+        lock = self._fetching_lock(folder.partition(".")[0])
+        # its file stays: who has opened it meanwhile would hold what nobody else sees
+        if lock.exists():
+            try:
+                with file_lock(lock, doing=_DOING, wait_s=0.0, shared=True):
+                    pass
+            except AlreadyRunningError:
+                return True
+        # it may have ended while we looked
         return not (self.root / folder).exists()
 
     def _fetching_lock(self, segment_id: str) -> Path:
