@@ -177,16 +177,18 @@ def _own_cpu_s() -> float:
 
 
 def _each(spent: Spent, number: int, *, callers_s: float = 0.0) -> dict[str, float]:
-    """What one of so many took."""
+    """What one of so many took; nothing of a database that is no process of its own."""
     at_work_s = spent.processes_s + spent.database_s + callers_s
-    return {
+    told = {
         "number": float(number),
         "per_s": number / spent.clock_s,
         "processes_ms": 1000 * spent.processes_s / number,
-        "database_cpu_ms": 1000 * spent.database_s / number,
-        "database_ms": 1000 * spent.waited_s / number,
         "cores": at_work_s / spent.clock_s,
     }
+    if spent.database_s:
+        told["database_cpu_ms"] = 1000 * spent.database_s / number
+        told["database_ms"] = 1000 * spent.waited_s / number
+    return told
 
 
 def measure(root: Path, corpus: Corpus, load: Load, databases: Sequence[str]) -> dict[str, float]:
@@ -215,7 +217,7 @@ def measure(root: Path, corpus: Corpus, load: Load, databases: Sequence[str]) ->
 
 def _compare(told: dict[str, float], first: dict[str, float]) -> dict[str, float]:
     """Beside the fewest processes."""
-    now, then = (each["processes_ms"] + each["database_cpu_ms"] for each in (told, first))
+    now, then = (each["processes_ms"] + each.get("database_cpu_ms", 0.0) for each in (told, first))
     return {"gain": told["per_s"] / first["per_s"], "more_cpu": now / then - 1}
 
 
