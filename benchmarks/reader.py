@@ -6,7 +6,7 @@ The gold paragraph is given, decoding is greedy, and the prompt is the service's
 trained model stand the untrained one, another model by `--peer` (shown three examples), and the
 sentence that the service would quote. As in style `read`, a reader writes words of the paragraph
 and nothing else; `free`: with nothing that holds it to them. `agreed`: no greedy decoding, but what
-style `read` takes, of eight replies that are drawn. `shown`: what the service shows of it.
+style `read` takes, of eight replies that are drawn from one passage. `shown`: what is shown of it.
 `doubt`: refusals by how likely the reader finds one, at the threshold that refuses 15 % of what
 could be answered in the other folds. Questions of one article are resampled together.
 """
@@ -35,6 +35,7 @@ from generation.calibrating import Booleans
 from generation.completion import TokenIds
 from generation.engine.adapters import load_adapter
 from generation.evidence import Evidence, EvidenceRanker
+from generation.ground import choose_ground
 from generation.local import LocalGenerator
 from generation.prompts import DEFAULT_PROMPT, PromptTemplate, load_prompt
 from generation.quoting import choose_quotes, quotation
@@ -274,15 +275,18 @@ def reading(reader: Reader, ranker: EvidenceRanker) -> Answering:
 
 
 def agreeing(reader: Reader, ranker: EvidenceRanker) -> Answering:
-    """As the service asks: of several replies held so, the one that the others bear out."""
+    """As the service asks: from one passage; of several replies, the one the others bear out."""
 
     def read(asked: Asked) -> str:
         evidence = ranker.rank(asked.question, asked.passages)
+        if not evidence:
+            return ""
+        ground = choose_ground(evidence, lambda passage: reader.doubt(asked.of(passage)))
         replies = reader.generator.sample(
-            reader.ask(asked),
+            reader.ask(asked.of(ground.passage)),
             reading_sampling(Sampling()),
             cancelled=lambda: False,
-            spans_of=readable_texts(evidence),
+            spans_of=readable_texts(ground.evidence),
         )
         return choose_reply(asked.question, replies, evidence)
 

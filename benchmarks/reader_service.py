@@ -50,6 +50,7 @@ from generation.calibrating import Floats, cross_validate_reading, fit_reading, 
 from generation.confidence import BUILT_IN, Reading
 from generation.context import Budget, build_context
 from generation.evidence import Evidence, EvidenceRanker
+from generation.ground import choose_ground
 from generation.language import question_language
 from generation.quoting import choose_quotes, quotation
 from generation.reading import (
@@ -191,21 +192,28 @@ def _ask(
 def _read(
     reader: Reader, question: str, passages: Sequence[Passage], evidence: Sequence[Evidence]
 ) -> tuple[list[Message], list[Draft]]:
-    """What a model is asked, and what it replies in words of the evidence, several times."""
-    context = build_context(
-        question,
-        passages,
-        generator=reader.generator,
-        template=reader.template,
-        budget=Budget(NUM_READ, MAX_REPLY_TOKENS),
-    )
+    """What a model is asked of all passages, and its replies in words of the one that it chose."""
+
+    def ask(of: Sequence[Passage]) -> list[Message]:
+        return build_context(
+            question,
+            of,
+            generator=reader.generator,
+            template=reader.template,
+            budget=Budget(NUM_READ, MAX_REPLY_TOKENS),
+        ).messages
+
+    def doubt(passage: Passage) -> float:
+        return reader.generator.score(ask([passage]), [REFUSALS[question_language(question)]])[0]
+
+    ground = choose_ground(evidence, doubt)
     drafts = reader.generator.sample(
-        context.messages,
+        ask([ground.passage]),
         reading_sampling(Sampling()),
         cancelled=lambda: False,
-        spans_of=readable_texts(evidence),
+        spans_of=readable_texts(ground.evidence),
     )
-    return list(context.messages), drafts
+    return ask(passages), drafts
 
 
 def judge(asked: Sequence[Asked]) -> Figures:

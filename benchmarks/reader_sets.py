@@ -2,9 +2,9 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from benchmarks.reader_articles import SEED, XQUAD, Articles, read_qrels
 from benchmarks.reader_mining import Finder, Paragraph, open_finder
@@ -25,6 +25,10 @@ class Asked:
     article: str
     fold: int
     language: Language
+
+    def of(self, passage: Passage) -> Self:
+        """The same question, read from one passage."""
+        return replace(self, passages=(passage,))
 
 
 def load_xquad(data: Path, articles: Articles, language: Language) -> list[Asked]:

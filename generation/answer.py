@@ -23,6 +23,7 @@ from generation.drafting import Unsupported, draft_checked, is_worth_showing
 from generation.evidence import Evidence, EvidenceRanker
 from generation.generator import Cancelled as IsCancelled
 from generation.generator import Generator
+from generation.ground import choose_ground
 from generation.language import question_language
 from generation.prompts import DEFAULT_PROMPT, PromptTemplate, load_prompt
 from generation.quoting import choose_quotes, quotation
@@ -123,7 +124,7 @@ def answer(
     context = writing.build_context(passages, quote=quote)
     writing.check_can_weigh(context)
     if options.reads:
-        replies = writing.read(context, evidence)
+        replies = writing.read(evidence)
         if cancelled():
             yield Cancelled()
             return
@@ -211,20 +212,28 @@ class _Writing:
                 )
             )
 
-    def read(self, context: Context, evidence: Sequence[Evidence]) -> list[Draft]:
-        """The words of the evidence that the model says answer, each of several times.
+    def read(self, evidence: Sequence[Evidence]) -> list[Draft]:
+        """The words of one passage that the model says answer, each of several times.
 
         It can write nothing else, so not that there is no answer: its doubt is asked for apart.
         """
+        ground = choose_ground(evidence, self._doubt)
         drafts = self._generator.sample(
-            context.messages,
+            self.build_context([ground.passage], quote="").messages,
             reading_sampling(self._options.sampling),
             cancelled=self._cancelled,
-            spans_of=readable_texts(evidence),
+            spans_of=readable_texts(ground.evidence),
             on_wait=self._options.on_wait,
         )
         self._num_written += sum(draft.num_tokens for draft in drafts)
         return drafts
+
+    def _doubt(self, passage: Passage) -> float:
+        messages = self.build_context([passage], quote="").messages
+        (refusal,) = self._generator.score(
+            messages, [REFUSALS[self._language]], adapter=self._options.sampling.adapter
+        )
+        return refusal
 
     def judge_replies(
         self, context: Context, replies: Sequence[Draft], confidence: float

@@ -86,8 +86,8 @@ class FakeGenerator:
         """Texts as `stream` writes them, a token a word, each a nat."""
         self.adapters.append(sampling.adapter)
         replies = self.replies or [self.reply or _best_sentence(messages[-1].content)]
-        if spans_of and not any(text in each for text in replies for each in spans_of):
-            replies = spans_of[:1]
+        if spans_of:
+            replies = [t for t in replies if any(t in each for each in spans_of)] or spans_of[:1]
         drafts = []
         for number in range(sampling.n):
             whole = replies[number % len(replies)]

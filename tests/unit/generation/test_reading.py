@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from core.types import Passage
 from generation.answer import AnswerOptions, answer
 from generation.confidence import BUILT_IN, Reading
 from generation.evidence import Evidence, EvidenceRanker
@@ -44,10 +45,10 @@ class Reader(FakeGenerator):
         return self._scores[: len(continuations)]
 
 
-def ask(reader: Reader, *, min_confidence: float = 0.0) -> Answer:
+def ask(reader: Reader, *passages: Passage, min_confidence: float = 0.0) -> Answer:
     *_, last = answer(
         QUESTION,
-        [make_passage(STORED)],
+        passages or [make_passage(STORED)],
         generator=reader,
         ranker=EvidenceRanker(FakeEmbedder()),
         options=AnswerOptions(Sampling(), min_confidence=min_confidence, style="read"),
@@ -86,6 +87,25 @@ def test_of_several_replies_the_one_that_the_others_bear_out_is_shown() -> None:
     replies = ["nine in the morning", "twelve euros", "twelve euros for every adult"]
 
     assert ask(Reader(replies=replies, doubt=-5.0)).text.startswith("twelve euros")
+
+
+class Choosy(Reader):
+    """Finds a refusal unlikely where a prompt speaks of adults, and likely where it does not."""
+
+    def score(
+        self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str = ""
+    ) -> list[float]:
+        self._scores[0] = -9.0 if "for every adult" in messages[-1].content else -0.1
+        return super().score(messages, continuations, adapter=adapter)
+
+
+def test_a_reader_answers_from_the_passage_that_it_doubts_least() -> None:
+    """Words of the other passage, which it would have written more often, cannot be written."""
+    other = make_passage("Tickets for an adult cost ten euros in May.", version="ver_2")
+    reader = Choosy(replies=["ten euros", "ten euros", "twelve euros"], doubt=0.0)
+
+    assert ask(reader, other).text.startswith("ten euros")
+    assert ask(reader, other, make_passage(STORED)).text.startswith("twelve euros")
 
 
 def test_a_model_can_say_nothing_that_stands_nowhere() -> None:

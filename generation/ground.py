@@ -1,0 +1,41 @@
+"""Of several passages, choose the one that a reader is to answer from. Pure.
+
+Other passages mislead a small reader: it takes words of theirs although it knows, of each passage
+read alone, whether that one answers.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from core.types import Passage
+from generation.evidence import Evidence
+
+Doubt = Callable[[Passage], float]
+"""How likely a reader finds, of a passage read alone, that it does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A passage, and its sentences, best first."""
+
+    passage: Passage
+    evidence: list[Evidence]
+
+
+def choose_ground(evidence: Sequence[Evidence], doubt: Doubt) -> Ground:
+    """The passage that is doubted least, the best-ranked of equals; a single one is not doubted.
+
+    There must be some evidence, which comes best first. A sentence that several passages hold is
+    of each of them.
+    """
+    passages: list[Passage] = []
+    for item in evidence:
+        if item.passage not in passages:
+            passages.append(item.passage)
+    chosen = min(passages, key=doubt) if len(passages) > 1 else passages[0]
+    return Ground(chosen, [item for item in evidence if _is_in(item, chosen)])
+
+
+def _is_in(item: Evidence, passage: Passage) -> bool:
+    is_of_version = item.passage.version_id == passage.version_id
+    return is_of_version and passage.start <= item.start and item.end <= passage.end
