@@ -56,7 +56,7 @@ def describe_tuning(work: Work[M, B], *, command: str, of: str) -> str:
     run = work.run
     return f"""## How it was made
 
-{run.step:,} steps, {run.num_tokens:,} {of}, in {run.elapsed_s / 3600:.2f} hours on \
+{run.step:,} steps, {run.num_tokens:,} {of}, in {describe_time(run.elapsed_s)} on \
 {_hardware(work.device)}; products in {str(work.dtype).removeprefix("torch.")}, torch \
 {torch.__version__}, Python {platform.python_version()}. The weights are those after step \
 {work.best.step:,}.
@@ -67,6 +67,15 @@ def describe_tuning(work: Work[M, B], *, command: str, of: str) -> str:
 
 `loss.csv` has every step, [DATA.md](DATA.md) what was learnt from. The folder `training` is only \
 for going on with `--resume`."""
+
+
+def describe_time(seconds: float) -> str:
+    """A run's time as a person says it: heads learn in seconds, readers in hours."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 def describe_data(
@@ -102,4 +111,6 @@ def spell_interval(figure: Interval) -> str:
 def _hardware(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{torch.get_num_threads()} threads of a CPU ({platform.machine()})"
+    number = torch.get_num_threads()
+    threads = "thread" if number == 1 else "threads"
+    return f"{number} {threads} of a CPU ({platform.machine()})"
