@@ -9,7 +9,8 @@ from core.encoder_pass import Layer, Linear, Norm, Weights, compiled_pass, pack,
 D, WIDE, HEADS, EPS = 32, 64, 4, 1e-12
 
 
-@pytest.mark.parametrize("dtype", {torch.float32, default_dtype()})
+# in one order everywhere: processes that share tests must collect the same
+@pytest.mark.parametrize("dtype", sorted({torch.float32, default_dtype()}, key=str))
 def test_a_compiled_pass_gives_what_python_gives(dtype: torch.dtype) -> None:
     weights, tokens, runs = _weights(dtype), torch.randint(60, (14,)), [(2, 3), (1, 8)]
     plain = run_pass(weights, tokens, runs, HEADS, EPS)
