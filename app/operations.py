@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select
 from sqlalchemy.orm import Session
 
 from app.services import Services
+from core.settings import Settings
 from core.tables import JobRow, VersionRow, WorkerRow, now
 from ingestion.attempts import OPEN_STATES
 
@@ -41,11 +42,11 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Bytes by what they hold. `database` is None where that is not a file of ours."""
+    """Bytes by what they hold. `database`: with its indexes, and with the queue's tables."""
 
     documents: int
     index: int
-    database: int | None
+    database: int
     free: int
 
 
@@ -112,9 +113,20 @@ def _storage(services: Services, session: Session) -> Storage:
     return Storage(
         documents=int(session.scalar(select(func.sum(kept.c.num_bytes))) or 0),
         index=sum(_bytes_of_files(folder, "**/*") for folder in index),
-        database=None if settings.database.url else _bytes_of_files(settings.data_dir, "*.db*"),
+        database=_bytes_of_database(settings, session),
         free=shutil.disk_usage(settings.data_dir).free,
     )
+
+
+def _bytes_of_database(settings: Settings, session: Session) -> int:
+    if session.get_bind().dialect.name == "postgresql":
+        size = select(func.pg_database_size(func.current_database()))
+        return int(session.scalars(size).one())
+    # with the logs beside each
+    files = {
+        Path(make_url(url).database or "") for url in (settings.database_url, settings.jobs_url)
+    }
+    return sum(_bytes_of_files(file.parent, f"{file.name}*") for file in files)
 
 
 def _bytes_of_files(folder: Path, pattern: str) -> int:

@@ -43,9 +43,11 @@ def is_postgresql() -> bool:
     return os.environ.get(_CHOICE) == "postgresql"
 
 
-def url_of(data_dir: Path) -> str:
+def url_of(data_dir: Path, *, migrated: bool = True) -> str:
     """The truth of a data folder; on PostgreSQL it is there from the first call on."""
-    return postgresql_of(data_dir) if is_postgresql() else f"sqlite:///{data_dir / 'cimiento.db'}"
+    if is_postgresql():
+        return postgresql_of(data_dir, migrated=migrated)
+    return f"sqlite:///{data_dir / 'cimiento.db'}"
 
 
 def jobs_url_of(data_dir: Path) -> str:
@@ -53,15 +55,17 @@ def jobs_url_of(data_dir: Path) -> str:
     return postgresql_of(data_dir) if is_postgresql() else f"sqlite:///{data_dir / 'jobs.db'}"
 
 
-def environment_of(data_dir: Path) -> dict[str, str]:
+def environment_of(data_dir: Path, *, migrated: bool = True) -> dict[str, str]:
     """What a command must be told to work on a data folder."""
     told = {"CIMIENTO_DATA_DIR": str(data_dir)}
-    return told | ({"CIMIENTO_DATABASE__URL": url_of(data_dir)} if is_postgresql() else {})
+    if is_postgresql():
+        told["CIMIENTO_DATABASE__URL"] = url_of(data_dir, migrated=migrated)
+    return told
 
 
-def work_on(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def work_on(data_dir: Path, monkeypatch: pytest.MonkeyPatch, *, migrated: bool = True) -> None:
     """Commands that this test runs find that data folder."""
-    for name, value in environment_of(data_dir).items():
+    for name, value in environment_of(data_dir, migrated=migrated).items():
         monkeypatch.setenv(name, value)
 
 

@@ -60,7 +60,7 @@ class StorageOut(Reply):
 
     documents: int
     index: int
-    database: int | None = Field(description="Null where the database is a server.")
+    database: int
     free: int
 
     @classmethod

@@ -27,8 +27,10 @@ def open_doors(settings: Settings) -> Iterator["Doors"]:
             refuse_half_restored(settings.data_dir)
             migrations.upgrade(database)
             doors = Doors.of(settings, database)
-            yield doors
-            doors.later.close()
+            try:
+                yield doors
+            finally:
+                doors.later.close()
     finally:
         database.close()
 

@@ -29,6 +29,7 @@ class LaterWrites:
         self._flushing = threading.Lock()
         self._waiting: dict[str, Write] = {}
         self._timer: threading.Timer | None = None
+        self._is_closed = False
 
     def put(self, name: str, write: Write) -> None:
         """Do this soon. It takes the place of one of the same name that is still to be done."""
@@ -38,6 +39,9 @@ class LaterWrites:
                 return
             self._waiting[name] = write
             self._start_timer()
+            is_closed = self._is_closed
+        if is_closed:
+            self.flush()
 
     def flush(self) -> None:
         """Do now what waits. What fails waits on for the next time."""
@@ -60,14 +64,13 @@ class LaterWrites:
                     self._start_timer()
 
     def close(self) -> None:
-        """Do what waits, and end."""
-        self.flush()
+        """Do what waits, and end: what still comes is done at once, and what fails is lost."""
         with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
+            self._is_closed = True
+        self.flush()
 
     def _start_timer(self) -> None:
-        if self._timer is None:
+        if self._timer is None and not self._is_closed:
             self._timer = threading.Timer(self._delay_s, self.flush)
             self._timer.daemon = True
             self._timer.start()

@@ -17,7 +17,7 @@ import migrations
 from app.backup.rows import TABLE_MODULES
 from core.database import Database
 from core.tables import Base, ChunkIdRow, ManifestRow, VersionRow
-from tests.databases import is_postgresql, postgresql_of, url_of
+from tests.databases import url_of
 
 # imported, so that `Base` knows their tables
 TABLES = TABLE_MODULES
@@ -29,9 +29,7 @@ LAST_ONE_WAY = "0006"
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """An empty database."""
-    on_postgresql = is_postgresql()
-    url = postgresql_of(tmp_path, migrated=False) if on_postgresql else url_of(tmp_path)
-    database = Database(url)
+    database = Database(url_of(tmp_path, migrated=False))
     yield database
     database.close()
 

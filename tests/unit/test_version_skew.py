@@ -17,7 +17,7 @@ from core.database import Database
 from core.errors import DatabaseBehindError
 from core.tables import CollectionRow
 from migrations.floor import find_floor
-from tests.databases import is_postgresql, postgresql_of, url_of
+from tests.databases import url_of
 from tests.unit.app.house import POOL
 from tests.unit.app.house import House as Service
 
@@ -168,9 +168,7 @@ def go_to(database: Database, config: Config, revision: str) -> None:
 def test_what_says_that_it_only_expands_does(tmp_path: Path) -> None:
     config = migrations._config()
     scripts = list(ScriptDirectory.from_config(config).walk_revisions())
-    database = Database(
-        postgresql_of(tmp_path, migrated=False) if is_postgresql() else url_of(tmp_path)
-    )
+    database = Database(url_of(tmp_path, migrated=False))
     for script in reversed(scripts):
         with statements_of(database) as told:
             go_to(database, config, script.revision)

@@ -48,7 +48,7 @@ def rows_of(data_dir: Path) -> dict[str, list[tuple[object, ...]]]:
     database = Database(f"sqlite:///{data_dir / 'cimiento.db'}")
     with database.read_scope() as session:
         rows = {
-            table.name: [tuple(row) for row in session.execute(select(table))]
+            table.name: sorted((tuple(row) for row in session.execute(select(table))), key=repr)
             for table in tables_in_order()
             if table.name not in ("segments", "deleted_chunks", "manifest")
         }

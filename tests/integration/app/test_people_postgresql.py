@@ -1,5 +1,6 @@
 """People, keys and the audit log on PostgreSQL, where triggers and locks are others."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,16 @@ __all__ = ["house"]
 PASSWORD = "correct horse battery"
 
 
-def test_people_get_in_share_are_limited_and_recorded(house: House, tmp_path: Path) -> None:
+@pytest.fixture
+def doors(house: House, tmp_path: Path) -> Iterator[Doors]:
+    """The doors of that house, with passwords that take no time."""
     cheap = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     doors = Doors.of(Settings(data_dir=tmp_path / "data"), house.database, cheap)
+    yield doors
+    doors.later.close()
+
+
+def test_people_get_in_share_are_limited_and_recorded(house: House, doors: Doors) -> None:
     owner = doors.credentials.find_session(
         doors.sign_in.with_link(doors.sessions.create_link(), Visit(), password=PASSWORD)
     )

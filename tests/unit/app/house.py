@@ -145,11 +145,9 @@ class House:
         return self
 
     def close(self) -> None:
-        """Close every connection."""
-        self.services.generator.close()
-        self.services.queue.close()
-        self.services.doors.later.close()
-        self.services.database.close()
+        """End what is being answered, and close every connection."""
+        self.app.state.live.stop()
+        self.services.close()
 
 
 def attempt_of(job_id: str) -> Attempt:

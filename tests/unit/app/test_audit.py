@@ -146,3 +146,18 @@ def test_writes_that_fail_are_done_the_next_time(house: House) -> None:
     broken.clear()
     later.close()
     assert done == ["write"]
+
+
+def test_what_comes_after_the_end_is_written_at_once_and_never_again(house: House) -> None:
+    later = LaterWrites(house.services.database, delay_s=0.001)
+    later.close()
+    done: list[str] = []
+
+    def fail(session: Session) -> None:
+        done.append("tried")
+        session.execute(text("SELECT nothing"))
+
+    later.put("good", lambda _session: done.append("good"))
+    later.put("bad", fail)
+    assert done == ["good", "tried"]
+    assert later._timer is None

@@ -101,7 +101,10 @@ def test_database_upgrade_can_be_run_again() -> None:
     assert run("db", "upgrade").exit_code == 0
 
 
-def test_a_database_that_is_behind_names_the_command() -> None:
+def test_a_database_that_is_behind_names_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work_on(tmp_path / "new", monkeypatch, migrated=False)
     result = run("verify")
     assert result.exit_code == 1
     assert "cimiento db upgrade" in result.stderr

@@ -56,7 +56,6 @@ def slow(tmp_path: Path) -> Iterator[House]:
     )
     house.add("pool.txt", POOL)
     yield house
-    house.app.state.live.stop()
     house.close()
 
 

@@ -55,7 +55,9 @@ def keep(house: House, new: NewKey) -> Kept:
 def elsewhere(house: House) -> Iterator[Credentials]:
     """Another process with the same database."""
     database = Database(house.services.settings.database_url)
-    yield Credentials(database, LaterWrites(database))
+    later = LaterWrites(database)
+    yield Credentials(database, later)
+    later.close()
     database.close()
 
 

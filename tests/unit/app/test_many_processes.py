@@ -102,8 +102,7 @@ def pair(tmp_path: Path, generator: HeldGenerator) -> Iterator[Pair]:
         yield Pair(house, here, there)
         generator.let_go.set()
         house.app.state.live.stop()
-    services.queue.close()
-    services.database.close()
+    services.close()
     house.close()
 
 

@@ -36,7 +36,6 @@ def house(tmp_path: Path) -> Iterator[House]:
     """A service with a slow model, which waits for those who lost their connection."""
     house = new_house(tmp_path / "data", resume_s=60)
     yield house
-    house.app.state.live.stop()
     house.close()
 
 

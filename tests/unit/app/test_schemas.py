@@ -20,8 +20,7 @@ def asked(tmp_path: Path) -> Iterator[House]:
     """A service that drawn requests may change."""
     house = build_house(tmp_path / "data")
     yield house
-    house.app.state.live.stop()
-    house.services.close()
+    house.close()
 
 
 def test_every_operation_is_answered_as_openapi_says(asked: House) -> None:

@@ -177,7 +177,7 @@ function Storage({ seen }: { seen: Operations }): ReactNode {
   const kinds = [
     ["documents", t("stored"), documents],
     ["index", t("index"), index],
-    ...(database === null ? [] : [["database", t("database"), database] as const]),
+    ["database", t("database"), database],
   ] as const;
   return (
     <Panel title={t("storage")}>

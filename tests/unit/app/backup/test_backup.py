@@ -35,11 +35,14 @@ __all__ = ["house", "migrated"]
 
 
 def rows_of(place: Place | Drill) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of every table that a backup holds, but for those that tell of segments."""
+    """Every row of every table that a backup holds, but for those that tell of segments.
+
+    In one order: a table has none.
+    """
     database = place.database if isinstance(place, Place) else place.house.database
     with database.read_scope() as session:
         return {
-            table.name: [tuple(row) for row in session.execute(select(table))]
+            table.name: sorted((tuple(row) for row in session.execute(select(table))), key=repr)
             for table in tables_in_order()
             if table.name not in ("segments", "deleted_chunks")
         }

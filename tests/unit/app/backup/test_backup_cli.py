@@ -17,9 +17,9 @@ from tests.unit.ingestion.house import EVERYTHING, House
 __all__ = ["house", "migrated"]
 
 
-def run(data_dir: Path, *arguments: object) -> Result:
+def run(data_dir: Path, *arguments: object, migrated: bool = True) -> Result:
     words = [str(each) for each in arguments]
-    return CliRunner().invoke(main, words, env=environment_of(data_dir))
+    return CliRunner().invoke(main, words, env=environment_of(data_dir, migrated=migrated))
 
 
 def test_the_commands_take_list_check_and_restore(house: House, tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_the_commands_take_list_check_and_restore(house: House, tmp_path: Path) 
     assert "objects are what they were" in listed.stdout
 
     elsewhere = tmp_path / "elsewhere"
-    done = run(elsewhere, "restore", folder, "--backup", backup_id)
+    done = run(elsewhere, "restore", folder, "--backup", backup_id, migrated=False)
     assert done.exit_code == 0, done.output
     assert "deleted again what was deleted since: 1 of kind document" in done.stdout
     assert "everything agrees" in done.stdout
