@@ -131,6 +131,7 @@ def test_every_error_that_an_upload_can_cause_has_its_status() -> None:
         "password_required",
         "password_wrong",
         "parse_memory_exceeded",
+        "memory_short",
         "poison_document",
         "nested_too_deep",
         "ingestion_interrupted",
