@@ -16,7 +16,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,6 +52,14 @@ def database_url(root: Path, *, sqlite: bool) -> Iterator[str | None]:
         yield url.render_as_string(hide_password=False)
     finally:
         server.cleanup()
+
+
+def settings_of(generation_urls: Iterable[str]) -> dict[str, str]:
+    """What processes that share the cores are told: each computes on one thread."""
+    return {f"CIMIENTO_{room}__NUM_THREADS": "1" for room in _COMPUTING} | {
+        "CIMIENTO_LOG__LEVEL": "warning",
+        "CIMIENTO_GENERATION__URL": ",".join(generation_urls),
+    }
 
 
 def figures_of(fleet: Fleet) -> dict[str, float]:
@@ -91,12 +99,7 @@ def run(root: Path, options: Options) -> Fleet:
             **({"CIMIENTO_DATABASE__URL": url} if url else {}),
             "CIMIENTO_DATA_DIR": str(root / "data"),
             "CIMIENTO_MODELS__DIR": str(models),
-            "CIMIENTO_LOG__LEVEL": "warning",
-            "CIMIENTO_GENERATION__URL": ",".join(
-                f"http://127.0.0.1:{port}" for port in ports["generate"]
-            ),
-            # six processes share the cores
-            **{f"CIMIENTO_{room}__NUM_THREADS": "1" for room in _COMPUTING},
+            **settings_of(f"http://127.0.0.1:{port}" for port in ports["generate"]),
         }
         (root / "data").mkdir()
         prepare()

@@ -11,14 +11,13 @@ from typing import Final, Self
 from sqlalchemy import func, select, text
 
 from benchmarks.cpu import read_cpu_s
-from benchmarks.kill import database_url
+from benchmarks.kill import database_url, settings_of
 from core.database import Database
 from core.tables import JobRow
 from ingestion.attempts import OPEN_STATES
 from tests.e2e.service import Place, Service, start
 from tests.ports import free_port
 
-_COMPUTING: Final = ("GENERATION", "INGESTION", "RETRIEVAL")
 _ENDS_WITHIN_S: Final = 60.0
 _DONE_WITHIN_S: Final = 3600.0
 # A session of PostgreSQL that has nothing to do tells what it spent after ten seconds.
@@ -153,7 +152,7 @@ def ground(
     with database_url(folder, sqlite=sqlite) as url:
         data_dir = folder / "data"
         data_dir.mkdir()
-        settings = settings_of(generation_url)
+        settings = settings_of([generation_url])
         if url:
             settings["CIMIENTO_DATABASE__URL"] = url
         database = Database(url or f"sqlite:///{data_dir / 'cimiento.db'}")
@@ -171,19 +170,10 @@ def ground(
 def writing(folder: Path, models_dir: Path) -> Iterator[str]:
     """The address of a generation worker: without one no API is ready. It is asked for nothing."""
     port = free_port()
-    place = Place(folder, models_dir, port, settings_of(f"http://127.0.0.1:{port}"))
+    place = Place(folder, models_dir, port, settings_of([f"http://127.0.0.1:{port}"]))
     process = start(place, folder / "generate.log", "worker", "generate", "--port", str(port))
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(_ENDS_WITHIN_S)
-
-
-def settings_of(generation_url: str) -> dict[str, str]:
-    """What every process is told: each computes on one thread."""
-    threads = {f"CIMIENTO_{room}__NUM_THREADS": "1" for room in _COMPUTING}
-    return threads | {
-        "CIMIENTO_LOG__LEVEL": "warning",
-        "CIMIENTO_GENERATION__URL": generation_url,
-    }

@@ -35,7 +35,6 @@ from generation.calibrating import Booleans
 from generation.completion import TokenIds
 from generation.engine.adapters import load_adapter
 from generation.evidence import Evidence, EvidenceRanker
-from generation.ground import choose_ground
 from generation.local import LocalGenerator
 from generation.prompts import DEFAULT_PROMPT, PromptTemplate, load_prompt
 from generation.quoting import choose_quotes, quotation
@@ -45,8 +44,8 @@ from generation.reading import (
     find_reply,
     is_refusal,
     readable_texts,
-    reading_sampling,
 )
+from generation.replying import ReadersQuestion, draw_replies
 from generation.spans import find_span, without_marks
 from generation.types import Message, Sampling
 
@@ -281,12 +280,11 @@ def agreeing(reader: Reader, ranker: EvidenceRanker) -> Answering:
         evidence = ranker.rank(asked.question, asked.passages)
         if not evidence:
             return ""
-        ground = choose_ground(evidence, lambda passage: reader.doubt(asked.of(passage)))
-        replies = reader.generator.sample(
-            reader.ask(asked.of(ground.passage)),
-            reading_sampling(Sampling()),
-            cancelled=lambda: False,
-            spans_of=readable_texts(ground.evidence),
+        question = ReadersQuestion(
+            lambda passage: reader.ask(asked.of(passage)), REFUSALS[asked.language]
+        )
+        replies = draw_replies(
+            reader.generator, question, evidence, Sampling(), cancelled=lambda: False
         )
         return choose_reply(asked.question, replies, evidence)
 

@@ -50,16 +50,10 @@ from generation.calibrating import Floats, cross_validate_reading, fit_reading, 
 from generation.confidence import BUILT_IN, Reading
 from generation.context import Budget, build_context
 from generation.evidence import Evidence, EvidenceRanker
-from generation.ground import choose_ground
 from generation.language import question_language
 from generation.quoting import choose_quotes, quotation
-from generation.reading import (
-    MAX_REPLY_TOKENS,
-    REFUSALS,
-    find_reply,
-    readable_texts,
-    reading_sampling,
-)
+from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply
+from generation.replying import ReadersQuestion, draw_replies
 from generation.types import Draft, Message, Sampling
 
 _SETS: Final = ("squad_es", "xquad_en", "xquad_es")
@@ -203,16 +197,8 @@ def _read(
             budget=Budget(NUM_READ, MAX_REPLY_TOKENS),
         ).messages
 
-    def doubt(passage: Passage) -> float:
-        return reader.generator.score(ask([passage]), [REFUSALS[question_language(question)]])[0]
-
-    ground = choose_ground(evidence, doubt)
-    drafts = reader.generator.sample(
-        ask([ground.passage]),
-        reading_sampling(Sampling()),
-        cancelled=lambda: False,
-        spans_of=readable_texts(ground.evidence),
-    )
+    of_one = ReadersQuestion(lambda passage: ask([passage]), REFUSALS[question_language(question)])
+    drafts = draw_replies(reader.generator, of_one, evidence, Sampling(), cancelled=lambda: False)
     return ask(passages), drafts
 
 

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+# What is silenced here and below is torch's: it types neither of these calls, and has no public
+# names for oneDNN's packed products.
 ONE_DNN: Final = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 
 

@@ -23,13 +23,13 @@ from generation.drafting import Unsupported, draft_checked, is_worth_showing
 from generation.evidence import Evidence, EvidenceRanker
 from generation.generator import Cancelled as IsCancelled
 from generation.generator import Generator
-from generation.ground import choose_ground
 from generation.language import question_language
 from generation.prompts import DEFAULT_PROMPT, PromptTemplate, load_prompt
 from generation.quoting import choose_quotes, quotation
-from generation.reading import REFUSALS, find_reply, readable_texts, reading_sampling
+from generation.reading import REFUSALS, find_reply
 from generation.reasoning import read_reasoning, split_reasoning
 from generation.refusals import refuse
+from generation.replying import ReadersQuestion, draw_replies
 from generation.reward import BUILT_IN_REWARD, Reward
 from generation.span_likelihood import with_likelihood_drops
 from generation.types import (
@@ -213,27 +213,21 @@ class _Writing:
             )
 
     def read(self, evidence: Sequence[Evidence]) -> list[Draft]:
-        """The words of one passage that the model says answer, each of several times.
-
-        It can write nothing else, so not that there is no answer: its doubt is asked for apart.
-        """
-        ground = choose_ground(evidence, self._doubt)
-        drafts = self._generator.sample(
-            self.build_context([ground.passage], quote="").messages,
-            reading_sampling(self._options.sampling),
+        """The words of one passage that the model says answer, each of several times."""
+        question = ReadersQuestion(
+            lambda passage: self.build_context([passage], quote="").messages,
+            REFUSALS[self._language],
+        )
+        drafts = draw_replies(
+            self._generator,
+            question,
+            evidence,
+            self._options.sampling,
             cancelled=self._cancelled,
-            spans_of=readable_texts(ground.evidence),
             on_wait=self._options.on_wait,
         )
         self._num_written += sum(draft.num_tokens for draft in drafts)
         return drafts
-
-    def _doubt(self, passage: Passage) -> float:
-        messages = self.build_context([passage], quote="").messages
-        (refusal,) = self._generator.score(
-            messages, [REFUSALS[self._language]], adapter=self._options.sampling.adapter
-        )
-        return refusal
 
     def judge_replies(
         self, context: Context, replies: Sequence[Draft], confidence: float

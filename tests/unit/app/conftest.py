@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from tests.unit.app.house import POOL, House
+from tests.unit.app.webhook_receiver import Receiver, listening
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +32,13 @@ def pool(house: House) -> House:
     """A service whose one document is about a swimming pool."""
     house.add("pool.txt", POOL)
     return house
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A service that webhooks may tell."""
+    with listening() as receiver:
+        yield receiver
 
 
 @pytest.fixture(scope="session")

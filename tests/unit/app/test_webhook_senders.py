@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-import pytest
-
 from app.live_answers import LiveAnswers
 from app.presence import Presence
 from app.webhooks.delivering import Deliverer
@@ -19,15 +17,8 @@ from tests.unit.app.webhook_receiver import (
     deliver,
     deliveries,
     hook,
-    listening,
     set_next,
 )
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with listening() as receiver:
-        yield receiver
 
 
 def build_presence(house: House, deliverer: Deliverer) -> Presence:

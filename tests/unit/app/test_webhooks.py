@@ -27,17 +27,9 @@ from tests.unit.app.webhook_receiver import (
     deliver,
     deliveries,
     hook,
-    listening,
     make_due,
     set_next,
 )
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with listening() as receiver:
-        yield receiver
-
 
 # ---- what is told --------------------------------------------------------------------------
 
