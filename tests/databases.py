@@ -7,6 +7,7 @@ from one that was migrated once. Processes that a test starts find the same ones
 import hashlib
 import os
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,16 +87,35 @@ def postgresql_of(data_dir: Path, *, migrated: bool = True) -> str:
     return _url_at(_server(), name)
 
 
-def drop_below(folder: Path) -> None:
-    """Drop the databases of the data folders that are below a folder."""
+def drop_below(folder: Path, *, leave_within_s: float = 30.0) -> None:
+    """Drop the databases of the data folders that are below a folder.
+
+    Fails where somebody still has a connection to one. It would be collected as garbage in
+    whichever test comes later, and fail that one.
+    """
     below = [name for name, place in _made.items() if place.is_relative_to(folder.resolve())]
     if not below:
         return
     with _connect() as connection:
+        left = _wait_for_leavers(connection, below, leave_within_s)
         for name in below:
             drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             connection.execute(drop.format(sql.Identifier(name)))
             del _made[name]
+    assert not left, f"connections that were left open, by what each did last: {left}"
+
+
+def _wait_for_leavers(
+    connection: psycopg.Connection[Any], names: list[str], within_s: float
+) -> list[str]:
+    """What those did last who do not leave; the server sees who has just left for a moment."""
+    seen = "SELECT query FROM pg_stat_activity WHERE datname = ANY(%s) AND backend_type = %s"
+    deadline = time.monotonic() + within_s
+    while True:
+        rows = connection.execute(seen, [names, "client backend"]).fetchall()
+        if not rows or time.monotonic() >= deadline:
+            return [query for (query,) in rows]
+        time.sleep(0.01)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Vectors of questions asked again: the same ones, without the model."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,8 +88,7 @@ def test_no_question_has_no_vector(model: Watched) -> None:
     assert KeptQuestions(model, max_kept=10).embed_queries([]).shape == (0, model.num_dimensions)
 
 
-def test_operators_see_how_many_were_at_hand(tmp_path: Path) -> None:
-    house = House(tmp_path)
+def test_operators_see_how_many_were_at_hand(house: House) -> None:
     for _ in range(3):
         house.client.post("/v1/search", json={"query": QUESTIONS[0]})
     house.client.post("/v1/search", json={"query": QUESTIONS[1], "mode": "lexical"})

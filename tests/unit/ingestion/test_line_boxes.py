@@ -1,7 +1,5 @@
 """Where lines stand, kept from one search to the next, and forgotten with what is deleted."""
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import event
 
@@ -28,11 +26,6 @@ class Reads:
 
     def _count(self, *arguments: object) -> None:
         self.number += "line_boxes" in str(arguments[2])
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
 
 
 def test_lines_are_read_once(house: House) -> None:
