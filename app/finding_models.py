@@ -9,6 +9,7 @@ from core.models import CATALOGUE, ModelKind, ModelSpec, ModelStore, get_spec
 from core.settings import Settings
 from core.tuned_embedding import find_tuned
 
+_ANSWER_KEY: Final = "CIMIENTO_MODELS__ANSWER"
 _EMBEDDING_KEY: Final = "CIMIENTO_MODELS__EMBEDDING"
 
 
@@ -33,6 +34,24 @@ def find_embedding_model(settings: Settings, model: str | None = None) -> tuple[
         passage_prefix=traits.passage_prefix,
     )
     return ModelStore(settings.models_dir).get(spec.name), embedding
+
+
+def find_answer_model(settings: Settings, model: str | None = None) -> tuple[str, Path]:
+    """The name and the place of a model that answers: of the catalogue, or a file or folder.
+
+    By default the one that the settings name. Raises as `build_models` does.
+    """
+    if model is not None and model not in CATALOGUE and (path := Path(model)).exists():
+        # a folder's name may hold dots: "Qwen2.5-0.5B"
+        return path.resolve().name if path.is_dir() else path.stem, path
+    spec = get_spec_for(model or settings.models.answer, ModelKind.ANSWERS, _ANSWER_KEY)
+    return spec.name, ModelStore(settings.models_dir).get(spec.name) / spec.files[0].path
+
+
+def served_name(model: str, adapter: Path | None) -> str:
+    """What a model is called once an adapter is merged into it; a name that says so stays."""
+    end = f"+{adapter.stem}" if adapter is not None else ""
+    return model if model.endswith(end) else model + end
 
 
 def get_spec_for(name: str, kind: ModelKind, key: str) -> ModelSpec:

@@ -7,6 +7,8 @@ from fastapi import FastAPI
 
 from app.draining import Draining
 from app.live_answers import LiveAnswers
+from app.processes.taking import Hand, TakingServer
+from app.readiness import Readiness
 from generation.worker.draining_server import FAREWELL_S, KEEP_ALIVE_S, DrainingServer
 
 
@@ -15,7 +17,23 @@ def serve(app: FastAPI, listener: socket.socket, *, drain_s: float) -> None:
 
     What has not ended within `drain_s` is cancelled, and told so. A second signal does not wait.
     """
-    config = uvicorn.Config(
+    DrainingServer(_config_of(app), _work_of(app), drain_s=drain_s).run(sockets=[listener])
+
+
+def serve_handed(app: FastAPI, hand: Hand, *, drain_s: float) -> None:
+    """The same with the connections that a front hands over."""
+    readiness: Readiness = app.state.readiness
+    TakingServer(
+        _config_of(app),
+        _work_of(app),
+        drain_s=drain_s,
+        hand=hand,
+        is_ready=lambda: not readiness.missing(),
+    ).run(sockets=[])
+
+
+def _config_of(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
@@ -23,8 +41,10 @@ def serve(app: FastAPI, listener: socket.socket, *, drain_s: float) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=FAREWELL_S,
     )
-    work = _Work(app.state.draining, app.state.live)
-    DrainingServer(config, work, drain_s=drain_s).run(sockets=[listener])
+
+
+def _work_of(app: FastAPI) -> "_Work":
+    return _Work(app.state.draining, app.state.live)
 
 
 class _Work:

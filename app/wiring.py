@@ -16,7 +16,7 @@ from app.classifying import load_classifiers, load_router
 from app.conversations import Conversations
 from app.examples import Examples
 from app.feedback import Feedback
-from app.finding_models import find_embedding_model, get_spec_for
+from app.finding_models import find_answer_model, find_embedding_model, served_name
 from app.forgetting import ForgettingGenerator
 from app.idempotency import Idempotency
 from app.kept_questions import KeptQuestions
@@ -38,7 +38,6 @@ from core.database import Database
 from core.embedding import Embedder
 from core.errors import SettingsError
 from core.local_embedder import LocalEmbedder
-from core.models import CATALOGUE, ModelKind, ModelStore
 from core.settings import ADAPTERS_FOLDER, Settings
 from core.verify import Check, check_answers, check_evaluations, check_examples, check_published
 from core.webhook_settings import networks_of
@@ -73,7 +72,6 @@ from retrieval.reranking import NO_RERANKER, Reranker, Reranking
 from retrieval.retriever import Retriever
 from retrieval.segments import SegmentReader
 
-_ANSWER_KEY: Final = "CIMIENTO_MODELS__ANSWER"
 _RERANKER_KEY: Final = "CIMIENTO_RETRIEVAL__RERANKER"
 _REWARD_KEY: Final = "CIMIENTO_GENERATION__REWARD"
 
@@ -189,28 +187,18 @@ def build_local_generator(settings: Settings, model: str | None = None) -> Local
     return LocalGenerator(
         path,
         settings.generation,
-        model=f"{name}+{named.stem}" if named else name,
+        model=served_name(name, named),
         cache_dir=settings.data_dir / "cache" / "weights",
         adapter=named and find_adapter(named),
         adapters_dir=settings.data_dir / ADAPTERS_FOLDER,
     )
 
 
-def find_answer_model(settings: Settings, model: str | None = None) -> tuple[str, Path]:
-    """The name and the place of a model that answers: of the catalogue, or a file or folder.
-
-    By default the one that the settings name. Raises as `build_models` does.
-    """
-    if model is not None and model not in CATALOGUE and (path := Path(model)).exists():
-        # a folder's name may hold dots: "Qwen2.5-0.5B"
-        return path.resolve().name if path.is_dir() else path.stem, path
-    spec = get_spec_for(model or settings.models.answer, ModelKind.ANSWERS, _ANSWER_KEY)
-    return spec.name, ModelStore(settings.models_dir).get(spec.name) / spec.files[0].path
-
-
 _GENERATORS: Final[Mapping[str, Callable[[Settings], LocalGenerator | GeneratorPool]]] = {
     "local": build_local_generator,
-    "remote": lambda settings: GeneratorPool.of(settings.generation, model=settings.models.answer),
+    "remote": lambda settings: GeneratorPool.of(
+        settings.generation, model=served_name(settings.models.answer, settings.models.adapter)
+    ),
 }
 
 

@@ -22,8 +22,11 @@ _SECRETS: Final = re.compile(
 )
 
 
-def configure_logs(settings: LogSettings) -> None:
-    """Send structlog events to standard error, as text for people or JSON for machines."""
+def configure_logs(settings: LogSettings, *, process: str | None = None) -> None:
+    """Send structlog events to standard error, as text for people or JSON for machines.
+
+    process: named in every line, where several write into one log.
+    """
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if settings.json_lines
@@ -35,6 +38,8 @@ def configure_logs(settings: LogSettings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
+    if process is not None:
+        told.append(_NamesProcess(process))
     # last before the line is written: a secret may stand in a traceback too
     written: list[structlog.typing.Processor] = [redact_secrets, renderer]
     _take_over_libraries(told, written)
@@ -66,6 +71,18 @@ def _take_over_libraries(
         if isinstance(earlier, _LibraryHandler):
             root.removeHandler(earlier)
     root.addHandler(handler)
+
+
+class _NamesProcess:
+    """Adds which process a line is of."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(
+        self, _logger: object, _method: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        return {**event, "process": self._name}
 
 
 class _LibraryHandler(logging.StreamHandler[TextIO]):

@@ -10,6 +10,13 @@ class ServerSettings(SettingsGroup):
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8420, ge=1, le=65535, description="Port to listen on.")
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes that answer at that address; with more than one, another holds the "
+        "model.",
+    )
     public_url: str | None = Field(
         default=None, description="Address people use, when it is not http://HOST:PORT."
     )

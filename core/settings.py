@@ -1,6 +1,7 @@
 """Settings from the environment (`CIMIENTO_...`), read here only. Refuses unknown keys."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -9,7 +10,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.blob_settings import BlobSettings
-from core.environment import DELIMITER, PREFIX, EnvironmentSource, refuse_unknown
+from core.environment import DELIMITER, IN_A_FILE, PREFIX, EnvironmentSource, refuse_unknown
 from core.errors import SettingsError
 from core.mcp_settings import McpSettings
 from core.oidc_settings import OidcSettings
@@ -341,6 +342,16 @@ def tame_idle_threads() -> None:
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+
+
+def environment_with(changes: Mapping[str, str]) -> dict[str, str]:
+    """The environment of this process for a child of it, with these variables in place of ours."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper().removesuffix(IN_A_FILE) not in changes
+    }
+    return kept | dict(changes)
 
 
 def setting_names() -> dict[str, str]:

@@ -180,7 +180,7 @@ def _read(settings: "Settings", path: Path, style: "Style | None") -> "NewAdapte
     """Check a file before it is kept: what is wrong is better told now than to whoever asks."""
     # Late: see app.cli.context.
     from app.adapters import NewAdapter
-    from app.wiring import find_answer_model
+    from app.finding_models import find_answer_model
     from generation.engine.adapters import load_adapter
     from generation.engine.errors import WeightsFileError
     from generation.errors import AdapterUnusableError

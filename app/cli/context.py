@@ -23,17 +23,18 @@ WRONG_USAGE: Final = 2
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
-def load_cli_settings(*, logs: bool = False) -> Settings:
+def load_cli_settings(*, logs: bool = False, process: str | None = None) -> Settings:
     """The settings; a bad one ends the process with a message and exit code 2.
 
-    Unless `logs`, only warnings are logged: a command's output is for reading.
+    Unless `logs`, only warnings are logged: a command's output is for reading. process: named in
+    every line of the log.
     """
     try:
         settings = load_settings()
     except SettingsError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(WRONG_USAGE) from error
-    configure_logs(settings.log if logs else _quiet(settings.log))
+    configure_logs(settings.log if logs else _quiet(settings.log), process=process)
     return settings
 
 

@@ -156,7 +156,7 @@ def _base_of(arguments: Sequence[str]) -> list[str]:
     if is_named or "--help" in arguments or "-h" in arguments:
         return []
     from app.cli.context import errors_to_exit, load_cli_settings
-    from app.wiring import find_answer_model
+    from app.finding_models import find_answer_model
 
     with errors_to_exit():
         _name, path = find_answer_model(load_cli_settings())

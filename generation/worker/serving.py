@@ -20,16 +20,19 @@ def listen(host: str, port: int, *, send_timeout_s: float) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # A client that never reads: closing its connection would wait for ever to flush what it
-        # has not taken, so the kernel ends it. Accepted connections inherit this.
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            timeout_ms = int(send_timeout_s * 1000)
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+        _limit_sending(listener, send_timeout_s)
         listener.bind(address)
         listener.listen(_BACKLOG)
     except OSError:
         listener.close()
         raise
+    return listener
+
+
+def inherit(handle: int, *, send_timeout_s: float) -> socket.socket:
+    """The listener that whoever started this process left open for it. Raises OSError."""
+    listener = socket.socket(fileno=handle)
+    _limit_sending(listener, send_timeout_s)
     return listener
 
 
@@ -49,6 +52,13 @@ def serve(app: ASGIApp, worker: Worker, listener: socket.socket) -> bool:
     )
     _WorkerServer(config, worker).run(sockets=[listener])
     return worker.failure is None
+
+
+def _limit_sending(listener: socket.socket, timeout_s: float) -> None:
+    # A client that never reads: closing its connection would wait for ever to flush what it
+    # has not taken, so the kernel ends it. Accepted connections inherit this.
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout_s * 1000))
 
 
 class _WorkerServer(DrainingServer):

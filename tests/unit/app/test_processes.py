@@ -14,7 +14,7 @@ from app.cli import main
 from app.cli.serve import embedding_threads
 from app.readiness import Condition, Readiness
 from app.receiving import receiving
-from app.supervisor import Supervisor
+from app.supervisor import Supervisor, child_of
 from core.models import ModelMissingError
 from core.settings import Settings
 from tests.unit.app.house import House
@@ -38,12 +38,12 @@ def child(source: str) -> list[str]:
 def test_a_child_that_dies_is_started_again(tmp_path: Path) -> None:
     births = tmp_path / "births"
     source = f"open({str(births)!r}, 'a').write('x')"
-    with Supervisor(child(source), first_pause_s=0.01):
+    with Supervisor(child_of(child(source)), first_pause_s=0.01):
         assert eventually(lambda: births.exists() and len(births.read_text()) >= 2)
 
 
 def test_a_child_is_stopped_with_its_parent() -> None:
-    with Supervisor(child("import time; time.sleep(60)")) as supervisor:
+    with Supervisor(child_of(child("import time; time.sleep(60)"))) as supervisor:
         assert eventually(supervisor.is_alive)
     assert not supervisor.is_alive()
 
