@@ -337,7 +337,7 @@ def narrow(collections: Collections, access: Access, names: Sequence[str] | None
     """The caller's access, to these collections only. Raises `CollectionNotFoundError`."""
     if names is None:
         return access
-    return access.narrowed_to([collections.get(name, access).id for name in names])
+    return access.narrowed_to(collections.ids_of(names, access))
 
 
 def default_options(settings: GenerationSettings) -> AnswerOptions:

@@ -48,7 +48,7 @@ class Database:
         is_sqlite = self._engine.dialect.name == "sqlite"
         snapshot = {} if is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._reader = self._engine.execution_options(**snapshot)
-        self._idle = IdleConnections(self._engine) if is_sqlite else None
+        self._idle = IdleConnections(self._engine)
         self._commits = CommitWatch(self._engine) if is_sqlite else None
 
     @property
@@ -70,22 +70,17 @@ class Database:
 
     def read_number(self, query: str) -> int:
         """The one number that a query gives, as committed now: for the read before every search."""
-        if self._idle is not None:
-            return self._idle.read_number(query)
-        with self._reader.connect() as connection:
-            return int(connection.exec_driver_sql(query).scalar_one())
+        return self._idle.read_number(query)
 
     def read_rows(
         self, statement: Select[*_Columns], parameters: Mapping[str, object]
     ) -> Sequence[tuple[*_Columns]]:
         """The rows that a statement gives, in one snapshot: for the reads of every search.
 
-        The statement is one of those that are built once and kept, of numbers, texts and bytes.
+        The statement is one of those that are built once and kept; its parameters are numbers,
+        texts and bytes.
         """
-        if self._idle is not None:
-            return cast("list[tuple[*_Columns]]", self._idle.read_rows(statement, parameters))
-        with self._reader.connect() as connection:
-            return connection.execute(statement, parameters).all()
+        return cast("list[tuple[*_Columns]]", self._idle.read_rows(statement, parameters))
 
     def commit_mark(self) -> CommitMark | None:
         """What stays the same until anybody commits anything; None where that cannot be told.
@@ -142,8 +137,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection that nobody uses."""
-        if self._idle is not None:
-            self._idle.close()
+        self._idle.close()
         if self._commits is not None:
             self._commits.close()
         self._engine.dispose()

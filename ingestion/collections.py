@@ -1,13 +1,13 @@
 """Collections: names, and who may see them. Refuses bad names and the deletion of `default`."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from core.access import Access
@@ -34,6 +34,11 @@ CollectionSettings = Mapping[str, CollectionSetting]
 """Names and values; what is not there is as the service has it."""
 
 NO_SETTINGS: Final[CollectionSettings] = MappingProxyType({})
+
+# Built once, for it is asked before searches.
+_NAMED: Final = select(CollectionRow.name, CollectionRow.id).where(
+    CollectionRow.name.in_(bindparam("names", expanding=True))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,15 @@ class Collections:
         with self._store.database.read_scope() as session:
             row = _row(session, name, access)
             return _collection(row, _count_documents(session).get(row.id, 0))
+
+    def ids_of(self, names: Sequence[str], access: Access) -> Sequence[CollectionId]:
+        """The ids of collections, in the order of their names. Raises `CollectionNotFoundError`."""
+        rows = self._store.database.read_rows(_NAMED, {"names": list(names)})
+        found = {name: CollectionId(id_) for name, id_ in rows if access.allows(CollectionId(id_))}
+        for name in names:
+            if name not in found:
+                raise _not_found(name)
+        return [found[name] for name in names]
 
     def create(
         self,
@@ -184,8 +198,12 @@ def _checked_row(session: Session, name: str, access: Access, check: Check | Non
 def _row(session: Session, name: str, access: Access) -> CollectionRow:
     row = session.scalars(select(CollectionRow).where(CollectionRow.name == name)).one_or_none()
     if row is None or not access.allows(CollectionId(row.id)):
-        raise CollectionNotFoundError(f"there is no collection {name!r}")
+        raise _not_found(name)
     return row
+
+
+def _not_found(name: str) -> CollectionNotFoundError:
+    return CollectionNotFoundError(f"there is no collection {name!r}")
 
 
 def _count_documents(session: Session) -> dict[str, int]:

@@ -82,8 +82,8 @@ class LexicalFollower:
         """
         until_s = time.monotonic() + max_wait_s
         while True:
-            view = self._look()
-            if view.mark == read_generation(self._database) or time.monotonic() > until_s:
+            view, is_current = self._look()
+            if is_current or time.monotonic() > until_s:
                 return view
             if self._lock.acquire(timeout=max(0.0, until_s - time.monotonic())):
                 try:
@@ -182,15 +182,19 @@ class LexicalFollower:
                 _log.exception("lexical_index_not_followed")
                 self._stopped.wait(10 * _POLL_S)
 
-    def _look(self) -> LexicalView:
+    def _look(self) -> tuple[LexicalView, bool]:
+        """The index as it stands, and whether that is as the rows stand."""
         try:
             view = self._index.view()
-            return view if view.mark == read_generation(self._database) else self._index.refresh()
+            if view.mark == read_generation(self._database):
+                return view, True
+            view = self._index.refresh()
         except LexicalIndexCorruptError as error:
             _log.warning("lexical_index_rebuilt", reason=str(error))
             with self._lock:
                 self._index.remove()
-            return self._index.refresh()
+            view = self._index.refresh()
+        return view, view.mark == read_generation(self._database)
 
     def _follow(self) -> None:
         with self._index.writing() as writer:

@@ -4,13 +4,12 @@ import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 
 from app.edge import allowed_hosts
 from app.rules import PUBLIC_PATHS
@@ -18,6 +17,7 @@ from core.people_tables import ApiKeyRow, SignInLinkRow, WebSessionRow
 from core.server_settings import ServerSettings
 from core.settings import Settings
 from core.tables import now
+from tests.statements import asked_of
 from tests.unit.app.house import House
 
 
@@ -97,15 +97,9 @@ def test_no_secret_is_stored(house: House) -> None:
 def test_time_tells_of_a_hash_and_never_of_a_secret(still_house: House) -> None:
     """Whoever guesses cannot choose what the database compares: it is shown the hash of a guess,
     in the same statement for good ones and for bad ones."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        asked.append((statement, parameters))
-
-    credentials, engine = still_house.services.credentials, still_house.services.database.engine
+    credentials = still_house.services.credentials
     secrets = (still_house.key, still_house.key[:-1] + "~", "cim_", "")
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with asked_of(still_house.services.database) as asked:
         for find in (credentials.find_key, credentials.find_session):
             first = []
             for secret in secrets:
@@ -113,13 +107,11 @@ def test_time_tells_of_a_hash_and_never_of_a_secret(still_house: House) -> None:
                 find(secret)
                 looked_up, parameters = next(each for each in asked if "WHERE" in each[0])
                 first.append(looked_up)
-                # a tuple on SQLite, by name on PostgreSQL
+                # by name, or a tuple in SQLite's sessions
                 values = parameters.values() if isinstance(parameters, dict) else parameters
                 assert hashlib.sha256(secret.encode()).hexdigest() in values
                 assert not secret or secret not in str(asked)
             assert len(set(first)) == 1
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 # ---- sign-in links ---------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
 
 from app.people.accounts import PersonChange
 from app.people.credentials import ApiKey, Credentials, NewKey
@@ -16,6 +15,7 @@ from core.database import Database
 from core.ids import PersonId
 from core.tables import now
 from tests.databases import is_postgresql
+from tests.statements import Asked, asked_of
 from tests.unit.app.house import House
 
 ANA = Holder("person", "ana")
@@ -23,22 +23,17 @@ ANA = Holder("person", "ana")
 
 @dataclass
 class Kept:
-    """A key that was looked up just now, and how often the database was asked of keys since."""
+    """A key that was looked up just now."""
 
     house: House
     key: ApiKey
     secret: str
-    num_reads: int = 0
 
     def find(self) -> Caller | None:
         """Who has the key, as a request finds it."""
         credentials = self.house.services.credentials
         known = credentials.find_kept_key(self.secret) or credentials.find_key(self.secret)
         return None if known is None else known.caller
-
-    def count(self, *arguments: object) -> None:
-        """Called with each statement."""
-        self.num_reads += "FROM api_keys" in str(arguments[2])
 
 
 def keep(house: House, new: NewKey) -> Kept:
@@ -47,8 +42,11 @@ def keep(house: House, new: NewKey) -> Kept:
     # the note of its last use is a commit too
     house.services.doors.later.flush()
     assert kept.find() is not None
-    event.listen(house.services.database.engine, "before_cursor_execute", kept.count)
     return kept
+
+
+def count_lookups(asked: Asked) -> int:
+    return sum("FROM api_keys" in statement for statement, _ in asked)
 
 
 @pytest.fixture
@@ -64,8 +62,9 @@ def elsewhere(house: House) -> Iterator[Credentials]:
 @pytest.mark.skipif(is_postgresql(), reason="PostgreSQL tells of no commits: nothing is kept")
 def test_a_key_is_looked_up_once_while_nothing_changes(house: House) -> None:
     kept = keep(house, NewKey("busy"))
-    assert [kept.find() for _ in range(5)] == [kept.find()] * 5
-    assert kept.num_reads == 0
+    with asked_of(house.services.database) as asked:
+        assert [kept.find() for _ in range(5)] == [kept.find()] * 5
+    assert count_lookups(asked) == 0
 
 
 def test_a_key_revoked_here_opens_nothing_from_the_next_request_on(house: House) -> None:
@@ -124,6 +123,7 @@ def test_a_database_that_does_not_tell_of_commits_is_asked_each_time(
 ) -> None:
     monkeypatch.setattr(Database, "commit_mark", lambda _: None)
     kept = keep(house, NewKey("busy"))
-    assert kept.find() is not None
-    assert kept.find() is not None
-    assert kept.num_reads == 2
+    with asked_of(house.services.database) as asked:
+        assert kept.find() is not None
+        assert kept.find() is not None
+    assert count_lookups(asked) == 2

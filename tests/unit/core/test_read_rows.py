@@ -103,10 +103,19 @@ def test_a_read_that_failed_is_told_as_every_other_and_nothing_is_kept_of_it(
     assert find(database, "a") == ["a"]
 
 
-@pytest.mark.sqlite
-def test_what_would_have_to_be_converted_is_refused(database: Database) -> None:
-    statement = select(CollectionRow.name, CollectionRow.created_at).where(
-        CollectionRow.created_at < bindparam("before")
+def test_what_a_column_holds_is_converted_as_in_a_session(database: Database) -> None:
+    add(database, "a")
+    moments = select(CollectionRow.name, CollectionRow.created_at).where(
+        CollectionRow.name == bindparam("name")
     )
-    with pytest.raises(TypeError, match="created_at"):
+    ((name, created_at),) = database.read_rows(moments, {"name": "a"})
+    assert name == "a"
+    assert created_at.tzinfo is not None
+    with database.read_scope() as session:
+        assert session.execute(moments, {"name": "a"}).all() == [(name, created_at)]
+
+
+def test_what_would_have_to_be_converted_to_be_asked_is_refused(database: Database) -> None:
+    statement = select(CollectionRow.name).where(CollectionRow.created_at < bindparam("before"))
+    with pytest.raises(TypeError, match="before"):
         database.read_rows(statement, {"before": now()})
