@@ -376,6 +376,7 @@ def options_for(
         default_options(settings),
         sampling=choose_sampling(settings, sampling, samples=samples),
         reward=services.reward,
+        pointer=services.pointer,
         likelihood=likelihood,
     )
     if prompt is None:

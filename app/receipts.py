@@ -43,7 +43,8 @@ class ReceiptExample:
 class Made:
     """What made an answer: programs and models. Hashes are empty where they could not be had.
 
-    `runs_on` is the device and the number format of the weights. `adapter` is empty for none.
+    `runs_on` is the device and the number format of the weights. `adapter` and
+    `extractor` are empty for none.
     """
 
     build: str
@@ -56,6 +57,7 @@ class Made:
     prompt_sha256: str
     adapter: str
     adapter_sha256: str
+    extractor: str
 
     @classmethod
     def of(cls, services: Services, options: AnswerOptions) -> "Made":
@@ -72,6 +74,7 @@ class Made:
             prompt_sha256=options.prompt.sha256,
             adapter=options.adapter,
             adapter_sha256=options.sampling.adapter,
+            extractor=options.pointer.name if options.reads else "",
         )
 
 

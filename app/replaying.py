@@ -26,6 +26,7 @@ CauseKind = Literal[
     "index",
     "prompt",
     "adapter",
+    "extractor",
     "examples",
     "model",
     "device",
@@ -48,6 +49,7 @@ _MADE: Final[dict[str, tuple[CauseKind, str]]] = {
     "prompt_sha256": ("prompt", "the text of the prompt"),
     "adapter": ("adapter", "the adapter"),
     "adapter_sha256": ("adapter", "the hash of the adapter"),
+    "extractor": ("extractor", "the extractor"),
     "model": ("model", "the model"),
     "model_sha256": ("model", "the hash of the model's weights"),
     "runs_on": ("device", "the device or number format"),
@@ -138,6 +140,7 @@ def _question(
         unsupported=receipt["unsupported"],
         max_passages=receipt["max_passages"],
         reward=services.reward,
+        pointer=services.pointer,
         # answers of earlier versions say nothing of it
         likelihood=receipt.get("likelihood", False),
     )

@@ -27,6 +27,7 @@ from core.database import Database
 from core.embedding import Embedder
 from core.settings import Settings
 from generation.evidence import EvidenceRanker
+from generation.extracting import Pointer
 from generation.generator import Generator
 from generation.reward import Reward
 from ingestion.attempts import Attempts
@@ -53,6 +54,7 @@ class Services:
     embedder: Embedder
     generator: Generator
     reward: Reward
+    pointer: Pointer
     router: Router
     ranker: EvidenceRanker
     retriever: Retriever

@@ -19,6 +19,7 @@ from app.feedback import Feedback
 from app.finding_models import find_answer_model, find_embedding_model, served_name
 from app.forgetting import ForgettingGenerator
 from app.idempotency import Idempotency
+from app.judging_models import build_pointer, build_reranker, build_reward
 from app.kept_questions import KeptQuestions
 from app.metrics import BacklogCollector, Metrics, QuestionCollector
 from app.people.doors import Doors
@@ -36,18 +37,17 @@ from app.webhooks.sending import Sender
 from app.webhooks.store import Webhooks
 from core.database import Database
 from core.embedding import Embedder
-from core.errors import SettingsError
 from core.local_embedder import LocalEmbedder
 from core.settings import ADAPTERS_FOLDER, Settings
 from core.verify import Check, check_answers, check_evaluations, check_examples, check_published
 from core.webhook_settings import networks_of
 from generation.engine_metrics import EngineCollector, FindStats
-from generation.errors import ModelUnusableError
 from generation.evidence import EvidenceRanker
+from generation.extracting import NO_POINTER, Pointer
+from generation.extractor import Extractor
 from generation.generator import Generator
 from generation.local import LocalGenerator
 from generation.pool import GeneratorPool
-from generation.question_likelihood import QuestionLikelihood
 from generation.reward import BUILT_IN_REWARD, Reward
 from generation.trained_reward import TrainedReward
 from generation.weights import find_adapter
@@ -72,9 +72,6 @@ from retrieval.reranking import NO_RERANKER, Reranker, Reranking
 from retrieval.retriever import Retriever
 from retrieval.segments import SegmentReader
 
-_RERANKER_KEY: Final = "CIMIENTO_RETRIEVAL__RERANKER"
-_REWARD_KEY: Final = "CIMIENTO_GENERATION__REWARD"
-
 
 @dataclass(frozen=True, slots=True)
 class Models:
@@ -87,6 +84,7 @@ class Models:
     # the figures of an engine in this process; None where there is none
     find_stats: FindStats | None = None
     reward: Reward = BUILT_IN_REWARD
+    pointer: Pointer = NO_POINTER
 
 
 def build_database(settings: Settings) -> Database:
@@ -109,8 +107,11 @@ def build_models(settings: Settings, *, embedding_threads: int | None = None) ->
     reward = build_reward(settings, num_threads=embedding_threads)
     if isinstance(reward, TrainedReward):
         warm_ups["the reward"] = reward.load
+    pointer = build_pointer(settings, num_threads=embedding_threads)
+    if isinstance(pointer, Extractor):
+        warm_ups["the extractor"] = pointer.load
     find_stats = writer.find_stats if isinstance(writer, LocalGenerator) else None
-    return Models(embedder, generator, warm_ups, reranker, find_stats, reward)
+    return Models(embedder, generator, warm_ups, reranker, find_stats, reward, pointer)
 
 
 def build_embedder(
@@ -128,47 +129,6 @@ def build_question_embedder(settings: Settings, model: str) -> KeptQuestions:
     return KeptQuestions(
         build_embedder(settings, model), max_kept=settings.retrieval.kept_questions
     )
-
-
-def build_reranker(
-    settings: Settings, generator: Generator, *, num_threads: int | None = None
-) -> Reranker:
-    """What reads passages once more: nothing, the model that answers, or a cross-encoder.
-
-    Loads nothing yet. Raises `SettingsError`.
-    """
-    name = settings.retrieval.reranker
-    if build := _RERANKERS.get(name):
-        return build(generator)
-    folder = Path(name)
-    if not (folder / "config.json").is_file():
-        raise SettingsError(
-            f"{_RERANKER_KEY}: {name!r} is none of {', '.join(_RERANKERS)}, and no folder of a "
-            "cross-encoder: it has no config.json"
-        )
-    return CrossEncoder(folder, num_threads=num_threads)
-
-
-_RERANKERS: Final[Mapping[str, Callable[[Generator], Reranker]]] = {
-    "none": lambda _generator: NO_RERANKER,
-    "likelihood": QuestionLikelihood,
-}
-
-
-def build_reward(settings: Settings, *, num_threads: int | None = None) -> Reward:
-    """What picks one of several drafts: the built-in reward, or one trained on the model that
-    answers.
-
-    Loads no weights yet. Raises `SettingsError`.
-    """
-    path = settings.generation.reward
-    if path is None:
-        return BUILT_IN_REWARD
-    _name, base = find_answer_model(settings)
-    try:
-        return TrainedReward(path, base, num_threads=num_threads)
-    except ModelUnusableError as error:
-        raise SettingsError(f"{_REWARD_KEY}: {error}") from error
 
 
 def build_generator(settings: Settings) -> LocalGenerator | GeneratorPool:
@@ -227,6 +187,7 @@ def build_services(
         embedder=models.embedder,
         generator=models.generator,
         reward=models.reward,
+        pointer=models.pointer,
         router=load_router(settings, models.embedder, collections),
         ranker=EvidenceRanker(models.embedder),
         retriever=retriever,

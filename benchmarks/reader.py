@@ -22,32 +22,37 @@ from typing import Final, TypeVar
 
 import numpy as np
 
+from app.judging_models import build_pointer
 from app.wiring import build_embedder, build_local_generator
 from benchmarks.confidence import MAX_FALSE_REFUSALS, refusal_f1, with_interval
+from benchmarks.reader_answering import (
+    Answering,
+    Reader,
+    agreeing,
+    extractive,
+    pointing,
+    reading,
+    remembering,
+    shown,
+    shown_of,
+)
 from benchmarks.reader_articles import NUM_FOLDS, SEED, split_articles
 from benchmarks.reader_sets import Asked, among_others, load_near_misses, load_xquad, sample
 from benchmarks.reading_scores import contains, exact_match, f1
 from benchmarks.report import build_manifest, report
 from core.settings import Settings, load_settings
 from core.statistics import Interval, bootstrap
-from generation.agreeing import choose_reply
 from generation.calibrating import Booleans
 from generation.completion import TokenIds
 from generation.engine.adapters import load_adapter
-from generation.evidence import Evidence, EvidenceRanker
+from generation.evidence import EvidenceRanker
+from generation.extracting import NO_POINTER, Pointer
 from generation.local import LocalGenerator
 from generation.prompts import DEFAULT_PROMPT, PromptTemplate, load_prompt
-from generation.quoting import choose_quotes, quotation
 from generation.reading import (
-    MAX_REPLY_TOKENS,
-    REFUSALS,
-    find_reply,
     is_refusal,
-    readable_texts,
 )
-from generation.replying import ReadersQuestion, draw_replies
 from generation.spans import find_span, without_marks
-from generation.types import Message, Sampling
 
 _NUM_AT_ONCE: Final = 8
 _QUICK: Final = 12
@@ -56,12 +61,6 @@ _NUM_PLAIN: Final = 24
 
 T = TypeVar("T")
 Figures = dict[str, float]
-Answering = Callable[[Asked], str]
-SHOTS: Final = (
-    ("The bridge over the Ebro was opened in 1908.", "When was the bridge opened?", "1908"),
-    ("Marie Dupont wrote the report in Lyon.", "Who wrote the report?", "Marie Dupont"),
-    ("El museo tiene 14 salas y un jardín.", "¿Cuántas salas tiene el museo?", "14"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +79,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the text sets")
     parser.add_argument("--adapter", type=Path, help="what was learnt; without it, no reader")
     parser.add_argument("--model", help="a trained model folder, in place of an adapter")
+    parser.add_argument("--extractor", type=Path, help="what points at answers beside it")
     parser.add_argument("--prompt", help="its template, where the adapter does not say")
     parser.add_argument("--peer", help="another model, shown three examples")
     parser.add_argument("--limit", type=int, help="questions of each set")
@@ -93,10 +93,11 @@ def main() -> None:
     figures: Figures = {f"n_{name}": len(each) for name, each in suite.gold.items()}
     figures["n_near_misses"] = len(suite.near_misses)
     ranker = EvidenceRanker(build_embedder(settings))
+    pointer = open_pointer(settings, options.extractor)
     if options.adapter or options.model:
         with opened(settings, options.adapter, options.model) as generator:
             reader = Reader(generator, prompt_of(options.adapter, options.prompt))
-            figures |= judge_reader(suite, reader, ranker)
+            figures |= judge_reader(suite, reader, ranker, pointer)
     if not options.no_untrained:
         with opened(settings, None, None) as generator:
             reader = Reader(generator, load_prompt(DEFAULT_PROMPT))
@@ -123,25 +124,6 @@ def load_suite(data: Path, limit: int | None) -> Suite:
     return Suite(gold, noisy, misses, [text[int(at) : int(at) + _PLAIN_CHARS] for at in starts])
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """A model, and the template whose questions it learnt."""
-
-    generator: LocalGenerator
-    template: PromptTemplate
-
-    def ask(self, asked: Asked) -> list[Message]:
-        return self.template.render(asked.question, asked.passages, asked.language)
-
-    def write(self, asked: Asked, spans_of: Sequence[str] = ()) -> str:
-        """The likeliest reply; of words of `spans_of`, where there are any."""
-        return _write(self.generator, self.ask(asked), spans_of)
-
-    def doubt(self, asked: Asked) -> float:
-        """Log-likelihood of a refusal."""
-        return self.generator.score(self.ask(asked), [REFUSALS[asked.language]])[0]
-
-
 def prompt_of(adapter: Path | None, named: str | None) -> PromptTemplate:
     """The template that is named, else the adapter's own, else the service's."""
     learnt = None if adapter is None else load_adapter(adapter).prompt
@@ -157,13 +139,25 @@ def opened(settings: Settings, adapter: Path | None, model: str | None) -> Itera
         yield generator
 
 
-def judge_reader(suite: Suite, reader: Reader, ranker: EvidenceRanker) -> Figures:
+def open_pointer(settings: Settings, extractor: Path | None) -> Pointer:
+    """The extractor of a file or a name; none where none is named."""
+    models = settings.models.model_copy(update={"extractor": extractor})
+    return build_pointer(settings.model_copy(update={"models": models}))
+
+
+def judge_reader(
+    suite: Suite, reader: Reader, ranker: EvidenceRanker, pointer: Pointer = NO_POINTER
+) -> Figures:
     """Everything that is said of a model that reads."""
     answering = remembering(reading(reader, ranker))
-    agreed = remembering(agreeing(reader, ranker))
+    agreed = remembering(agreeing(reader, ranker, pointer))
     figures = judge_gold(suite.gold, answering)
     figures |= _prefixed("agreed_", judge_gold(suite.gold, agreed))
     figures |= _prefixed("noisy_agreed_", judge_gold(suite.noisy, agreed))
+    if pointer is not NO_POINTER:
+        pointed = remembering(pointing(pointer, ranker))
+        figures |= _prefixed("pointed_", judge_gold(suite.gold, pointed))
+        figures |= _prefixed("noisy_pointed_", judge_gold(suite.noisy, pointed))
     freely = remembering(reader.write)
     figures |= _prefixed("free_", judge_gold(suite.gold, freely))
     noisy = judge_gold(suite.noisy, answering)
@@ -263,94 +257,10 @@ def perplexity(texts: Sequence[str], generator: LocalGenerator) -> float:
     return math.exp(-total / num_tokens)
 
 
-def reading(reader: Reader, ranker: EvidenceRanker) -> Answering:
-    """The likeliest token at every place: whole words of a sentence of the passages, else none."""
-
-    def read(asked: Asked) -> str:
-        evidence = ranker.rank(asked.question, asked.passages)
-        return reader.write(asked, readable_texts(evidence))
-
-    return read
-
-
-def agreeing(reader: Reader, ranker: EvidenceRanker) -> Answering:
-    """As the service asks: from one passage; of several replies, the one the others bear out."""
-
-    def read(asked: Asked) -> str:
-        evidence = ranker.rank(asked.question, asked.passages)
-        if not evidence:
-            return ""
-        question = ReadersQuestion(
-            lambda passage: reader.ask(asked.of(passage)), REFUSALS[asked.language]
-        )
-        replies = draw_replies(
-            reader.generator, question, evidence, Sampling(), cancelled=lambda: False
-        )
-        return choose_reply(asked.question, replies, evidence)
-
-    return read
-
-
-def remembering(answering: Answering) -> Answering:
-    """The same, asking nothing twice."""
-    replies: dict[tuple[str, ...], str] = {}
-
-    def answer(asked: Asked) -> str:
-        key = (asked.question, *(passage.text for passage in asked.passages))
-        if key not in replies:
-            replies[key] = answering(asked)
-        return replies[key]
-
-    return answer
-
-
-def shown(generator: LocalGenerator) -> Answering:
-    """With three examples first, for a model that was not trained to read."""
-
-    def answer(asked: Asked) -> str:
-        shots = "\n\n".join(f"{text}\nQ: {asks}\nA: {said}" for text, asks, said in SHOTS)
-        text = "\n\n".join(passage.text for passage in asked.passages)
-        prompt = (
-            "Answer with the shortest span of the text, copied word for word.\n\n"
-            f"{shots}\n\n{text}\nQ: {asked.question}\nA:"
-        )
-        return _write(generator, [Message("user", prompt)]).strip().split("\n")[0]
-
-    return answer
-
-
-def shown_of(answering: Answering, ranker: EvidenceRanker) -> Answering:
-    """What the service shows of a reply, in style `read`."""
-
-    def answer(asked: Asked) -> str:
-        evidence = ranker.rank(asked.question, asked.passages)
-        found = find_reply(answering(asked), evidence)
-        return _quote(evidence) if found is None else found.text
-
-    return answer
-
-
-def extractive(ranker: EvidenceRanker) -> Answering:
-    """The sentences that the service quotes."""
-    return lambda asked: _quote(ranker.rank(asked.question, asked.passages))
-
-
-def _quote(evidence: Sequence[Evidence]) -> str:
-    return quotation(choose_quotes(evidence)) if evidence else ""
-
-
 def ask_all(asked: Sequence[Asked], asking: Callable[[Asked], T]) -> list[T]:
     """What is said to each, in order; several are asked at once."""
     with ThreadPoolExecutor(_NUM_AT_ONCE) as pool:
         return list(pool.map(asking, asked))
-
-
-def _write(
-    generator: LocalGenerator, messages: Sequence[Message], spans_of: Sequence[str] = ()
-) -> str:
-    sampling = Sampling(max_tokens=MAX_REPLY_TOKENS)
-    pieces = generator.stream(messages, sampling, cancelled=lambda: False, spans_of=spans_of)
-    return "".join(pieces).strip()
 
 
 def _over_articles(values: Sequence[float], asked: Sequence[Asked]) -> Interval:

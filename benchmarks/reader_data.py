@@ -1,10 +1,13 @@
 """Write the examples that the default reader learns from, as `cimiento train reader` reads them.
 
-    python -m benchmarks.reader_data --data DATA --out FILE [--brief] [--plain FILE]
+    python -m benchmarks.reader_data --data DATA --out FILE [--brief] [--english SHARE]
+        [--plain FILE]
 
 `--brief` is for a run of some hours on a core or two: of English mostly the passages that much is
 asked of, for questions of one passage are learnt together; and passages that little or nothing is
 asked of are cut to some sentences, as long as the service's own.
+
+`--english` leaves English out at random, for a run that would not reach the end of it.
 
 Passages come with their questions, with questions that they nearly answer, and often among other
 passages that the question also finds. Articles that are reported on are not read at all. `--plain`
@@ -60,6 +63,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the text sets")
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     parser.add_argument("--brief", action="store_true", help="what a short run can read")
+    parser.add_argument("--english", type=float, default=1.0, help="share of it that is kept")
     parser.add_argument("--plain", type=Path, help="file for text to rehearse")
     options = parser.parse_args()
     articles = split_articles(options.data)
@@ -70,7 +74,8 @@ def main() -> None:
     with open_finder(list(pool.values())) as finder, options.out.open("w", encoding="utf-8") as out:
         shares = _BRIEF_SHARES if options.brief else _SHARES
         rows = Builder(grounds, finder, shares).rows()
-        for row in make_brief(rows) if options.brief else rows:
+        rows = make_brief(rows) if options.brief else rows
+        for row in keep_english(rows, options.english):
             counts[
                 f"{row['split']} {row['language']} {'answer' if row['answer'] else 'refusal'}"
             ] += 1
@@ -121,6 +126,15 @@ def make_brief(rows: Iterable[Row]) -> Iterator[Row]:
             for row in alike:
                 passages = [{**item, "text": cut[item["text"]]} for item in row["passages"]]
                 yield row | {"passages": passages}
+
+
+def keep_english(rows: Iterable[Row], share: float) -> Iterator[Row]:
+    """This share of the English lines to learn from, and all others: Spanish is thin."""
+    rng = random.Random(SEED)  # noqa: S311  # an order, no secret
+    for row in rows:
+        is_spare = row["language"] == "en" and row["split"] == "learn"
+        if not is_spare or rng.random() < share:
+            yield row
 
 
 def cut_around(answers: Sequence[str], text: str, rng: random.Random) -> str:

@@ -37,7 +37,8 @@ from benchmarks.confidence import (
     refusal_f1,
     with_interval,
 )
-from benchmarks.reader import Reader, opened, prompt_of
+from benchmarks.reader import open_pointer, opened, prompt_of
+from benchmarks.reader_answering import Reader
 from benchmarks.reader_articles import split_articles
 from benchmarks.reading_scores import f1
 from benchmarks.report import build_manifest, report
@@ -50,11 +51,12 @@ from generation.calibrating import Floats, cross_validate_reading, fit_reading, 
 from generation.confidence import BUILT_IN, Reading
 from generation.context import Budget, build_context
 from generation.evidence import Evidence, EvidenceRanker
+from generation.extracting import NO_POINTER, Pointer
 from generation.language import question_language
 from generation.quoting import choose_quotes, quotation
 from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply
-from generation.replying import ReadersQuestion, draw_replies
-from generation.types import Draft, Message, Sampling
+from generation.replying import ReadersQuestion, Replies, draw_replies
+from generation.types import Message, Sampling
 
 _SETS: Final = ("squad_es", "xquad_en", "xquad_es")
 _NEAR: Final = "squad_es"
@@ -90,6 +92,7 @@ class Models:
     """What is compared, over the same passages."""
 
     ranker: EvidenceRanker
+    pointer: Pointer
     reader: Reader
     untrained: Reader | None
 
@@ -100,6 +103,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the text sets")
     parser.add_argument("--cache", type=Path, required=True, help="folder for vectors")
     parser.add_argument("--adapter", type=Path, required=True, help="what a reader learnt")
+    parser.add_argument("--extractor", type=Path, help="what points at answers beside it")
     parser.add_argument("--untrained", action="store_true", help="ask the model before it, too")
     parser.add_argument("--limit", type=int, help="questions of each set")
     parser.add_argument("--quick", action="store_true", help="a few questions of each set")
@@ -109,6 +113,7 @@ def main() -> None:
     settings = load_settings()
     limit = _QUICK if options.quick else options.limit
     embedder = StoredEmbedder(build_embedder(settings), options.cache / "vectors.db")
+    pointer = open_pointer(settings, options.extractor)
     asked: list[Asked] = []
     with ExitStack() as stack:
         generator = stack.enter_context(opened(settings, options.adapter, None))
@@ -117,7 +122,7 @@ def main() -> None:
         if options.untrained:
             generator = stack.enter_context(opened(settings, None, None))
             untrained = Reader(generator, prompt_of(None, None))
-        models = Models(EvidenceRanker(embedder), reader, untrained)
+        models = Models(EvidenceRanker(embedder), pointer, reader, untrained)
         for name in _SETS:
             asked += ask_all(options.data, name, embedder, models, limit=limit)
     embedder.close()
@@ -153,10 +158,12 @@ def _ask(
     evidence = models.ranker.rank(question.text, passages[:NUM_READ])
     if not evidence:
         return
-    messages, replies = _read(models.reader, question.text, passages, evidence)
-    reply = choose_reply(question.text, replies, evidence)
+    messages, replies = _read(models.reader, question.text, passages, evidence, models.pointer)
+    reply = choose_reply(question.text, replies.drafts, evidence, replies.pointed)
     refusal = REFUSALS[question_language(question.text)]
-    scores = models.reader.generator.score(messages, [refusal, find_likeliest(replies)])
+    texts = [refusal, find_likeliest(replies.drafts)]
+    doubt, likelihood = models.reader.generator.score(messages, texts)
+    confidence = BUILT_IN.confidence(question.text, passages, evidence)
     can_be_right = question.is_answerable and not is_gone
     gold = question.gold
     quote = quotation(choose_quotes(evidence))
@@ -167,8 +174,8 @@ def _ask(
 
     without: bool | None = None
     if models.untrained is not None and can_be_right:
-        _, replies = _read(models.untrained, question.text, passages, evidence)
-        without = is_right(choose_reply(question.text, replies, evidence))
+        _, others = _read(models.untrained, question.text, passages, evidence, NO_POINTER)
+        without = is_right(choose_reply(question.text, others.drafts, evidence))
     yield Asked(
         name,
         gold.article.casefold(),
@@ -179,13 +186,17 @@ def _ask(
         read_is_right=is_right(reply),
         untrained_is_right=without,
         words_are_right=can_be_right and f1(reply, gold.answers) >= _HALF,
-        reading=Reading(BUILT_IN.confidence(question.text, passages, evidence), *scores),
+        reading=Reading(confidence, doubt, likelihood, replies.no_answer),
     )
 
 
 def _read(
-    reader: Reader, question: str, passages: Sequence[Passage], evidence: Sequence[Evidence]
-) -> tuple[list[Message], list[Draft]]:
+    reader: Reader,
+    question: str,
+    passages: Sequence[Passage],
+    evidence: Sequence[Evidence],
+    pointer: Pointer,
+) -> tuple[list[Message], Replies]:
     """What a model is asked of all passages, and its replies in words of the one that it chose."""
 
     def ask(of: Sequence[Passage]) -> list[Message]:
@@ -197,9 +208,17 @@ def _read(
             budget=Budget(NUM_READ, MAX_REPLY_TOKENS),
         ).messages
 
-    of_one = ReadersQuestion(lambda passage: ask([passage]), REFUSALS[question_language(question)])
-    drafts = draw_replies(reader.generator, of_one, evidence, Sampling(), cancelled=lambda: False)
-    return ask(passages), drafts
+    of_one = ReadersQuestion(
+        question, lambda passage: ask([passage]), REFUSALS[question_language(question)], pointer
+    )
+    replies = draw_replies(
+        reader.generator,
+        of_one,
+        evidence,
+        Sampling(),
+        cancelled=lambda: False,
+    )
+    return ask(passages), replies
 
 
 def judge(asked: Sequence[Asked]) -> Figures:

@@ -18,7 +18,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from app.wiring import build_embedder, build_local_generator, build_reranker
+from app.judging_models import build_reranker
+from app.wiring import build_embedder, build_local_generator
 from benchmarks.report import build_manifest, report
 from benchmarks.retrieval_library import OpenLibrary, Paragraph, open_library
 from benchmarks.text_sets import read_rows

@@ -18,7 +18,17 @@ import safetensors
 import torch
 from torch import Tensor
 
-from core.encoder_pass import ONE_DNN, Layer, Linear, Norm, Weights, compiled_pass, pack
+from core.encoder_pass import (
+    ONE_DNN,
+    Layer,
+    Linear,
+    Norm,
+    Pass,
+    Weights,
+    compiled_layers,
+    compiled_pass,
+    pack,
+)
 from core.errors import EncoderUnsupportedError
 
 # a model without native bfloat16 is slower in it, not faster: x86, x86 with tiles, ARM
@@ -83,7 +93,7 @@ class Encoder:
                 for number in range(config.num_layers)
             ],
         )
-        self._run = compiled_pass()
+        compiled_pass()  # now, so that the first text does not wait for it
 
     @torch.inference_mode()
     def encode(self, sequences: Sequence[Sequence[int]]) -> Tensor:
@@ -91,11 +101,20 @@ class Encoder:
 
         Fastest where equally long sequences are neighbours.
         """
+        return self._run(compiled_pass(), sequences)
+
+    @torch.inference_mode()
+    def read(self, sequences: Sequence[Sequence[int]]) -> list[Tensor]:
+        """B sequences of T token ids each -> B times (T, D) float32, a row for every token."""
+        states = self._run(compiled_layers(), sequences)  # (N, D)
+        return list(torch.split(states, [len(sequence) for sequence in sequences]))
+
+    def _run(self, arithmetic: Pass, sequences: Sequence[Sequence[int]]) -> Tensor:
         runs = [
             (len(list(same)), length) for length, same in itertools.groupby(map(len, sequences))
         ]
         tokens = torch.tensor(list(itertools.chain.from_iterable(sequences)))  # (N,)
-        return self._run(self._weights, tokens, runs, self.config.num_heads, self.config.norm_eps)
+        return arithmetic(self._weights, tokens, runs, self.config.num_heads, self.config.norm_eps)
 
 
 def load_encoder(folder: Path, *, dtype: torch.dtype | None = None) -> Encoder:

@@ -54,6 +54,10 @@ class Weights(NamedTuple):
     layers: list[Layer]
 
 
+Pass = Callable[[Weights, Tensor, list[tuple[int, int]], int, float], Tensor]
+"""The arithmetic below: weights, ids, runs, heads and epsilon to what it makes of them."""
+
+
 def pack(weight: Tensor, bias: Tensor) -> Linear:
     """The weights of a product as `run_pass` takes them.
 
@@ -72,18 +76,11 @@ def run_pass(
     num_heads: int,
     eps: float,
 ) -> Tensor:
-    """(N,) ids of B sequences end to end -> (B, D) float32 of unit length.
+    """(N,) ids of B sequences end to end -> (B, D) float32 of unit length: the mean of each.
 
     `runs` says how many neighbouring sequences have the same length, and that length in tokens.
     """
-    places = torch.cat([torch.arange(length).repeat(count) for count, length in runs])  # (N,)
-    x = weights.words[tokens].float() + weights.places[places]
-    x = _normalise(x, weights.norm, eps)  # (N, D)
-    for layer in weights.layers:
-        mixed = _attend(_multiply(x, layer.qkv), runs, num_heads)
-        x = _normalise(x + _multiply(mixed, layer.out), layer.attention_norm, eps)
-        wide = _multiply_gelu(x, layer.up)
-        x = _normalise(x + _multiply(wide, layer.down), layer.norm, eps)
+    x = run_layers(weights, tokens, runs, num_heads, eps)
     means: list[Tensor] = []
     start = 0
     for count, length in runs:
@@ -93,14 +90,43 @@ def run_pass(
     return F.normalize(torch.cat(means), dim=1)
 
 
+def run_layers(
+    weights: Weights,
+    tokens: Tensor,
+    runs: list[tuple[int, int]],
+    num_heads: int,
+    eps: float,
+) -> Tensor:
+    """The same ids -> (N, D) float32: what the last layer says of every token."""
+    places = torch.cat([torch.arange(length).repeat(count) for count, length in runs])  # (N,)
+    x = weights.words[tokens].float() + weights.places[places]
+    x = _normalise(x, weights.norm, eps)  # (N, D)
+    for layer in weights.layers:
+        mixed = _attend(_multiply(x, layer.qkv), runs, num_heads)
+        x = _normalise(x + _multiply(mixed, layer.out), layer.attention_norm, eps)
+        wide = _multiply_gelu(x, layer.up)
+        x = _normalise(x + _multiply(wide, layer.down), layer.norm, eps)
+    return x
+
+
 @functools.cache
-def compiled_pass() -> Callable[[Weights, Tensor, list[tuple[int, int]], int, float], Tensor]:
+def compiled_pass() -> Pass:
     """`run_pass` as one call; takes some tens of milliseconds the first time."""
+    return _compile(run_pass)
+
+
+@functools.cache
+def compiled_layers() -> Pass:
+    """`run_layers` as one call."""
+    return _compile(run_layers)
+
+
+def _compile(arithmetic: Pass) -> Pass:
     with warnings.catch_warnings():
         # PyTorch would rather have a graph exported and compiled by a C++ compiler, for half a
-        # minute. This needs none, and where it is gone one day `run_pass` itself is as right.
+        # minute. This needs none, and where it is gone one day the function itself is as right.
         warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", DeprecationWarning)
-        return torch.jit.script(run_pass)
+        return torch.jit.script(arithmetic)
 
 
 def _attend(qkv: Tensor, runs: list[tuple[int, int]], num_heads: int) -> Tensor:

@@ -49,6 +49,11 @@ class ModelSettings(SettingsGroup):
         description="File of what fine-tuning added to that model, merged into its weights when "
         "they are loaded; `reader` is the one that comes with the service.",
     )
+    extractor: Path | None = Field(
+        default=None,
+        description="File of what the embedding model learnt of where passages answer, beside a "
+        "reader in style `read`; `reader` is the one that comes with the service.",
+    )
     embedding: str = Field(
         default="multilingual-e5-small",
         description="The model that embeds, of the catalogue or tuned; the index changes to it.",

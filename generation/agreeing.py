@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from generation.evidence import Evidence
+from generation.extracting import ExtractedSpan
 from generation.question_kinds import asked_kinds, holds_kind
 from generation.quoting import as_read
 from generation.spans import find_span
@@ -25,19 +26,29 @@ from generation.words import content_stems, stems
 _ECHO_COSTS: Final = 3.0
 _OTHER_KIND_COSTS: Final = 2.0
 _RELEVANCE_COUNTS: Final = 8.0
+# the share of an extractor beside the reader
+_POINTED_COUNTS: Final = 0.5
 
 
-def choose_reply(question: str, replies: Sequence[Draft], evidence: Sequence[Evidence]) -> str:
-    """One of the replies, the first of equals; empty where there are none.
+def choose_reply(
+    question: str,
+    replies: Sequence[Draft],
+    evidence: Sequence[Evidence],
+    pointed: Sequence[ExtractedSpan] = (),
+) -> str:
+    """One of the replies or of what an extractor pointed at, the first of equals; empty where
+    there are none.
 
-    Each is words of the evidence, which comes best first.
+    Each reply is words of the evidence, which comes best first; what was pointed at beside it does
+    not count.
     """
-    counts = Counter(reply.text for reply in replies)
+    written = [reply for reply in replies if reply.text]
+    chances = _mix(written, [span for span in pointed if _stands_in(span.text, evidence)])
     weights = {
-        reply: count * math.exp(-_costs(question, reply, evidence))
-        for reply, count in counts.items()
+        reply: chance * math.exp(-_costs(question, reply, evidence))
+        for reply, chance in chances.items()
     }
-    return max(counts, key=lambda reply: _expected(reply, weights), default="")
+    return max(chances, key=lambda reply: _expected(reply, weights), default="")
 
 
 def find_likeliest(replies: Sequence[Draft]) -> str:
@@ -51,11 +62,28 @@ def find_likeliest(replies: Sequence[Draft]) -> str:
     return max(replies, key=rank).text if replies else ""
 
 
+def _mix(replies: Sequence[Draft], pointed: Sequence[ExtractedSpan]) -> dict[str, float]:
+    """How likely each text is: half by how often it was written, half by the extractor."""
+    share = _POINTED_COUNTS if replies and pointed else float(bool(pointed))
+    chances = dict.fromkeys((reply.text for reply in replies), 0.0)
+    for reply in replies:
+        chances[reply.text] += (1 - share) / len(replies)
+    total = sum(span.probability for span in pointed)
+    for span in pointed:
+        text = " ".join(span.text.split())
+        chances[text] = chances.get(text, 0.0) + share * span.probability / total
+    return chances
+
+
+def _stands_in(text: str, evidence: Sequence[Evidence]) -> bool:
+    return any(find_span(text, as_read(item.text)) is not None for item in evidence)
+
+
 def _expected(reply: str, weights: Mapping[str, float]) -> float:
-    return sum(weight * _share(reply, other) for other, weight in weights.items())
+    return sum(weight * share_words(reply, other) for other, weight in weights.items())
 
 
-def _share(one: str, other: str) -> float:
+def share_words(one: str, other: str) -> float:
     """F1 of the words that two replies share; of those that carry meaning, where any do."""
     first, second = Counter(_words(one)), Counter(_words(other))
     shared = (first & second).total()

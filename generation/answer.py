@@ -21,6 +21,7 @@ from generation.confidence import BUILT_IN, Calibration, Reading
 from generation.context import Budget, Context, build_context
 from generation.drafting import Unsupported, draft_checked, is_worth_showing
 from generation.evidence import Evidence, EvidenceRanker
+from generation.extracting import NO_POINTER, Pointer
 from generation.generator import Cancelled as IsCancelled
 from generation.generator import Generator
 from generation.language import question_language
@@ -29,7 +30,7 @@ from generation.quoting import choose_quotes, quotation
 from generation.reading import REFUSALS, find_reply
 from generation.reasoning import read_reasoning, split_reasoning
 from generation.refusals import refuse
-from generation.replying import ReadersQuestion, draw_replies
+from generation.replying import ReadersQuestion, Replies, draw_replies
 from generation.reward import BUILT_IN_REWARD, Reward
 from generation.span_likelihood import with_likelihood_drops
 from generation.types import (
@@ -38,7 +39,6 @@ from generation.types import (
     Cancelled,
     Cited,
     Delta,
-    Draft,
     Example,
     Finished,
     FinishReason,
@@ -75,6 +75,7 @@ class AnswerOptions:
     unsupported: Unsupported = "end"
     calibration: Calibration = BUILT_IN
     reward: Reward = BUILT_IN_REWARD
+    pointer: Pointer = NO_POINTER
     likelihood: bool = False
     # what the adapter in `sampling` is called; empty for none
     adapter: str = ""
@@ -129,11 +130,12 @@ def answer(
             yield Cancelled()
             return
         reading = writing.judge_replies(context, replies, confidence)
-        confidence = options.calibration.reading.chance(reading)
+        confidence = options.calibration.chance_of(reading)
         if confidence < options.min_confidence:
             yield Finished(writing.refusal(passages, confidence))
             return
-        found = find_reply(choose_reply(question, replies, evidence), evidence)
+        reply = choose_reply(question, replies.drafts, evidence, replies.pointed)
+        found = find_reply(reply, evidence)
         if found is not None:
             quote, evidence = found.text, found.evidence
             context = writing.build_context(passages, quote=quote)
@@ -212,13 +214,15 @@ class _Writing:
                 )
             )
 
-    def read(self, evidence: Sequence[Evidence]) -> list[Draft]:
+    def read(self, evidence: Sequence[Evidence]) -> Replies:
         """The words of one passage that the model says answer, each of several times."""
         question = ReadersQuestion(
+            self._question,
             lambda passage: self.build_context([passage], quote="").messages,
             REFUSALS[self._language],
+            self._options.pointer,
         )
-        drafts = draw_replies(
+        replies = draw_replies(
             self._generator,
             question,
             evidence,
@@ -226,21 +230,19 @@ class _Writing:
             cancelled=self._cancelled,
             on_wait=self._options.on_wait,
         )
-        self._num_written += sum(draft.num_tokens for draft in drafts)
-        return drafts
+        self._num_written += sum(draft.num_tokens for draft in replies.drafts)
+        return replies
 
-    def judge_replies(
-        self, context: Context, replies: Sequence[Draft], confidence: float
-    ) -> Reading:
+    def judge_replies(self, context: Context, replies: Replies, confidence: float) -> Reading:
         """How likely the model finds the reply that it wrote most often, and that nothing answers.
 
         Not the one that is shown: what else is weighed for that says nothing of the model's doubt.
         """
-        texts = [REFUSALS[self._language], find_likeliest(replies)]
+        texts = [REFUSALS[self._language], find_likeliest(replies.drafts)]
         refusal, likelihood = self._generator.score(
             context.messages, texts, adapter=self._options.sampling.adapter
         )
-        return Reading(confidence, refusal, likelihood)
+        return Reading(confidence, refusal, likelihood, replies.no_answer)
 
     @property
     def _draft_sampling(self) -> Sampling:

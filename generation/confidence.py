@@ -34,11 +34,14 @@ class Weights:
 class Reading:
     """What a model that was trained to read says: log-likelihoods (nats) of the refusal and of its
     reply, beside the confidence that the evidence alone gave.
+
+    no_answer: the chance, 0 to 1, by an extractor, that nothing answers; None without one.
     """
 
     confidence: float
     refusal: float
     reply: float
+    no_answer: float | None = None
 
     @property
     def chance_to_answer(self) -> float:
@@ -46,9 +49,17 @@ class Reading:
         return -math.expm1(min(0.0, self.refusal))
 
     @property
-    def values(self) -> tuple[float, float, float]:
-        """What is weighed, in the order of `ReadingWeights`: log-odds, log-odds, nats."""
-        return (_log_odds(self.confidence), _log_odds(self.chance_to_answer), self.reply)
+    def values(self) -> tuple[float, ...]:
+        """What is weighed, in the order of `ReadingWeights`: log-odds, log-odds, nats; and log-odds
+        where there is an extractor.
+        """
+        pointed = () if self.no_answer is None else (_log_odds(1 - self.no_answer),)
+        return (
+            _log_odds(self.confidence),
+            _log_odds(self.chance_to_answer),
+            self.reply,
+            *pointed,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +70,19 @@ class ReadingWeights:
     confidence: float
     refusal: float
     reply: float
+    pointed: float = 0.0
 
     def chance(self, reading: Reading) -> float:
         """Probability, 0 to 1, that what is shown of the reply answers."""
-        slopes = (self.confidence, self.refusal, self.reply)
-        pairs = zip(slopes, reading.values, strict=True)
+        slopes = (self.confidence, self.refusal, self.reply, self.pointed)
+        pairs = zip(slopes, reading.values, strict=False)
         return _logistic(self.intercept + math.fsum(slope * value for slope, value in pairs))
 
 
 # Fitted by `python -m benchmarks.reader_service --limit 50` to 250 readings of articles that no
 # reader learnt from. So few say little: `benchmarks/LOG.md`.
 BUILT_IN_READING: Final = ReadingWeights(0.56, 0.63, 0.24, 0.07)
+BUILT_IN_POINTED_READING: Final = ReadingWeights(0.56, 0.63, 0.24, 0.07, 0.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +96,15 @@ class Calibration:
     within: Mapping[Language, Weights]
     across: Weights
     reading: ReadingWeights = BUILT_IN_READING
+    # of readings with an extractor beside the reader
+    pointed_reading: ReadingWeights = BUILT_IN_POINTED_READING
     # for receipts
     name: str = "built-in"
+
+    def chance_of(self, reading: Reading) -> float:
+        """Probability, 0 to 1, that what is shown of a reply answers."""
+        weights = self.reading if reading.no_answer is None else self.pointed_reading
+        return weights.chance(reading)
 
     def confidence(
         self, question: str, passages: Sequence[Passage], evidence: Sequence[Evidence]

@@ -11,7 +11,7 @@ from core.types import Passage
 from generation.evidence import Evidence
 
 Doubt = Callable[[Passage], float]
-"""How likely a reader finds, of a passage read alone, that it does not answer."""
+"""How likely it is held, of a passage read alone, that it does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,18 @@ def choose_ground(evidence: Sequence[Evidence], doubt: Doubt) -> Ground:
     There must be some evidence, which comes best first. A sentence that several passages hold is
     of each of them.
     """
+    passages = passages_of(evidence)
+    chosen = min(passages, key=doubt) if len(passages) > 1 else passages[0]
+    return Ground(chosen, [item for item in evidence if _is_in(item, chosen)])
+
+
+def passages_of(evidence: Sequence[Evidence]) -> list[Passage]:
+    """The passages that the evidence is from, each once, the best-ranked first."""
     passages: list[Passage] = []
     for item in evidence:
         if item.passage not in passages:
             passages.append(item.passage)
-    chosen = min(passages, key=doubt) if len(passages) > 1 else passages[0]
-    return Ground(chosen, [item for item in evidence if _is_in(item, chosen)])
+    return passages
 
 
 def _is_in(item: Evidence, passage: Passage) -> bool:

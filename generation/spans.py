@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Final
 
 _MARK: Final = re.compile(r"\s*\[\d{1,3}\]")
@@ -21,16 +22,13 @@ def find_span(words: str, text: str) -> str | None:
 
     Case, accents, spaces and punctuation around them are overlooked.
     """
-    wanted = words.strip(_AROUND) or words.strip()
-    if not wanted:
-        return None
-    pattern = r"\s+".join(re.escape(_fold(part)) for part in wanted.split())
-    folded, places = _fold_with_places(text)
-    found = re.search(rf"(?<!\w){pattern}(?!\w)", folded)
-    if found is None:
-        return None
-    span = text[places[found.start()] : places[found.end() - 1] + 1]
-    return " ".join(span.split())
+    first = next(_find(words, text), None)
+    return None if first is None else " ".join(text[slice(*first)].split())
+
+
+def find_places(words: str, text: str) -> list[tuple[int, int]]:
+    """Where the text holds the words, as `find_span` finds them: start and end of each time."""
+    return list(_find(words, text))
 
 
 def word_starts(text: str) -> list[int]:
@@ -41,6 +39,16 @@ def word_starts(text: str) -> list[int]:
 def word_ends(text: str) -> list[int]:
     """Where a run of whole words may end: never inside a word, and not after a space."""
     return [found.start() for found in _WORD_END.finditer(text)]
+
+
+def _find(words: str, text: str) -> Iterator[tuple[int, int]]:
+    wanted = words.strip(_AROUND) or words.strip()
+    if not wanted:
+        return
+    pattern = r"\s+".join(re.escape(_fold(part)) for part in wanted.split())
+    folded, places = _fold_with_places(text)
+    for found in re.finditer(rf"(?<!\w){pattern}(?!\w)", folded):
+        yield places[found.start()], places[found.end() - 1] + 1
 
 
 def _fold(text: str) -> str:

@@ -123,6 +123,7 @@ class ReceiptOut(Reply):
         default="", description="The collection's adapter, as `name@version`; empty for none."
     )
     adapter_sha256: str = ""
+    extractor: str = ""
     top_k: int
     filter: JsonValue
     min_confidence: float

@@ -23,6 +23,7 @@ from core.tuned_embedding import TUNED
 _ADAPTER_KEY: Final = "CIMIENTO_MODELS__ADAPTER"
 _NAMED: Final[Mapping[str, Callable[[Settings], Path | None]]] = {
     _ADAPTER_KEY: lambda settings: settings.models.adapter,
+    "CIMIENTO_MODELS__EXTRACTOR": lambda settings: settings.models.extractor,
     "CIMIENTO_GENERATION__REWARD": lambda settings: settings.generation.reward,
     "CIMIENTO_INGESTION__CLASSIFIER": lambda settings: settings.ingestion.classifier,
     "CIMIENTO_RETRIEVAL__ROUTER": lambda settings: settings.retrieval.router,

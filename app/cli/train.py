@@ -150,6 +150,22 @@ def embedder(context: typer.Context) -> None:
     raise typer.Exit(code)
 
 
+@train_app.command("extractor", context_settings=_PASS_ON)
+def extractor(context: typer.Context) -> None:
+    """Train an extractor, which points at the words that answer; --help lists the options."""
+    from app.cli.context import errors_to_exit, load_cli_settings
+    from app.finding_models import find_embedding_model
+    from generation.training.extractor.learning import main
+
+    with errors_to_exit():
+        code = main(
+            context.args,
+            lambda: find_embedding_model(load_cli_settings())[0],
+            program="cimiento train extractor",
+        )
+    raise typer.Exit(code)
+
+
 def _base_of(arguments: Sequence[str]) -> list[str]:
     """The model that the settings name, where none is named."""
     is_named = any(item == "--base" or item.startswith("--base=") for item in arguments)

@@ -1,10 +1,11 @@
-"""Adapters that come with the service, by name: a folder each, with its card and its data's."""
+"""What comes with the service and was trained, by name: a folder each, with cards of its own."""
 
 from pathlib import Path
 from typing import Final
 
 _ROOT: Final = Path(__file__).parent
 _FILE: Final = "adapter.safetensors"
+_EXTRACTOR: Final = "extractor/extractor.safetensors"
 
 
 def built_in_adapters() -> dict[str, Path]:
@@ -18,3 +19,9 @@ def find_adapter(named: Path) -> Path:
     A file of that name in the working folder goes before.
     """
     return named if named.exists() else built_in_adapters().get(str(named), named)
+
+
+def find_extractor(named: Path) -> Path:
+    """The same for extractors."""
+    ours = _ROOT / named / _EXTRACTOR
+    return ours if not named.exists() and len(named.parts) == 1 and ours.exists() else named

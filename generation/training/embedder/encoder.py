@@ -49,6 +49,12 @@ class EncoderModel(nn.Module):
 
     def forward(self, texts: Texts) -> Tensor:
         """(B, T) -> (B, D), unit length."""
+        mask = texts.mask
+        shares = mask / mask.sum(dim=1, keepdim=True)  # (B, T)
+        return F.normalize((self.states(texts).float() * shares[..., None]).sum(dim=1), dim=1)
+
+    def states(self, texts: Texts) -> Tensor:
+        """(B, T) -> (B, T, D): what the last layer says of every token."""
         tokens, mask = texts.tokens, texts.mask
         words = F.embedding(tokens, self._get("embeddings.word_embeddings.weight"))
         places = self._get("embeddings.position_embeddings.weight")[: tokens.shape[1]]
@@ -56,8 +62,7 @@ class EncoderModel(nn.Module):
         x = self._norm(words + places + kinds, "embeddings.LayerNorm")  # (B, T, D)
         for number in range(self.config.num_layers):
             x = self._layer(x, mask, f"encoder.layer.{number}")
-        shares = mask / mask.sum(dim=1, keepdim=True)  # (B, T)
-        return F.normalize((x.float() * shares[..., None]).sum(dim=1), dim=1)
+        return x
 
     def name_weights(self) -> dict[str, Tensor]:
         """All weights by the names that their file has."""
@@ -68,7 +73,7 @@ class EncoderModel(nn.Module):
     def _layer(self, x: Tensor, mask: Tensor, name: str) -> Tensor:
         batch, length, width = x.shape
         q, k, v = (
-            self._linear(x, f"{name}.attention.self.{part}")
+            self.multiply(x, f"{name}.attention.self.{part}")
             .view(batch, length, self.config.num_heads, -1)
             .transpose(1, 2)
             for part in ("query", "key", "value")
@@ -77,15 +82,16 @@ class EncoderModel(nn.Module):
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
         mixed = mixed.transpose(1, 2).reshape(batch, length, width)
         x = self._norm(
-            x + self._linear(mixed, f"{name}.attention.output.dense"),
+            x + self.multiply(mixed, f"{name}.attention.output.dense"),
             f"{name}.attention.output.LayerNorm",
         )
-        wide = F.gelu(self._linear(x, f"{name}.intermediate.dense"))
+        wide = F.gelu(self.multiply(x, f"{name}.intermediate.dense"))
         return self._norm(
-            x + self._linear(wide, f"{name}.output.dense"), f"{name}.output.LayerNorm"
+            x + self.multiply(wide, f"{name}.output.dense"), f"{name}.output.LayerNorm"
         )
 
-    def _linear(self, x: Tensor, name: str) -> Tensor:
+    def multiply(self, x: Tensor, name: str) -> Tensor:
+        """A product of the blocks, by the name that its weights have but for `.weight`."""
         return F.linear(x, self._get(f"{name}.weight"), self._get(f"{name}.bias"))
 
     def _norm(self, x: Tensor, name: str) -> Tensor:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.wiring import build_reranker
+from app.judging_models import build_reranker
 from core.errors import SettingsError
 from core.retrieval_settings import RetrievalSettings
 from core.settings import Settings

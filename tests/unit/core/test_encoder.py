@@ -21,6 +21,15 @@ def test_packed_vectors_are_those_of_the_definition(tmp_path: Path) -> None:
     torch.testing.assert_close(vectors, expected.float(), atol=1e-5, rtol=0)
 
 
+def test_a_vector_is_the_mean_of_what_is_said_of_its_tokens(tmp_path: Path) -> None:
+    write_folder(tmp_path / "model")
+    encoder = load_encoder(tmp_path / "model", dtype=torch.float32)
+    states = encoder.read(SEQUENCES)
+    assert [len(each) for each in states] == [len(ids) for ids in SEQUENCES]
+    means = torch.stack([F.normalize(each.mean(dim=0), dim=0) for each in states])
+    torch.testing.assert_close(means, encoder.encode(SEQUENCES), atol=1e-6, rtol=0)
+
+
 def test_a_vector_does_not_depend_on_its_company(tmp_path: Path) -> None:
     write_folder(tmp_path / "model")
     encoder = load_encoder(tmp_path / "model", dtype=torch.float32)

@@ -6,6 +6,7 @@ import pytest
 
 from generation.agreeing import choose_reply, find_likeliest
 from generation.evidence import Evidence
+from generation.extracting import ExtractedSpan
 from generation.types import Draft
 from tests.unit.generation.passages import make_passage
 
@@ -90,3 +91,28 @@ def test_the_likeliest_is_what_was_written_most_often() -> None:
 def test_words_that_carry_no_meaning_are_compared_too() -> None:
     replies = written("and", "of the", "of the")
     assert choose_reply("Which?", replies, evidence_of(RIVER, 0.8, 0.8)) == "of the"
+
+
+def pointed_at(**chances: float) -> list[ExtractedSpan]:
+    """Words with spaces for underlines, each with its chance."""
+    found = {name.replace("_", " "): chance for name, chance in chances.items()}
+    return [ExtractedSpan(text, 0, len(text), chance) for text, chance in found.items()]
+
+
+def test_what_is_pointed_at_counts_half_however_often_was_written() -> None:
+    evidence = evidence_of(RIVER, 0.8, 0.8)
+    replies = written("Johann Tulla", "Bonn", "Bonn")
+
+    assert choose_reply("Tell a name", replies, evidence) == "Bonn"
+    pointed = pointed_at(Johann_Tulla=0.5, Bonn=0.2)
+    assert choose_reply("Tell a name", replies, evidence, pointed) == "Johann Tulla"
+    assert choose_reply("Tell a name", [], evidence, pointed) == "Johann Tulla"
+    assert choose_reply("Tell a name", written(""), evidence, pointed) == "Johann Tulla"
+
+
+def test_what_is_pointed_at_across_sentences_does_not_count() -> None:
+    evidence = evidence_of(RIVER, 0.8, 0.8)
+    across = pointed_at(**{"Rhine Gorge. It was": 0.9, "Bonn": 0.01})
+
+    assert choose_reply("Tell a name", [], evidence, across) == "Bonn"
+    assert choose_reply("Tell a name", [], evidence, across[:1]) == ""

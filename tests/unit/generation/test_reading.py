@@ -10,6 +10,7 @@ from core.types import Passage
 from generation.answer import AnswerOptions, answer
 from generation.confidence import BUILT_IN, Reading
 from generation.evidence import Evidence, EvidenceRanker
+from generation.extracting import NO_POINTER, ExtractedSpan, Extraction, Pointer
 from generation.reading import REFUSALS, find_reply, is_refusal
 from generation.types import Answer, Cancelled, Finished, Message, Sampling
 from tests.fakes import FakeEmbedder
@@ -45,13 +46,41 @@ class Reader(FakeGenerator):
         return self._scores[: len(continuations)]
 
 
-def ask(reader: Reader, *passages: Passage, min_confidence: float = 0.0) -> Answer:
+class Finger:
+    """Points, in each passage that holds it, at one word or run of words."""
+
+    name = "finger@1"
+
+    def __init__(self, words: str, *, no_answer: float = 0.1) -> None:
+        self._words, self._no_answer = words, no_answer
+
+    def point(self, question: str, passages: Sequence[str]) -> list[Extraction]:
+        assert question == QUESTION
+        return [self._point(text) for text in passages]
+
+    def _point(self, text: str) -> Extraction:
+        start = text.find(self._words)
+        if start < 0:
+            return Extraction((), 0.99)
+        end = start + len(self._words)
+        span = ExtractedSpan(self._words, start, end, 1 - self._no_answer)
+        return Extraction((span,), self._no_answer)
+
+
+def ask(
+    reader: Reader,
+    *passages: Passage,
+    min_confidence: float = 0.0,
+    pointer: Pointer = NO_POINTER,
+) -> Answer:
     *_, last = answer(
         QUESTION,
         passages or [make_passage(STORED)],
         generator=reader,
         ranker=EvidenceRanker(FakeEmbedder()),
-        options=AnswerOptions(Sampling(), min_confidence=min_confidence, style="read"),
+        options=AnswerOptions(
+            Sampling(), min_confidence=min_confidence, style="read", pointer=pointer
+        ),
         cancelled=lambda: False,
     )
     assert isinstance(last, Finished)
@@ -106,6 +135,39 @@ def test_a_reader_answers_from_the_passage_that_it_doubts_least() -> None:
 
     assert ask(reader, other).text.startswith("ten euros")
     assert ask(reader, other, make_passage(STORED)).text.startswith("twelve euros")
+
+
+def test_what_an_extractor_points_at_bears_a_reply_out() -> None:
+    """The reader wrote another one more often."""
+    reader = Reader(replies=["nine euros"] * 5 + ["twelve euros"] * 3, doubt=-5.0)
+    passage = make_passage("Tickets for an adult cost nine euros in May and twelve euros in June.")
+
+    assert ask(reader, passage).text.startswith("nine euros")
+    pointed = ask(reader, passage, pointer=Finger("twelve euros"))
+    assert pointed.text.startswith("twelve euros")
+
+
+def test_what_goes_over_a_sentence_is_not_pointed_at() -> None:
+    pointer = Finger("morning. Tickets")
+
+    assert ask(Reader(reply="twelve euros", doubt=-5.0), pointer=pointer).text.startswith("twelve")
+
+
+def test_the_doubt_of_an_extractor_chooses_the_passage_and_costs_no_prompt() -> None:
+    other = make_passage("Tickets for an adult cost ten euros in May.", version="ver_2")
+    reader = Reader(replies=["ten euros", "ten euros", "twelve euros"], doubt=-5.0)
+
+    for words in ("ten euros", "twelve euros"):
+        given = ask(reader, other, make_passage(STORED), pointer=Finger(words))
+        assert given.text.startswith(words)
+
+
+def test_the_doubt_of_an_extractor_counts_into_the_confidence() -> None:
+    reader = Reader(reply="twelve euros", doubt=-5.0)
+    sure, unsure = (
+        ask(reader, pointer=Finger("twelve euros", no_answer=chance)) for chance in (0.01, 0.9)
+    )
+    assert unsure.confidence < sure.confidence
 
 
 def test_a_model_can_say_nothing_that_stands_nowhere() -> None:

@@ -27,6 +27,7 @@ def write_trained(data_dir: Path) -> dict[str, Path]:
     """Files that settings name, and a model that was tuned here."""
     files = {
         "CIMIENTO_MODELS__ADAPTER": data_dir.parent / "reader" / "adapter.safetensors",
+        "CIMIENTO_MODELS__EXTRACTOR": data_dir.parent / "finger" / "extractor.safetensors",
         "CIMIENTO_GENERATION__REWARD": data_dir.parent / "taste" / "reward.safetensors",
         "CIMIENTO_INGESTION__CLASSIFIER": data_dir.parent / "topics" / "classifier.safetensors",
         "CIMIENTO_RETRIEVAL__ROUTER": data_dir.parent / "routes" / "classifier.safetensors",
