@@ -6,8 +6,7 @@ docs/decisions/0029-searches-at-a-rate.md says who shares what here, and what th
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -18,14 +17,12 @@ from core.tokens import Tokens
 
 _DIGEST_BYTES: Final = 16
 _Vector = npt.NDArray[np.float32]
+Count = Callable[[int, int], None]
+"""How many vectors of questions were asked for, and how many of these were at hand."""
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionCounts:
-    """How many vectors of questions were asked for, and how many of these were at hand."""
-
-    num_asked: int
-    num_kept: int
+def ignore_count(_num_asked: int, _num_kept: int) -> None:
+    """Count nothing."""
 
 
 class KeptQuestions:
@@ -36,14 +33,13 @@ class KeptQuestions:
     are embedded as they come.
     """
 
-    def __init__(self, inner: Embedder, *, max_kept: int) -> None:
+    def __init__(self, inner: Embedder, *, max_kept: int, count: Count = ignore_count) -> None:
         """max_kept: how many vectors are kept; 0 keeps none."""
         self._inner = inner
         self._max_kept = max_kept
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, _Vector] = OrderedDict()
-        self._num_asked = 0
-        self._num_kept = 0
+        self._count = count
 
     @property
     def model(self) -> str:
@@ -59,11 +55,6 @@ class KeptQuestions:
     def tokens(self) -> Tokens:
         """The model's own tokenizer."""
         return self._inner.tokens
-
-    def counts(self) -> QuestionCounts:
-        """What there was to do so far."""
-        with self._lock:
-            return QuestionCounts(self._num_asked, self._num_kept)
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """Embed N questions -> (N, D); the model sees those that are not at hand, once each."""
@@ -85,11 +76,10 @@ class KeptQuestions:
 
     def _find(self, digests: Sequence[bytes]) -> dict[bytes, _Vector]:
         with self._lock:
-            self._num_asked += len(digests)
             found = {digest: self._kept[digest] for digest in digests if digest in self._kept}
-            self._num_kept += sum(digest in found for digest in digests)
             for digest in found:
                 self._kept.move_to_end(digest)
+        self._count(len(digests), sum(digest in found for digest in digests))
         return found
 
     def _keep(self, made: Mapping[bytes, _Vector]) -> None:

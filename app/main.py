@@ -122,6 +122,8 @@ def create_app(
     server = services.settings.server
     live = LiveAnswers(resume_s=server.resume_s, max_running=server.max_answers)
     app.state.live = live
+    # the other processes of one address; who has any is told later
+    app.state.siblings = None
     app.state.presence = Presence(
         services.servers,
         services.running,

@@ -7,6 +7,8 @@ from fastapi import FastAPI
 
 from app.draining import Draining
 from app.live_answers import LiveAnswers
+from app.metrics import Metrics
+from app.processes.siblings import Siblings
 from app.processes.taking import Hand, TakingServer
 from app.readiness import Readiness
 from generation.worker.draining_server import FAREWELL_S, KEEP_ALIVE_S, DrainingServer
@@ -23,12 +25,18 @@ def serve(app: FastAPI, listener: socket.socket, *, drain_s: float) -> None:
 def serve_handed(app: FastAPI, hand: Hand, *, drain_s: float) -> None:
     """The same with the connections that a front hands over."""
     readiness: Readiness = app.state.readiness
+    draining: Draining = app.state.draining
+    live: LiveAnswers = app.state.live
+    metrics: Metrics = app.state.services.metrics
+    app.state.siblings = Siblings(hand.seat)
     TakingServer(
         _config_of(app),
         _work_of(app),
         drain_s=drain_s,
         hand=hand,
         is_ready=lambda: not readiness.missing(),
+        # whoever is asked for figures tells those of all
+        on_second=lambda: metrics.note_under_way(draining.num_under_way, live.num_running),
     ).run(sockets=[])
 
 

@@ -21,12 +21,15 @@ from app.forgetting import ForgettingGenerator
 from app.idempotency import Idempotency
 from app.judging_models import build_pointer, build_reranker, build_reward
 from app.kept_questions import KeptQuestions
-from app.metrics import BacklogCollector, Metrics, QuestionCollector
+from app.metrics import Metrics, build_metrics
 from app.people.doors import Doors
 from app.people.identities import Identities
 from app.people.passwords import Passwords
 from app.people.provider import Provider
 from app.people.provider_sign_in import ProviderSignIn
+from app.people.shared_windows import SharedWindows
+from app.people.throttle import Throttle
+from app.processes.channel import Seat
 from app.prompts import Prompts, check_prompts
 from app.running_answers import RunningAnswers
 from app.services import Services
@@ -41,7 +44,7 @@ from core.local_embedder import LocalEmbedder
 from core.settings import ADAPTERS_FOLDER, Settings
 from core.verify import Check, check_answers, check_evaluations, check_examples, check_published
 from core.webhook_settings import networks_of
-from generation.engine_metrics import EngineCollector, FindStats
+from generation.engine_metrics import FindStats
 from generation.evidence import EvidenceRanker
 from generation.extracting import NO_POINTER, Pointer
 from generation.extractor import Extractor
@@ -163,21 +166,22 @@ _GENERATORS: Final[Mapping[str, Callable[[Settings], LocalGenerator | GeneratorP
 
 
 def build_services(
-    settings: Settings, models: Models, passwords: Passwords | None = None
+    settings: Settings, models: Models, passwords: Passwords | None = None, seat: Seat | None = None
 ) -> Services:
     """Everything the faces call. Raises nothing for models; tests pass fakes.
 
-    Raises `SettingsError` where traces are wanted and the extra is not installed.
+    seat: of this process among several that serve one address. Raises `SettingsError` where traces
+    are wanted and the extra is not installed.
     """
-    questions = KeptQuestions(models.embedder, max_kept=settings.retrieval.kept_questions)
-    models = replace(models, embedder=questions)
     database = build_database(settings)
     store = build_store(settings, database)
+    jobs = Jobs(store)
+    metrics = build_metrics(settings, jobs.backlog, models.find_stats, seat)
+    models = _with_kept_questions(settings, models, metrics)
     lexical = build_lexical(settings.data_dir, database)
     retriever = build_retriever(settings, models, store, lexical)
     prompts = Prompts(database)
-    doors = Doors.of(settings, database, passwords)
-    jobs = Jobs(store)
+    doors = Doors.of(settings, database, passwords, throttle=_throttle_of(seat))
     collections = Collections(store)
     return Services(
         settings=settings,
@@ -214,12 +218,25 @@ def build_services(
         adapters=Adapters.below(settings.data_dir, database),
         examples=Examples(database),
         example_chooser=ExampleChooser(database, models.embedder),
-        metrics=build_metrics(jobs, questions, models),
+        metrics=metrics,
         tracing=build_tracing(settings.tracing),
         webhooks=Webhooks(database),
         deliverer=build_deliverer(settings, database),
         warm_ups=models.warm_ups | retriever.warm_ups,
     )
+
+
+def _with_kept_questions(settings: Settings, models: Models, metrics: Metrics) -> Models:
+    kept = KeptQuestions(
+        models.embedder,
+        max_kept=settings.retrieval.kept_questions,
+        count=metrics.count_questions,
+    )
+    return replace(models, embedder=kept)
+
+
+def _throttle_of(seat: Seat | None) -> Throttle:
+    return Throttle() if seat is None else Throttle(SharedWindows(seat.shared))
 
 
 def build_retriever(
@@ -235,12 +252,6 @@ def build_retriever(
         other_embedder=partial(build_question_embedder, settings),
         reranking=Reranking(models.reranker, settings.retrieval.rerank_depth),
     )
-
-
-def build_metrics(jobs: Jobs, questions: KeptQuestions, models: Models) -> Metrics:
-    """What the service counts, with what its rooms and its engine count themselves."""
-    engine = () if models.find_stats is None else (EngineCollector(models.find_stats),)
-    return Metrics(BacklogCollector(jobs.backlog), QuestionCollector(questions.counts), *engine)
 
 
 def build_deliverer(settings: Settings, database: Database) -> Deliverer:

@@ -1,14 +1,16 @@
 """Many who wait and many who search: 500 idle event streams, 200 searches a second.
 
     python -m benchmarks.load [--quick] [--json FILE] [--data FOLDER]
-                              [--rate 200] [--seconds 120] [--streams 500]
+                              [--rate 200] [--seconds 120] [--streams 500] [--processes N]
 
 The HTTP application with its own models, in a process without an ingestion worker, so that an
-upload stays queued and whoever follows it waits. Searches begin at their appointed moments whether
-or not earlier ones have ended, and their time is counted from those moments: a server that falls
-behind is seen to. What is not answered within ten seconds, or would be the 501st under way, counts
-as late, so that the run ends: two rounds of `--seconds`, each with a minute at most for the last
-ones, and the time that the documents take before. `rate_reached` counts what was in time.
+upload stays queued and whoever follows it waits. With more than one of `--processes` it is
+`cimiento serve --role api --processes N`, beside a generation worker that is asked for nothing.
+Searches begin at their appointed moments whether or not earlier ones have ended, and their time is
+counted from those moments: a server that falls behind is seen to. What is not answered within ten
+seconds, or would be the 501st under way, counts as late, so that the run ends: two rounds of
+`--seconds`, each with a minute at most for the last ones, and the time that the documents take
+before. `rate_reached` counts what was in time.
 
 `different_`: no question is asked twice. `repeated_`: an assumption, not a measurement, of how
 people ask: half of the searches are new, half are one of 1,000 common questions, the r-th of them
@@ -36,7 +38,7 @@ from typing import Final
 import httpx2
 import numpy as np
 
-from benchmarks.cpu import read_cpu_s
+from benchmarks.cpu import find_family, read_cpu_s
 from benchmarks.crash_processes import wait_until_listening
 from benchmarks.ingestion import Plan, choose_files
 from benchmarks.load_traffic import (
@@ -50,9 +52,10 @@ from benchmarks.load_traffic import (
     search_at_rate,
 )
 from benchmarks.memory import read_rss_bytes
+from benchmarks.processes_place import writing
 from benchmarks.report import build_manifest, report
 from core.settings import load_settings
-from tests.e2e.service import Place
+from tests.e2e.service import Place, start
 from tests.ports import free_port
 
 _SERVE: Final = "from benchmarks.crash_processes import serve; import sys; serve(int(sys.argv[1]))"
@@ -175,26 +178,18 @@ async def _open_streams(server: Server, load: Load, seen: Seen) -> list["asyncio
 
 async def _watch_memory(server: Server, seen: Seen) -> None:
     while True:
-        seen.rss_bytes.append(read_rss_bytes(server.process.pid))
+        family = find_family(server.process.pid)
+        seen.rss_bytes.append(sum(read_rss_bytes(pid) for pid in family))
         await asyncio.sleep(1.0)
 
 
 @contextmanager
-def serving(place: Place, files: Sequence[Path]) -> Iterator[Server]:
+def serving(place: Place, files: Sequence[Path], num_processes: int) -> Iterator[Server]:
     """The service with these documents, and one more that nobody works on."""
     place.data_dir.mkdir(parents=True, exist_ok=True)
     _check(place.run("add", *map(str, files)))
     key = _check(place.run("keys", "create", "load")).strip()
-    log = place.data_dir / "serve.log"
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            [sys.executable, "-c", _SERVE, str(place.port)],
-            env=place.environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        ) as process,
-    ):
+    with _started(place, num_processes) as process:
         try:
             headers = {"Authorization": f"Bearer {key}"}
             base_url = f"http://{HOST}:{place.port}"
@@ -206,6 +201,28 @@ def serving(place: Place, files: Sequence[Path]) -> Iterator[Server]:
                 yield Server(process, place.port, key, job.json()["job_id"])
         finally:
             process.terminate()
+
+
+@contextmanager
+def _started(place: Place, num_processes: int) -> "Iterator[subprocess.Popen[bytes]]":
+    log = place.data_dir / "serve.log"
+    if num_processes > 1:
+        with writing(place.data_dir, place.models_dir) as url:
+            asked = replace(place, more={"CIMIENTO_GENERATION__URL": url})
+            told = ("--role", "api", "--processes", str(num_processes))
+            with start(asked, log, "serve", *told) as process:
+                yield process
+        return
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            [sys.executable, "-c", _SERVE, str(place.port)],
+            env=place.environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        yield process
 
 
 def _wait_until_ready(client: httpx2.Client) -> None:
@@ -262,6 +279,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few of each: does it run at all")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--data", type=Path, help="folder with squad_en/; else our own pages")
+    parser.add_argument("--processes", type=int, default=1, help="that serve the address")
     for name in ("rate", "seconds", "streams"):
         parser.add_argument(f"--{name}", type=float, help="instead of the usual")
     options = parser.parse_args()
@@ -278,9 +296,14 @@ def main() -> None:
     files = choose_files(options.data, Plan(load.num_documents, num_texts=0, num_rounds=0))
     with tempfile.TemporaryDirectory() as name:
         place = Place(Path(name), load_settings().models_dir, free_port())
-        with serving(place, files) as server:
+        with serving(place, files, options.processes) as server:
             seen = asyncio.run(measure(server, files, load))
-    settings = {"documents": len(files), "rate": load.rate, "seconds": load.seconds}
+    settings = {
+        "documents": len(files),
+        "rate": load.rate,
+        "seconds": load.seconds,
+        "processes": options.processes,
+    }
     report(figures_of(seen, load), build_manifest("load", settings), json_path=options.json)
     for error in seen.errors[:10]:
         print(error, file=sys.stderr)

@@ -16,11 +16,19 @@ from app.api.answer_schemas import (
     encode_answer,
 )
 from app.api.common import TheLive, TheServices, problems
-from app.api.following import find_live, follow, refuse_stranger
+from app.api.following import (
+    Elsewhere,
+    find_live,
+    follow,
+    nowhere,
+    refuse_elsewhere,
+    refuse_stranger,
+)
 from app.api.working import respond_at_once, tell_problems
 from app.errors import AnswerFinishedError, AnswerRunningError
 from app.feedback import Opinion
 from app.live_answers import LiveAnswer, LiveAnswers
+from app.processes.siblings import Siblings, is_from_sibling
 from app.replaying import replay
 from app.services import Services
 from app.streams import EventStreamResponse, run_task
@@ -124,6 +132,7 @@ def cancel_answer(
 )
 def follow_answer(
     answer_id: str,
+    request: Request,
     services: TheServices,
     live: TheLive,
     caller: TheCaller,
@@ -133,9 +142,17 @@ def follow_answer(
 
     They are kept while the answer is written and for a moment after; from then on, and where a
     document was deleted whose words they hold, the last event alone is left. It is also what other
-    processes know than the one that was asked.
+    processes know than the one that was asked, unless both serve one address.
     """
-    events = follow(services, live, AnswerId(answer_id), caller, after=last_event_id)
+    siblings: Siblings | None = request.app.state.siblings
+    elsewhere: Elsewhere = nowhere
+    if is_from_sibling(request.scope):
+        refuse_elsewhere(live, AnswerId(answer_id))
+    elif siblings is not None:
+        elsewhere = partial(siblings.follow, request.url.path, request.headers)
+    events = follow(
+        services, live, AnswerId(answer_id), caller, after=last_event_id, elsewhere=elsewhere
+    )
     return EventStreamResponse(lambda: run_task(events))
 
 

@@ -55,8 +55,7 @@ def get_metrics(services: TheServices, live: TheLive, draining: TheDraining) -> 
     No label names anybody, and none takes many values.
     """
     metrics = services.metrics
-    metrics.requests_under_way.set(draining.num_under_way)
-    metrics.answers_under_way.set(live.num_running)
+    metrics.note_under_way(draining.num_under_way, live.num_running)
     return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -14,6 +14,7 @@ from core.operator_settings import LogSettings
 from core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from app.processes.channel import Seat
     from app.services import Services
     from core.database import Database
 
@@ -50,16 +51,23 @@ def errors_to_exit() -> Iterator[None]:
 
 @contextmanager
 def open_services(
-    settings: Settings, *, upgrade: bool, embedding_threads: int | None = None
+    settings: Settings,
+    *,
+    upgrade: bool,
+    embedding_threads: int | None = None,
+    seat: "Seat | None" = None,
 ) -> Iterator["Services"]:
-    """The services, closed at the end. Commands that may come first upgrade the database."""
+    """The services, closed at the end. Commands that may come first upgrade the database.
+
+    seat: of a process among several that serve one address.
+    """
     # Late: the models' libraries take seconds to import, and `cimiento --help` must not wait.
     import migrations
     from app.wiring import build_models, build_services
 
     refuse_half_restored(settings.data_dir)
     models = build_models(settings, embedding_threads=embedding_threads)
-    services = build_services(settings, models)
+    services = build_services(settings, models, seat=seat)
     try:
         (migrations.upgrade if upgrade else migrations.check)(services.database)
         yield services

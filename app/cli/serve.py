@@ -129,7 +129,7 @@ def _serve_handed(settings: Settings, channel: socket.socket) -> None:
     threads = embedding_threads(settings)
     with (
         errors_to_exit(),
-        open_services(settings, upgrade=False, embedding_threads=threads) as services,
+        open_services(settings, upgrade=False, embedding_threads=threads, seat=seat) as services,
         receiving(services),
     ):
         app = create_app(services, conditions=hand.conditions())

@@ -34,11 +34,21 @@ class Doors:
     later: LaterWrites
 
     @classmethod
-    def of(cls, settings: Settings, database: Database, passwords: Passwords | None = None) -> Self:
-        """The doors of a service with these settings; tests pass cheaper passwords."""
+    def of(
+        cls,
+        settings: Settings,
+        database: Database,
+        passwords: Passwords | None = None,
+        *,
+        throttle: Throttle | None = None,
+    ) -> Self:
+        """The doors of a service with these settings; tests pass cheaper passwords.
+
+        throttle: by default one that counts for this process alone.
+        """
         later = LaterWrites(database)
         people, sessions = People(database), Sessions.of(settings, database)
-        audit, throttle = AuditLog(database, later), Throttle()
+        audit, throttle = AuditLog(database, later), throttle or Throttle()
         return cls(
             people=people,
             groups=Groups(database),

@@ -1,11 +1,11 @@
-"""How often a key may ask and a password may be tried. In memory: of this process alone."""
+"""How often a key may ask and a password may be tried, by whatever counts it."""
 
 import math
 import time
 from typing import Final
 
 from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.storage import MemoryStorage
+from limits.storage import MemoryStorage, Storage
 from limits.strategies import MovingWindowRateLimiter
 
 from app.people.errors import RateLimitedError
@@ -17,10 +17,13 @@ _FROM_AN_ADDRESS: Final = RateLimitItemPerMinute(60, multiples=5)
 
 
 class Throttle:
-    """Counts requests of keys and failed sign-ins. Thread-safe."""
+    """Counts requests of keys and failed sign-ins. Thread-safe.
 
-    def __init__(self) -> None:
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+    windows: what several processes count in; by default the memory of this one.
+    """
+
+    def __init__(self, windows: Storage | None = None) -> None:
+        self._limiter = MovingWindowRateLimiter(windows or MemoryStorage())
 
     def count_request(self, caller: str, max_per_minute: int) -> None:
         """Count a request. Raises `RateLimitedError` where it is one too many."""

@@ -10,6 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
 
+GENERATION_WORKER: Final = "the generation worker"
+INGESTION_WORKER: Final = "the ingestion worker"
+
 # said by a process
 UP: Final = b"u"
 READY: Final = b"r"
@@ -40,6 +43,11 @@ class Seat:
     def shared(self) -> Path:
         """The folder as a path."""
         return Path(self.folder)
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the model that answers is one of the workers'."""
+        return GENERATION_WORKER in self.workers
 
     def send(self, channel: socket.socket) -> None:
         """Tell a process that is being started."""

@@ -11,6 +11,7 @@ import structlog
 
 from app.processes.channel import Seat, running
 from app.processes.front import Front, Member
+from app.processes.roll import Roll
 from app.supervisor import Process, Supervisor
 
 _log = structlog.get_logger()
@@ -42,17 +43,25 @@ class ApiProcess:
         self._seat = seat
         self._front = front
         self._start_at = start
+        self._roll = Roll(seat.shared)
         self._member: Member | None = None
 
     def _start(self) -> Process:
         ours, theirs = socket.socketpair()
         with theirs:
-            process = self._start_at(theirs.fileno())
-        self._seat.send(ours)
+            # first: it waits in the channel, also for one that dies at once
+            self._seat.send(ours)
+            try:
+                process = self._start_at(theirs.fileno())
+            except OSError:
+                ours.close()
+                raise
+        self._roll.enter(self._seat.name, process.pid)
         self._member = self._front.join(ours)
         return process
 
     def _note_death(self, process: Process) -> None:
+        self._roll.strike(self._seat.name, process.pid)
         self.exit_code = process.returncode
         has_served = self._member is not None and self._member.was_up
         self.num_failed = 0 if has_served else self.num_failed + 1

@@ -5,23 +5,23 @@ import secrets
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from app.finding_models import find_answer_model, find_embedding_model
-from app.processes.channel import Seat
+from app.processes.channel import GENERATION_WORKER, INGESTION_WORKER, Seat
 from app.processes.front import Front
 from app.processes.group import ApiProcess, Group
+from app.processes.roll import Roll
 from app.supervisor import Process, Supervisor, child_of
 from core.settings import Settings, environment_with
 
 _LOOPBACK: Final = "127.0.0.1"
 _BACKLOG: Final = 256
-_WRITES: Final = "the generation worker"
-_INGESTS: Final = "the ingestion worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +44,38 @@ def serve_processes(settings: Settings, listener: socket.socket, plan: Plan) -> 
     writes = plan.is_whole and settings.generation.url is None
     if writes:
         find_answer_model(settings)
-    with (
-        tempfile.TemporaryDirectory(prefix="cimiento-") as folder,
-        closing(Front(listener)) as front,
-        _writing(settings, wanted=writes) as (writers, settings_of_apis),
-    ):
-        workers = [*writers, *([supervise_ingestion()] if plan.is_whole else [])]
-        names = tuple(worker.name for worker in workers)
-        threads = {"CIMIENTO_RETRIEVAL__NUM_THREADS": str(plan.num_threads or 0)}
-        environment = environment_with(threads | settings_of_apis)
-        apis = [
-            ApiProcess(
-                Seat(f"api-{number}", os.getpid(), folder, names),
-                front,
-                partial(_start_api, environment),
-                drain_s=settings.server.drain_s,
+    with tempfile.TemporaryDirectory(prefix="cimiento-") as folder:
+        roll = Roll(Path(folder))
+        roll.enter("front", os.getpid())
+        with (
+            closing(Front(listener)) as front,
+            _writing(settings, roll, wanted=writes) as (writers, settings_of_apis),
+        ):
+            workers = [*writers, *([supervise_ingestion(roll)] if plan.is_whole else [])]
+            environment = environment_with(
+                {
+                    "CIMIENTO_RETRIEVAL__NUM_THREADS": str(plan.num_threads or 0),
+                    # where the library for metrics of several processes looks
+                    "PROMETHEUS_MULTIPROC_DIR": folder,
+                    **settings_of_apis,
+                }
             )
-            for number in range(1, plan.num_processes + 1)
-        ]
-        return Group(front, apis, workers).run()
+            names = tuple(worker.name for worker in workers)
+            apis = [
+                ApiProcess(
+                    Seat(f"api-{number}", os.getpid(), folder, names),
+                    front,
+                    partial(_start_api, environment),
+                    drain_s=settings.server.drain_s,
+                )
+                for number in range(1, plan.num_processes + 1)
+            ]
+            return Group(front, apis, workers).run()
 
 
 @contextmanager
 def _writing(
-    settings: Settings, *, wanted: bool
+    settings: Settings, roll: Roll, *, wanted: bool
 ) -> Iterator[tuple[list[Supervisor], dict[str, str]]]:
     """One model for all, where it is wanted: its worker, and the settings that lead to it."""
     if not wanted:
@@ -79,16 +87,13 @@ def _writing(
     # held open here: what asks while the worker starts again waits for it
     with socket.create_server((_LOOPBACK, 0), backlog=_BACKLOG) as listener:
         handle, port = listener.fileno(), listener.getsockname()[1]
-        worker = Supervisor(
-            child_of(
-                _command("worker", "generate", "--fd", str(handle), "--parent-pid", _own_pid()),
-                environment=environment_with({"CIMIENTO_WORKER__API_KEY": key}),
-                handles=[handle],
-            ),
-            name=_WRITES,
+        start = child_of(
+            _command("worker", "generate", "--fd", str(handle), "--parent-pid", _own_pid()),
+            environment=environment_with({"CIMIENTO_WORKER__API_KEY": key}),
+            handles=[handle],
         )
         yield (
-            [worker],
+            [_supervise(GENERATION_WORKER, "generate", start, roll)],
             {
                 "CIMIENTO_GENERATION__URL": f"http://{_LOOPBACK}:{port}",
                 "CIMIENTO_GENERATION__API_KEY": key,
@@ -96,10 +101,19 @@ def _writing(
         )
 
 
-def supervise_ingestion() -> Supervisor:
-    """The ingestion worker that a service brings along."""
+def supervise_ingestion(roll: Roll | None = None) -> Supervisor:
+    """The ingestion worker that a service brings along; entered where there is a roll."""
+    start = child_of(_command("worker", "ingest", "--parent-pid", _own_pid()))
+    if roll is None:
+        return Supervisor(start, name=INGESTION_WORKER)
+    return _supervise(INGESTION_WORKER, "ingest", start, roll)
+
+
+def _supervise(name: str, short: str, start: Callable[[], Process], roll: Roll) -> Supervisor:
     return Supervisor(
-        child_of(_command("worker", "ingest", "--parent-pid", _own_pid())), name=_INGESTS
+        roll.entering(short, start),
+        name=name,
+        on_death=lambda process: roll.strike(short, process.pid),
     )
 
 

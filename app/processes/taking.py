@@ -21,6 +21,7 @@ from app.processes.channel import (
     receive_one,
     runs,
 )
+from app.processes.siblings import socket_of
 from app.readiness import Condition
 from generation.worker.draining_server import DrainingServer, Work
 
@@ -67,8 +68,11 @@ class TakingServer(DrainingServer):
         drain_s: float,
         hand: Hand,
         is_ready: Callable[[], bool],
+        on_second: Callable[[], None] = lambda: None,
     ) -> None:
+        """on_second: called once a second."""
         super().__init__(config, work, drain_s=drain_s)
+        self._on_second = on_second
         self._hand = hand
         self._is_ready = is_ready
         self._is_to_tell = True  # that the models are there
@@ -79,14 +83,21 @@ class TakingServer(DrainingServer):
         """Begin to take connections."""
         await super().startup(sockets)
         self._hand.channel.settimeout(0)
-        asyncio.get_running_loop().add_reader(self._hand.channel, self._take)
+        loop = asyncio.get_running_loop()
+        place = socket_of(self._hand.seat)
+        # of the one that sat here before
+        place.unlink(missing_ok=True)
+        self.servers.append(await loop.create_unix_server(self._build_protocol, str(place)))
+        loop.add_reader(self._hand.channel, self._take)
         self._is_taking = True
         self._hand.say(UP)
 
     async def on_tick(self, counter: int) -> bool:
         """Asked ten times a second whether to end; tells the front when the models are there."""
-        if self._is_to_tell and counter % _TICKS_IN_A_SECOND == 0:
-            await self._tell_ready()
+        if counter % _TICKS_IN_A_SECOND == 0:
+            self._on_second()
+            if self._is_to_tell:
+                await self._tell_ready()
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

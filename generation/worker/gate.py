@@ -24,6 +24,7 @@ _log = structlog.get_logger()
 # what a load balancer asks; everything else wants the key, where one is set
 OPEN_PATHS: Final = frozenset({"/health", "/ready"})
 _RECEIVE_WITHIN_S: Final = 60.0
+_CHECKED: Final = "/v1/models"
 
 
 class Gate:
@@ -130,7 +131,9 @@ class _Exchange:
 
     def log(self) -> None:
         """What came of it; never what was said."""
-        _log.info(
+        # every service asks every other second how the worker is
+        is_check = self.scope["method"] == "GET" and self.scope["path"] == _CHECKED
+        (_log.debug if is_check else _log.info)(
             "request",
             method=self.scope["method"],
             path=self.scope["path"],

@@ -2,8 +2,8 @@
 
     python -m tests.integration.app.held_processes DATA_DIR DRAIN_S
 
-Prints one line of JSON (port and key) before anything is served. The file is DATA_DIR/go. Which
-process serves a request, its responses say in `X-Process`.
+Prints one line of JSON (port, keys, and the token of a sign-in link) before anything is served. The
+file is DATA_DIR/go. Which process serves a request, its responses say in `X-Process`.
 """
 
 import json
@@ -19,6 +19,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.main import create_app
+from app.people.credentials import KeyLimits, NewKey
 from app.processes.channel import Seat
 from app.processes.front import Front
 from app.processes.group import ApiProcess, Group
@@ -27,16 +28,19 @@ from app.receiving import receiving
 from app.serving import serve_handed
 from app.supervisor import Process, child_of
 from app.wiring import Models, build_services
+from core import access
 from core.logs import configure_logs
 from core.operator_settings import LogSettings
 from core.server_settings import ServerSettings
-from core.settings import GenerationSettings, Settings
+from core.settings import GenerationSettings, Settings, environment_with
 from ingestion.processes import die_with_parent
 from tests.fakes import FakeEmbedder
 from tests.fakes_generation import FakeGenerator
 from tests.unit.app.house import POOL, House
 
 NUM_PROCESSES = 2
+MAX_REQUESTS = 6
+TOWER = "The lookout tower has two hundred steps. Nobody climbs it in a storm."
 
 
 def main(data_dir: Path, drain_s: float) -> int:
@@ -44,7 +48,13 @@ def main(data_dir: Path, drain_s: float) -> int:
     configure_logs(LogSettings(level="error"))
     house = House(data_dir)
     house.add("pool.txt", POOL)
-    key = house.key
+    house.add("tower.txt", TOWER)
+    credentials = house.services.credentials
+    _, other = credentials.create(NewKey("other"))
+    _, limited = credentials.create(NewKey("limited", limits=KeyLimits(MAX_REQUESTS)))
+    _, metrics = credentials.create(NewKey("metrics", scopes=frozenset({access.Scope.METRICS})))
+    link = house.services.doors.sessions.create_link()
+    told = {"key": house.key, "other": other, "limited": limited, "metrics": metrics, "link": link}
     house.close()
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
@@ -56,23 +66,24 @@ def main(data_dir: Path, drain_s: float) -> int:
             ApiProcess(
                 Seat(f"api-{number}", os.getpid(), folder, ()),
                 front,
-                partial(start, data_dir, drain_s, port),
+                partial(start, data_dir, drain_s, port, folder),
                 drain_s=drain_s,
             )
             for number in range(1, NUM_PROCESSES + 1)
         ]
-        sys.stdout.write(json.dumps({"port": port, "key": key}) + "\n")
+        sys.stdout.write(json.dumps({"port": port} | told) + "\n")
         sys.stdout.flush()
         code = Group(front, apis, []).run()
         front.close()
     return code
 
 
-def start(data_dir: Path, drain_s: float, port: int, handle: int) -> Process:
+def start(data_dir: Path, drain_s: float, port: int, folder: str, handle: int) -> Process:
     """A process that serves."""
     told = [str(data_dir), str(drain_s), str(port), str(handle)]
     command = [sys.executable, "-m", "tests.integration.app.held_processes", *told]
-    return child_of(command, handles=[handle])()
+    environment = environment_with({"PROMETHEUS_MULTIPROC_DIR": str(folder)})
+    return child_of(command, environment=environment, handles=[handle])()
 
 
 def serve(data_dir: Path, drain_s: float, port: int, handle: int) -> None:
@@ -88,7 +99,7 @@ def serve(data_dir: Path, drain_s: float, port: int, handle: int) -> None:
     )
     generator = FakeGenerator()
     generator.may_go_on = (data_dir / "go").exists
-    services = build_services(settings, Models(FakeEmbedder(), generator, {}))
+    services = build_services(settings, Models(FakeEmbedder(), generator, {}), seat=seat)
     hand = Hand(channel, seat)
     with receiving(services):
         app = create_app(services, web_root=data_dir / "web", conditions=hand.conditions())

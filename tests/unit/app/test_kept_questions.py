@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from app.kept_questions import KeptQuestions, QuestionCounts
+from app.kept_questions import KeptQuestions
 from core.embedding import Vectors
 from tests.fakes import FakeEmbedder
 from tests.unit.app.house import House
@@ -79,9 +79,12 @@ def test_no_words_are_kept(model: Watched) -> None:
 
 
 def test_passages_are_embedded_as_they_come(model: Watched) -> None:
-    kept = KeptQuestions(model, max_kept=10)
+    counted: list[tuple[int, int]] = []
+    kept = KeptQuestions(
+        model, max_kept=10, count=lambda asked, at_hand: counted.append((asked, at_hand))
+    )
     assert np.array_equal(kept.embed_passages(QUESTIONS), model.embed_passages(QUESTIONS))
-    assert kept.counts() == QuestionCounts(0, 0)
+    assert counted == []
 
 
 def test_no_question_has_no_vector(model: Watched) -> None:

@@ -3,13 +3,15 @@
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
@@ -17,6 +19,7 @@ from app.live_answers import LiveAnswers
 from app.main import create_app
 from app.presence import Presence
 from app.wiring import Models, build_services
+from cimiento.client.events import ServerEvent
 from core.answer_tables import AnswerRow, RunningAnswerRow
 from core.ids import AnswerId
 from core.server_settings import ServerSettings
@@ -143,6 +146,27 @@ def test_an_answer_is_followed_to_its_end_from_another_process(
     assert followed[0].data == last_of(ended[0]).data
     assert followed[0].id == ended[0][-1].id
     assert pair.running() == []
+
+
+class BreakingOff:
+    """Another process that passes on an event, and then ends."""
+
+    async def follow(self, path: str, _headers: object) -> AsyncGenerator[ServerEvent, None]:
+        """The beginning of an answer."""
+        yield ServerEvent("passages", json.dumps(path), "1")
+
+
+def test_an_answer_that_breaks_off_elsewhere_still_comes_to_its_end(
+    pair: Pair, generator: HeldGenerator
+) -> None:
+    thread, ended = ask(pair)
+    path = f"/v1/answers/{pair.running()[0].id}/events"
+    cast("FastAPI", pair.there.app).state.siblings = BreakingOff()
+    threading.Timer(0.1, generator.let_go.set).start()
+    passages, done = read_events(pair.there.get(path).text)
+    thread.join(60)
+    assert (passages.name, passages.data, passages.id) == ("passages", path, "1")
+    assert done.data == last_of(ended[0]).data
 
 
 def test_an_answer_is_cancelled_from_another_process(pair: Pair) -> None:
