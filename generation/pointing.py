@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from generation.extracting import ExtractedSpan, Extraction
+from generation.spans import AROUND
 
 _MAX_TOKENS: Final = 48  # of an answer
 _NUM_SPANS: Final = 20
@@ -87,10 +88,10 @@ def extract(pair: TokenizedPair, scores: NDArray[np.float32], passage: str) -> E
 
 
 def _widen(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """To whole words, without spaces around them; None where there are none."""
-    while start < end and text[start].isspace():
+    """To whole words, without signs around them; None where there are none."""
+    while start < end and text[start] in AROUND:
         start += 1
-    while end > start and text[end - 1].isspace():
+    while end > start and text[end - 1] in AROUND:
         end -= 1
     while start > 0 and text[start - 1].isalnum() and text[start].isalnum():
         start -= 1

@@ -9,7 +9,8 @@ _MARK: Final = re.compile(r"\s*\[\d{1,3}\]")
 _IN_WORD: Final = r"\w\u0300-\u036f"  # accents that stand as characters of their own
 _WORD_START: Final = re.compile(rf"(?<![{_IN_WORD}])(?=[{_IN_WORD}])|(?<!\S)(?=\S)")
 _WORD_END: Final = re.compile(rf"(?<=[{_IN_WORD}])(?![{_IN_WORD}])|(?<=[^{_IN_WORD}\s])")
-_AROUND: Final = " \t\n.,;:!?¿¡\"'“”‘’«»()[]"  # noqa: RUF001 - real quotes
+# what may stand around words and says nothing of them
+AROUND: Final = " \t\n.,;:!?¿¡\"'“”‘’«»()[]"  # noqa: RUF001 - real quotes
 
 
 def without_marks(text: str) -> str:
@@ -42,7 +43,7 @@ def word_ends(text: str) -> list[int]:
 
 
 def _find(words: str, text: str) -> Iterator[tuple[int, int]]:
-    wanted = words.strip(_AROUND) or words.strip()
+    wanted = words.strip(AROUND) or words.strip()
     if not wanted:
         return
     pattern = r"\s+".join(re.escape(_fold(part)) for part in wanted.split())

@@ -48,6 +48,12 @@ def test_pieces_of_a_word_are_one_span_and_their_chances_add_up() -> None:
     assert sum(span.probability for span in found.spans) + found.no_answer <= 1 + 1e-9
 
 
+def test_a_span_has_no_signs_around_it_and_is_one_with_that_without() -> None:
+    found = extract(tokenized(), scores({2: 5.0}, {3: 5.0, 4: 5.0}), PASSAGE)
+    assert found.spans[0].text == "1908"
+    assert found.spans[0].probability > 0.9
+
+
 def test_an_answer_never_ends_before_it_begins() -> None:
     found = extract(tokenized(), scores({7: 9.0}, {2: 9.0, 8: 1.0}), PASSAGE)
     assert found.spans[0].text == "1951"
