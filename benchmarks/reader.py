@@ -155,7 +155,7 @@ def judge_reader(
     figures |= _prefixed("agreed_", judge_gold(suite.gold, agreed))
     figures |= _prefixed("noisy_agreed_", judge_gold(suite.noisy, agreed))
     if pointer is not NO_POINTER:
-        pointed = remembering(pointing(pointer, ranker))
+        pointed = remembering(pointing(pointer))
         figures |= _prefixed("pointed_", judge_gold(suite.gold, pointed))
         figures |= _prefixed("noisy_pointed_", judge_gold(suite.noisy, pointed))
     freely = remembering(reader.write)

@@ -12,7 +12,7 @@ from generation.local import LocalGenerator
 from generation.prompts import PromptTemplate
 from generation.quoting import choose_quotes, quotation
 from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply, readable_texts
-from generation.replying import ReadersQuestion, draw_replies
+from generation.replying import ReadersQuestion, find_replies
 from generation.types import Message, Sampling
 
 Answering = Callable[[Asked], str]
@@ -65,29 +65,25 @@ def agreeing(reader: Reader, ranker: EvidenceRanker, pointer: Pointer = NO_POINT
             REFUSALS[asked.language],
             pointer,
         )
-        replies = draw_replies(
+        replies = find_replies(
             reader.generator,
             question,
             evidence,
             Sampling(),
             cancelled=lambda: False,
         )
-        return choose_reply(asked.question, replies.drafts, evidence, replies.pointed)
+        return choose_reply(asked.question, replies.chances, evidence)
 
     return read
 
 
-def pointing(pointer: Pointer, ranker: EvidenceRanker) -> Answering:
+def pointing(pointer: Pointer) -> Answering:
     """The likeliest words that an extractor points at by itself, in all passages."""
 
     def point(asked: Asked) -> str:
-        evidence = ranker.rank(asked.question, asked.passages)
-        texts = [passage.text for passage in asked.passages]
-        found = pointer.point(asked.question, texts)
-        if not found:
-            return ""
+        found = pointer.point(asked.question, [passage.text for passage in asked.passages])
         least = min(found, key=lambda extraction: extraction.no_answer)
-        return choose_reply(asked.question, [], evidence, least.spans)
+        return least.spans[0].text if least.spans else ""
 
     return point
 

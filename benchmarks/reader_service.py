@@ -46,7 +46,7 @@ from benchmarks.vector_cache import StoredEmbedder
 from core.settings import load_settings
 from core.statistics import bootstrap, mean_interval
 from core.types import Passage
-from generation.agreeing import choose_reply, find_likeliest
+from generation.agreeing import choose_reply
 from generation.calibrating import Floats, cross_validate_reading, fit_reading, risk_coverage
 from generation.confidence import BUILT_IN, Reading
 from generation.context import Budget, build_context
@@ -55,7 +55,7 @@ from generation.extracting import NO_POINTER, Pointer
 from generation.language import question_language
 from generation.quoting import choose_quotes, quotation
 from generation.reading import MAX_REPLY_TOKENS, REFUSALS, find_reply
-from generation.replying import ReadersQuestion, Replies, draw_replies
+from generation.replying import ReadersQuestion, Replies, find_replies
 from generation.types import Message, Sampling
 
 _SETS: Final = ("squad_es", "xquad_en", "xquad_es")
@@ -159,9 +159,9 @@ def _ask(
     if not evidence:
         return
     messages, replies = _read(models.reader, question.text, passages, evidence, models.pointer)
-    reply = choose_reply(question.text, replies.drafts, evidence, replies.pointed)
+    reply = choose_reply(question.text, replies.chances, evidence)
     refusal = REFUSALS[question_language(question.text)]
-    texts = [refusal, find_likeliest(replies.drafts)]
+    texts = [refusal, replies.likeliest]
     doubt, likelihood = models.reader.generator.score(messages, texts)
     confidence = BUILT_IN.confidence(question.text, passages, evidence)
     can_be_right = question.is_answerable and not is_gone
@@ -175,7 +175,7 @@ def _ask(
     without: bool | None = None
     if models.untrained is not None and can_be_right:
         _, others = _read(models.untrained, question.text, passages, evidence, NO_POINTER)
-        without = is_right(choose_reply(question.text, others.drafts, evidence))
+        without = is_right(choose_reply(question.text, others.chances, evidence))
     yield Asked(
         name,
         gold.article.casefold(),
@@ -211,7 +211,7 @@ def _read(
     of_one = ReadersQuestion(
         question, lambda passage: ask([passage]), REFUSALS[question_language(question)], pointer
     )
-    replies = draw_replies(
+    replies = find_replies(
         reader.generator,
         of_one,
         evidence,

@@ -2,7 +2,7 @@
 
 The likeliest reply is often not the likeliest answer: a model divides what it is sure of among
 spans that share words, and a span that it is less sure of comes first. Chosen is the reply that is
-expected to share most words with what is right, were each reply right as often as it was written
+expected to share most words with what is right, were each reply as likely right as it is held
 (minimum Bayes risk: Kumar and Byrne 2004). What the model does not weigh for itself is weighed
 here: whether a reply only repeats the question, whether it is of the kind that was asked for, and
 how well its sentence answers.
@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from generation.evidence import Evidence
-from generation.extracting import ExtractedSpan
 from generation.question_kinds import asked_kinds, holds_kind
 from generation.quoting import as_read
 from generation.spans import find_span
@@ -26,29 +25,41 @@ from generation.words import content_stems, stems
 _ECHO_COSTS: Final = 3.0
 _OTHER_KIND_COSTS: Final = 2.0
 _RELEVANCE_COUNTS: Final = 8.0
-# the share of an extractor beside the reader
-_POINTED_COUNTS: Final = 0.5
+# of a reader's likelihood beside an extractor's
+_READER_COUNTS: Final = 0.5
 
 
-def choose_reply(
-    question: str,
-    replies: Sequence[Draft],
-    evidence: Sequence[Evidence],
-    pointed: Sequence[ExtractedSpan] = (),
-) -> str:
-    """One of the replies or of what an extractor pointed at, the first of equals; empty where
-    there are none.
+def choose_reply(question: str, chances: Mapping[str, float], evidence: Sequence[Evidence]) -> str:
+    """One of the replies, the first of equals; empty where there are none.
 
-    Each reply is words of the evidence, which comes best first; what was pointed at beside it does
-    not count.
+    chances: of each reply, how much speaks for it. Each is words of the evidence, which comes best
+    first.
     """
-    written = [reply for reply in replies if reply.text]
-    chances = _mix(written, [span for span in pointed if _stands_in(span.text, evidence)])
     weights = {
         reply: chance * math.exp(-_costs(question, reply, evidence))
         for reply, chance in chances.items()
     }
     return max(chances, key=lambda reply: _expected(reply, weights), default="")
+
+
+def count_replies(replies: Sequence[Draft]) -> dict[str, float]:
+    """How often each was written."""
+    counts = Counter(reply.text for reply in replies if reply.text)
+    return {reply: float(count) for reply, count in counts.items()}
+
+
+def join_opinions(pointed: Mapping[str, float], likelihoods: Sequence[float]) -> dict[str, float]:
+    """What two models together say of texts: the chances of one, and what the other would write.
+
+    pointed: the chance of each by an extractor. likelihoods: logs (nats) of how likely a reader
+    writes each. Both must find a text likely (a product of experts: Hinton 2002); the reader, which
+    knows little of one of our languages, counts half.
+    """
+    most = max(likelihoods, default=0.0)
+    return {
+        text: chance * math.exp(_READER_COUNTS * (likelihood - most))
+        for (text, chance), likelihood in zip(pointed.items(), likelihoods, strict=True)
+    }
 
 
 def find_likeliest(replies: Sequence[Draft]) -> str:
@@ -60,23 +71,6 @@ def find_likeliest(replies: Sequence[Draft]) -> str:
         return counts[reply.text], -math.inf if known is None else known
 
     return max(replies, key=rank).text if replies else ""
-
-
-def _mix(replies: Sequence[Draft], pointed: Sequence[ExtractedSpan]) -> dict[str, float]:
-    """How likely each text is: half by how often it was written, half by the extractor."""
-    share = _POINTED_COUNTS if replies and pointed else float(bool(pointed))
-    chances = dict.fromkeys((reply.text for reply in replies), 0.0)
-    for reply in replies:
-        chances[reply.text] += (1 - share) / len(replies)
-    total = sum(span.probability for span in pointed)
-    for span in pointed:
-        text = " ".join(span.text.split())
-        chances[text] = chances.get(text, 0.0) + share * span.probability / total
-    return chances
-
-
-def _stands_in(text: str, evidence: Sequence[Evidence]) -> bool:
-    return any(find_span(text, as_read(item.text)) is not None for item in evidence)
 
 
 def _expected(reply: str, weights: Mapping[str, float]) -> float:

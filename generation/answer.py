@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final, Self
 
 from core.types import Passage
-from generation.agreeing import choose_reply, find_likeliest
+from generation.agreeing import choose_reply
 from generation.best_of import choose_draft
 from generation.citations import CheckedText, check_text
 from generation.confidence import BUILT_IN, Calibration, Reading
@@ -30,7 +30,7 @@ from generation.quoting import choose_quotes, quotation
 from generation.reading import REFUSALS, find_reply
 from generation.reasoning import read_reasoning, split_reasoning
 from generation.refusals import refuse
-from generation.replying import ReadersQuestion, Replies, draw_replies
+from generation.replying import ReadersQuestion, Replies, find_replies
 from generation.reward import BUILT_IN_REWARD, Reward
 from generation.span_likelihood import with_likelihood_drops
 from generation.types import (
@@ -134,8 +134,7 @@ def answer(
         if confidence < options.min_confidence:
             yield Finished(writing.refusal(passages, confidence))
             return
-        reply = choose_reply(question, replies.drafts, evidence, replies.pointed)
-        found = find_reply(reply, evidence)
+        found = find_reply(choose_reply(question, replies.chances, evidence), evidence)
         if found is not None:
             quote, evidence = found.text, found.evidence
             context = writing.build_context(passages, quote=quote)
@@ -222,7 +221,7 @@ class _Writing:
             REFUSALS[self._language],
             self._options.pointer,
         )
-        replies = draw_replies(
+        replies = find_replies(
             self._generator,
             question,
             evidence,
@@ -230,7 +229,7 @@ class _Writing:
             cancelled=self._cancelled,
             on_wait=self._options.on_wait,
         )
-        self._num_written += sum(draft.num_tokens for draft in replies.drafts)
+        self._num_written += replies.num_tokens
         return replies
 
     def judge_replies(self, context: Context, replies: Replies, confidence: float) -> Reading:
@@ -238,7 +237,7 @@ class _Writing:
 
         Not the one that is shown: what else is weighed for that says nothing of the model's doubt.
         """
-        texts = [REFUSALS[self._language], find_likeliest(replies.drafts)]
+        texts = [REFUSALS[self._language], replies.likeliest]
         refusal, likelihood = self._generator.score(
             context.messages, texts, adapter=self._options.sampling.adapter
         )

@@ -30,7 +30,12 @@ def choose_ground(evidence: Sequence[Evidence], doubt: Doubt) -> Ground:
     """
     passages = passages_of(evidence)
     chosen = min(passages, key=doubt) if len(passages) > 1 else passages[0]
-    return Ground(chosen, [item for item in evidence if _is_in(item, chosen)])
+    return evidence_in(evidence, chosen)
+
+
+def evidence_in(evidence: Sequence[Evidence], passage: Passage) -> Ground:
+    """A passage with those of the sentences that it holds."""
+    return Ground(passage, [item for item in evidence if _is_in(item, passage)])
 
 
 def passages_of(evidence: Sequence[Evidence]) -> list[Passage]:

@@ -1,20 +1,22 @@
-"""Have a reader reply: a doubt chooses the passage, and it replies several times from that one.
+"""Have a reader reply: a doubt chooses the passage, and from that one it replies several times.
 
 It can write nothing but words of that passage, so not that there is no answer: how likely it finds
-that is asked for apart. Where there is an extractor, its doubt chooses, which costs no prompt, and
-what it points at stands beside the replies.
+that is asked for apart. Beside an extractor it writes nothing at all: the extractor's doubt chooses
+the passage, and the reader says of each text that is pointed at how likely it would write it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.types import Passage
+from generation.agreeing import count_replies, find_likeliest, join_opinions
 from generation.evidence import Evidence
 from generation.extracting import NO_POINTER, ExtractedSpan, Pointer
 from generation.generator import Cancelled, Generator
-from generation.ground import choose_ground, passages_of
+from generation.ground import Doubt, choose_ground, evidence_in, passages_of
 from generation.reading import readable_texts, reading_sampling
-from generation.types import Draft, Message, OnWait, Sampling, ignore_wait
+from generation.spans import find_span
+from generation.types import Message, OnWait, Sampling, ignore_wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +33,20 @@ class ReadersQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Replies:
-    """What a reader replied from one passage, and what was pointed at there, likeliest first.
+    """What may be replied from one passage: each text, with how much speaks for it.
 
-    no_answer: the chance, by the extractor, that this passage does not answer; None without one.
+    likeliest: the one that says most of a reader's doubt; empty where there is none. num_tokens:
+    how many were written. no_answer: the chance, by an extractor, that this passage does not
+    answer; None without one.
     """
 
-    drafts: list[Draft]
-    pointed: tuple[ExtractedSpan, ...] = ()
+    chances: Mapping[str, float]
+    likeliest: str
+    num_tokens: int = 0
     no_answer: float | None = None
 
 
-def draw_replies(
+def find_replies(
     generator: Generator,
     question: ReadersQuestion,
     evidence: Sequence[Evidence],
@@ -50,25 +55,27 @@ def draw_replies(
     cancelled: Cancelled,
     on_wait: OnWait = ignore_wait,
 ) -> Replies:
-    """Words of the passage that is doubted least, as the reader says them and the pointer does.
+    """Words of the passage that is doubted least, and how much speaks for them.
 
-    There must be some evidence, which comes best first. No drafts once `cancelled()` turns true.
-    Raises as the generator does.
+    There must be some evidence, which comes best first. Nothing is written once `cancelled()` turns
+    true. Raises as the generator does.
     """
-
-    def doubt(passage: Passage) -> float:
-        (likelihood,) = generator.score(
-            question.of(passage), [question.refusal], adapter=sampling.adapter
-        )
-        return likelihood
-
     passages = passages_of(evidence)
     pointed = question.pointer.point(question.text, [passage.text for passage in passages])
-
-    def pointed_doubt(passage: Passage) -> float:
-        return pointed[passages.index(passage)].no_answer
-
-    ground = choose_ground(evidence, pointed_doubt if pointed else doubt)
+    no_answer: float | None = None
+    if pointed:
+        found = min(pointed, key=lambda extraction: extraction.no_answer)
+        ground = evidence_in(evidence, passages[pointed.index(found)])
+        no_answer = found.no_answer
+        spans = _readable(found.spans, ground.evidence)
+        if spans:
+            likelihoods = generator.score(
+                question.of(ground.passage), list(spans), adapter=sampling.adapter
+            )
+            chances = join_opinions(spans, likelihoods)
+            return Replies(chances, max(chances, key=chances.__getitem__), 0, no_answer)
+    else:
+        ground = choose_ground(evidence, _doubt_of(generator, question, sampling))
     drafts = generator.sample(
         question.of(ground.passage),
         reading_sampling(sampling),
@@ -76,7 +83,29 @@ def draw_replies(
         spans_of=readable_texts(ground.evidence),
         on_wait=on_wait,
     )
-    if not pointed:
-        return Replies(drafts)
-    extraction = pointed[passages.index(ground.passage)]
-    return Replies(drafts, extraction.spans, extraction.no_answer)
+    num_tokens = sum(draft.num_tokens for draft in drafts)
+    return Replies(count_replies(drafts), find_likeliest(drafts), num_tokens, no_answer)
+
+
+def _doubt_of(generator: Generator, question: ReadersQuestion, sampling: Sampling) -> Doubt:
+    """How likely the reader finds that a passage does not answer."""
+
+    def doubt(passage: Passage) -> float:
+        (likelihood,) = generator.score(
+            question.of(passage), [question.refusal], adapter=sampling.adapter
+        )
+        return likelihood
+
+    return doubt
+
+
+def _readable(spans: Sequence[ExtractedSpan], evidence: Sequence[Evidence]) -> dict[str, float]:
+    """The chance of each text that stands in one sentence, as it is shown there."""
+    sentences = readable_texts(evidence)
+    chances: dict[str, float] = {}
+    for span in spans:
+        shown = (find_span(span.text, sentence) for sentence in sentences)
+        text = next(filter(None, shown), None)
+        if text is not None:
+            chances[text] = chances.get(text, 0.0) + span.probability
+    return chances

@@ -1,12 +1,12 @@
 """Of several replies the one is taken that the others bear out, and that fits the question."""
 
+import math
 from typing import Final
 
 import pytest
 
-from generation.agreeing import choose_reply, find_likeliest
+from generation.agreeing import choose_reply, count_replies, find_likeliest, join_opinions
 from generation.evidence import Evidence
-from generation.extracting import ExtractedSpan
 from generation.types import Draft
 from tests.unit.generation.passages import make_passage
 
@@ -19,6 +19,10 @@ RIVER: Final = (
 def written(*texts: str) -> list[Draft]:
     """Replies, each as likely as it is long."""
     return [Draft(text, 1, log_likelihood=float(len(text)) - 99) for text in texts]
+
+
+def choose(question: str, replies: list[Draft], evidence: list[Evidence]) -> str:
+    return choose_reply(question, count_replies(replies), evidence)
 
 
 def evidence_of(text: str, *similarities: float) -> list[Evidence]:
@@ -36,7 +40,7 @@ def test_replies_that_share_words_outweigh_one_that_was_written_more_often() -> 
     gorges = ("the Rhine Gorge", "Rhine Gorge", "through the Rhine Gorge")
     replies = written("Bingen", "Bingen", *gorges)
 
-    chosen = choose_reply("Which part is narrow?", replies, evidence_of(RIVER, 0.8, 0.8))
+    chosen = choose("Which part is narrow?", replies, evidence_of(RIVER, 0.8, 0.8))
 
     assert chosen == "the Rhine Gorge"
 
@@ -46,8 +50,8 @@ def test_a_reply_that_repeats_the_question_gives_way() -> None:
     replies = written(*[river] * 5, gorge)
     evidence = evidence_of(RIVER, 0.8, 0.8)
 
-    assert choose_reply("Where does the Middle Rhine flow?", replies, evidence) == gorge
-    assert choose_reply("Which stretch is meant?", replies, evidence) == river
+    assert choose("Where does the Middle Rhine flow?", replies, evidence) == gorge
+    assert choose("Which stretch is meant?", replies, evidence) == river
 
 
 @pytest.mark.parametrize(
@@ -63,22 +67,22 @@ def test_a_reply_of_another_kind_than_was_asked_for_gives_way(question: str, wan
     replies = written("work", "work", "12 years", "Johann Tulla")
     (evidence,) = evidence_of("The work of Johann Tulla took 12 years.", 0.8)
 
-    assert choose_reply(question, replies, [evidence]) == wanted
+    assert choose(question, replies, [evidence]) == wanted
 
 
 def test_a_reply_from_a_sentence_that_answers_better_is_preferred() -> None:
     replies = written("Johann Tulla", "Johann Tulla", "Bingen")
 
-    assert choose_reply("Tell a name", replies, evidence_of(RIVER, 0.8, 0.8)) == "Johann Tulla"
-    assert choose_reply("Tell a name", replies, evidence_of(RIVER, 0.9, 0.7)) == "Bingen"
+    assert choose("Tell a name", replies, evidence_of(RIVER, 0.8, 0.8)) == "Johann Tulla"
+    assert choose("Tell a name", replies, evidence_of(RIVER, 0.9, 0.7)) == "Bingen"
 
 
 @pytest.mark.parametrize("evidence", [[], evidence_of(RIVER, 0.8, 0.8)])
 def test_what_was_said_once_is_taken_and_nothing_where_nothing_was(
     evidence: list[Evidence],
 ) -> None:
-    assert choose_reply("Where?", written("of"), evidence) == "of"
-    assert choose_reply("Where?", [], evidence) == ""
+    assert choose("Where?", written("of"), evidence) == "of"
+    assert choose("Where?", [], evidence) == ""
 
 
 def test_the_likeliest_is_what_was_written_most_often() -> None:
@@ -90,29 +94,18 @@ def test_the_likeliest_is_what_was_written_most_often() -> None:
 
 def test_words_that_carry_no_meaning_are_compared_too() -> None:
     replies = written("and", "of the", "of the")
-    assert choose_reply("Which?", replies, evidence_of(RIVER, 0.8, 0.8)) == "of the"
+    assert choose("Which?", replies, evidence_of(RIVER, 0.8, 0.8)) == "of the"
 
 
-def pointed_at(**chances: float) -> list[ExtractedSpan]:
-    """Words with spaces for underlines, each with its chance."""
-    found = {name.replace("_", " "): chance for name, chance in chances.items()}
-    return [ExtractedSpan(text, 0, len(text), chance) for text, chance in found.items()]
+def test_two_opinions_count_together() -> None:
+    pointed = {"Bonn": 0.6, "Johann Tulla": 0.3, "12 years": 0.1}
+    joined = join_opinions(pointed, [-9.0, -1.0, -9.0])
+
+    assert max(joined, key=joined.__getitem__) == "Johann Tulla"
+    # the reader counts half: four nats less are two
+    assert joined["Bonn"] / joined["Johann Tulla"] == pytest.approx(2 * math.exp(-4))
+    assert join_opinions({}, []) == {}
 
 
-def test_what_is_pointed_at_counts_half_however_often_was_written() -> None:
-    evidence = evidence_of(RIVER, 0.8, 0.8)
-    replies = written("Johann Tulla", "Bonn", "Bonn")
-
-    assert choose_reply("Tell a name", replies, evidence) == "Bonn"
-    pointed = pointed_at(Johann_Tulla=0.5, Bonn=0.2)
-    assert choose_reply("Tell a name", replies, evidence, pointed) == "Johann Tulla"
-    assert choose_reply("Tell a name", [], evidence, pointed) == "Johann Tulla"
-    assert choose_reply("Tell a name", written(""), evidence, pointed) == "Johann Tulla"
-
-
-def test_what_is_pointed_at_across_sentences_does_not_count() -> None:
-    evidence = evidence_of(RIVER, 0.8, 0.8)
-    across = pointed_at(**{"Rhine Gorge. It was": 0.9, "Bonn": 0.01})
-
-    assert choose_reply("Tell a name", [], evidence, across) == "Bonn"
-    assert choose_reply("Tell a name", [], evidence, across[:1]) == ""
+def test_what_was_not_written_does_not_count() -> None:
+    assert count_replies(written("Bonn", "", "Bonn")) == {"Bonn": 2.0}

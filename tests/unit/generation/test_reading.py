@@ -1,7 +1,8 @@
 """A model that was trained to read says which words answer; their sentence is what is shown."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import pytest
@@ -26,7 +27,9 @@ COST: Final = "Tickets cost twelve euros for every adult."
 
 
 class Reader(FakeGenerator):
-    """Writes its reply; `doubt` and `reply_nats` are the log-likelihoods of refusal and reply."""
+    """Writes its reply; `doubt` and `reply_nats` are the log-likelihoods of refusal and reply, and
+    `likes` has those of others.
+    """
 
     def __init__(
         self,
@@ -35,36 +38,41 @@ class Reader(FakeGenerator):
         replies: Sequence[str] = (),
         doubt: float,
         reply_nats: float = -1.0,
+        likes: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         super().__init__(reply=reply, replies=replies)
         self._scores = [doubt, reply_nats]
+        self._likes = likes
 
     def score(
         self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str = ""
     ) -> list[float]:
-        assert continuations[0] == REFUSALS["en"]
+        if continuations[0] != REFUSALS["en"]:
+            return [self._likes.get(text, -9.0) for text in continuations]
         return self._scores[: len(continuations)]
 
 
 class Finger:
-    """Points, in each passage that holds it, at one word or run of words."""
+    """Points, in each passage, at those of some words that it holds, as likely as is said."""
 
     name = "finger@1"
 
-    def __init__(self, words: str, *, no_answer: float = 0.1) -> None:
-        self._words, self._no_answer = words, no_answer
+    def __init__(self, *, no_answer: float = 0.1, **chances: float) -> None:
+        """The words with underlines for spaces."""
+        self._chances = {words.replace("_", " "): chance for words, chance in chances.items()}
+        self._no_answer = no_answer
 
     def point(self, question: str, passages: Sequence[str]) -> list[Extraction]:
         assert question == QUESTION
         return [self._point(text) for text in passages]
 
     def _point(self, text: str) -> Extraction:
-        start = text.find(self._words)
-        if start < 0:
-            return Extraction((), 0.99)
-        end = start + len(self._words)
-        span = ExtractedSpan(self._words, start, end, 1 - self._no_answer)
-        return Extraction((span,), self._no_answer)
+        spans = [
+            ExtractedSpan(words, text.find(words), text.find(words) + len(words), chance)
+            for words, chance in self._chances.items()
+            if words in text
+        ]
+        return Extraction(tuple(spans), self._no_answer if spans else 0.99)
 
 
 def ask(
@@ -137,35 +145,41 @@ def test_a_reader_answers_from_the_passage_that_it_doubts_least() -> None:
     assert ask(reader, other, make_passage(STORED)).text.startswith("twelve euros")
 
 
-def test_what_an_extractor_points_at_bears_a_reply_out() -> None:
-    """The reader wrote another one more often."""
-    reader = Reader(replies=["nine euros"] * 5 + ["twelve euros"] * 3, doubt=-5.0)
-    passage = make_passage("Tickets for an adult cost nine euros in May and twelve euros in June.")
-
-    assert ask(reader, passage).text.startswith("nine euros")
-    pointed = ask(reader, passage, pointer=Finger("twelve euros"))
-    assert pointed.text.startswith("twelve euros")
+MONTHS: Final = "Tickets for an adult cost nine euros in May and twelve euros in June."
 
 
-def test_what_goes_over_a_sentence_is_not_pointed_at() -> None:
-    pointer = Finger("morning. Tickets")
+def test_reader_and_extractor_choose_together_and_nothing_is_written() -> None:
+    reader = Reader(reply="May", doubt=-5.0, likes={"nine euros": -1.0, "twelve euros": -1.0})
+    passage = make_passage(MONTHS)
+
+    for nine, twelve, expected in ((0.6, 0.3, "nine euros"), (0.3, 0.6, "twelve euros")):
+        given = ask(reader, passage, pointer=Finger(nine_euros=nine, twelve_euros=twelve))
+        assert given.text.startswith(expected)
+    # what the extractor alone would have taken
+    doubted = Reader(reply="May", doubt=-5.0, likes={"twelve euros": -1.0})
+    pointer = Finger(nine_euros=0.6, twelve_euros=0.3)
+    assert ask(doubted, passage, pointer=pointer).text.startswith("twelve euros")
+
+
+def test_what_goes_over_a_sentence_is_not_pointed_at_and_the_reader_writes() -> None:
+    pointer = Finger(**{"morning._Tickets": 0.9})
 
     assert ask(Reader(reply="twelve euros", doubt=-5.0), pointer=pointer).text.startswith("twelve")
 
 
-def test_the_doubt_of_an_extractor_chooses_the_passage_and_costs_no_prompt() -> None:
+def test_the_doubt_of_an_extractor_chooses_the_passage() -> None:
     other = make_passage("Tickets for an adult cost ten euros in May.", version="ver_2")
-    reader = Reader(replies=["ten euros", "ten euros", "twelve euros"], doubt=-5.0)
+    reader = Reader(reply="May", doubt=-5.0)
 
     for words in ("ten euros", "twelve euros"):
-        given = ask(reader, other, make_passage(STORED), pointer=Finger(words))
-        assert given.text.startswith(words)
+        pointer = Finger(**{words.replace(" ", "_"): 0.9})
+        assert ask(reader, other, make_passage(STORED), pointer=pointer).text.startswith(words)
 
 
 def test_the_doubt_of_an_extractor_counts_into_the_confidence() -> None:
     reader = Reader(reply="twelve euros", doubt=-5.0)
     sure, unsure = (
-        ask(reader, pointer=Finger("twelve euros", no_answer=chance)) for chance in (0.01, 0.9)
+        ask(reader, pointer=Finger(twelve_euros=0.5, no_answer=chance)) for chance in (0.01, 0.9)
     )
     assert unsure.confidence < sure.confidence
 
