@@ -32,8 +32,9 @@ from core import access
 from core.logs import configure_logs
 from core.operator_settings import LogSettings
 from core.server_settings import ServerSettings
-from core.settings import GenerationSettings, Settings, environment_with
+from core.settings import DatabaseSettings, GenerationSettings, Settings, environment_with
 from ingestion.processes import die_with_parent
+from tests.databases import is_postgresql, url_of
 from tests.fakes import FakeEmbedder
 from tests.fakes_generation import FakeGenerator
 from tests.unit.app.house import POOL, House
@@ -94,6 +95,7 @@ def serve(data_dir: Path, drain_s: float, port: int, handle: int) -> None:
     configure_logs(LogSettings(level="error"), process=seat.name)
     settings = Settings(
         data_dir=data_dir,
+        database=DatabaseSettings(url=url_of(data_dir) if is_postgresql() else None),
         server=ServerSettings(port=port, drain_s=drain_s),
         generation=GenerationSettings(style="quote", min_confidence=0),
     )
