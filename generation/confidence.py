@@ -82,7 +82,7 @@ class ReadingWeights:
 # Fitted by `python -m benchmarks.reader_service --limit 50` to 250 readings of articles that no
 # reader learnt from. So few say little: `benchmarks/LOG.md`.
 BUILT_IN_READING: Final = ReadingWeights(0.56, 0.63, 0.24, 0.07)
-BUILT_IN_POINTED_READING: Final = ReadingWeights(0.56, 0.63, 0.24, 0.07, 0.3)
+BUILT_IN_POINTED_READING: Final = ReadingWeights(0.15, 0.50, 0.18, 0.04, 0.13)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,8 +102,7 @@ def test_two_opinions_count_together() -> None:
     joined = join_opinions(pointed, [-9.0, -1.0, -9.0])
 
     assert max(joined, key=joined.__getitem__) == "Johann Tulla"
-    # the reader counts half: four nats less are two
-    assert joined["Bonn"] / joined["Johann Tulla"] == pytest.approx(2 * math.exp(-4))
+    assert joined["Bonn"] / joined["Johann Tulla"] == pytest.approx(2 * math.exp(-0.7 * 8))
     assert join_opinions({}, []) == {}
 
 
