@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import AlreadyRunningError
 
@@ -48,13 +49,18 @@ def database_lock(engine: Engine, key: int, *, doing: str, wait_s: float) -> Ite
         return
     deadline = time.monotonic() + wait_s
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        # closed at the end, not given back: that is what lets go of the lock, whatever happened
+        # closed at the end, not given back: that lets go of the lock whatever happened
         connection.detach()
         while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}):
             if time.monotonic() >= deadline:
                 raise AlreadyRunningError(f"another process {doing} over this database")
             time.sleep(_POLL_S)
-        yield
+        try:
+            yield
+        finally:
+            # said, so that it is free from here on: of a closed connection the server hears later
+            with contextlib.suppress(SQLAlchemyError):
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
 
 
 def _try(handle: int, kind: int) -> bool:
