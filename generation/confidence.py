@@ -74,14 +74,17 @@ class ReadingWeights:
 
     def chance(self, reading: Reading) -> float:
         """Probability, 0 to 1, that what is shown of the reply answers."""
-        slopes = (self.confidence, self.refusal, self.reply, self.pointed)
-        pairs = zip(slopes, reading.values, strict=False)
+        slopes = [self.confidence, self.refusal, self.reply]
+        if reading.no_answer is not None:
+            slopes.append(self.pointed)
+        pairs = zip(slopes, reading.values, strict=True)
         return _logistic(self.intercept + math.fsum(slope * value for slope, value in pairs))
 
 
 # Fitted by `python -m benchmarks.reader_service --limit 50` to 250 readings of articles that no
 # reader learnt from. So few say little: `benchmarks/LOG.md`.
 BUILT_IN_READING: Final = ReadingWeights(0.56, 0.63, 0.24, 0.07)
+# The same with the extractor that comes with the service.
 BUILT_IN_POINTED_READING: Final = ReadingWeights(0.15, 0.50, 0.18, 0.04, 0.13)
 
 

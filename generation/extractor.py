@@ -4,7 +4,6 @@ What learnt are low-rank paths beside the products of its encoder, and two score
 The encoder is loaded a second time with them, but for its vocabulary, whose pages are shared.
 """
 
-import hashlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import safetensors
 import torch
 from torch import Tensor
 
+from core.blobs import hash_file
 from core.compute_thread import ComputeThread
 from core.encoder import Encoder, EncoderConfig, default_dtype
 from core.errors import EncoderUnsupportedError
@@ -112,8 +112,7 @@ class Extractor:
 
 def hash_weights(folder: Path) -> str:
     """SHA-256 of an embedding model's weights, which tells whose an extractor is."""
-    with (folder / _WEIGHTS).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return hash_file(folder / _WEIGHTS)
 
 
 def _load_merged(opened: Any, adapter: Adapter, name: str) -> Tensor:

@@ -28,11 +28,10 @@ class LoraLinear(nn.Module):
         self.base = base
         self.scale = scale
         self.is_on = True
-        bound = 1 / math.sqrt(base.in_features)
         generator = torch.Generator().manual_seed(seed)  # every device gets the same weights
-        first = torch.empty(rank, base.in_features).uniform_(-bound, bound, generator=generator)
-        self.a = nn.Parameter(first.to(base.weight.device))  # (R, C)
-        self.b = nn.Parameter(torch.zeros(base.out_features, rank, device=base.weight.device))
+        first, second = draw_factors(base.weight, rank=rank, generator=generator)
+        self.a = nn.Parameter(first.to(base.weight.device))
+        self.b = nn.Parameter(second.to(base.weight.device))
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.is_on:
@@ -40,6 +39,14 @@ class LoraLinear(nn.Module):
         # the scale goes to the narrow side: it is the smallest tensor of all
         out: Tensor = self.base(x) + F.linear(F.linear(x, self.a) * self.scale, self.b)
         return out
+
+
+def draw_factors(weight: Tensor, *, rank: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A (R, inputs) and B (outputs, R), zeros, of the path beside a product's weight."""
+    outputs, inputs = weight.shape
+    bound = 1 / math.sqrt(inputs)
+    first = torch.empty(rank, inputs).uniform_(-bound, bound, generator=generator)
+    return first, torch.zeros(outputs, rank)
 
 
 def add_lora(model: Transformer, *, rank: int, alpha: float, seed: int, dtype: torch.dtype) -> None:

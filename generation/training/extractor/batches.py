@@ -55,7 +55,11 @@ def pointing_loss(model: ExtractorModel, batch: PairBatch) -> Tensor:
 
     A passage that says its answer several times may be pointed at at any of them.
     """
-    scores = model(batch.texts, batch.allowed)  # (B, T, 2)
+    return sum_surprise(model(batch.texts, batch.allowed), batch)
+
+
+def sum_surprise(scores: Tensor, batch: PairBatch) -> Tensor:
+    """The same of the model's scores, (B, T, 2)."""
     right = torch.stack([batch.starts, batch.ends], dim=-1)
     held = scores.masked_fill(~right, -torch.inf).logsumexp(dim=1)  # (B, 2)
     loss: Tensor = (scores.logsumexp(dim=1) - held).sum()

@@ -12,7 +12,7 @@ from generation.training.extractor.batches import (
     PairBatch,
     build_batch,
     cut_passes,
-    pointing_loss,
+    sum_surprise,
 )
 from generation.training.extractor.model import ExtractorModel
 from generation.training.extractor.pairs import Pair
@@ -70,7 +70,7 @@ def judge(
     for some in cut_passes(pairs, pass_tokens):
         batch = build_batch(some)
         scores = trainer.compute(lambda model, b: model(b.texts, b.allowed), batch).cpu()
-        losses.append(trainer.compute(pointing_loss, batch).item())
+        losses.append(sum_surprise(scores, batch).item())
         for pair, of_pair in zip(some, scores, strict=True):
             extraction = extract(pair.tokens, of_pair.numpy(), pair.asked.passage)
             if pair.asked.answer is None:

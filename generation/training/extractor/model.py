@@ -2,7 +2,6 @@
 answer begins and one for where it ends.
 """
 
-import math
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from generation.engine.adapters import Adapter, LowRank
 from generation.training.embedder.encoder import EncoderModel, Texts
 from generation.training.extractor.options import ExtractorOptions
+from generation.training.lora import draw_factors
 
 _WEIGHT: Final = ".weight"
 _BLOCKS: Final = "encoder."
@@ -34,10 +34,7 @@ class LowRankEncoder(EncoderModel):
             if not (key.startswith(_key(_BLOCKS)) and weight.dim() == 2):
                 continue
             weight.data = weight.data.to(dtype)  # nothing but products reads it
-            outputs, inputs = weight.shape
-            bound = 1 / math.sqrt(inputs)
-            drawn = torch.empty(options.rank, inputs).uniform_(-bound, bound, generator=generator)
-            first[key], second[key] = drawn, torch.zeros(outputs, options.rank)
+            first[key], second[key] = draw_factors(weight, rank=options.rank, generator=generator)
         self.first = nn.ParameterDict(first)  # A (R, inputs)
         self.second = nn.ParameterDict(second)  # B (outputs, R)
 
