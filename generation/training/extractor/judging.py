@@ -37,7 +37,7 @@ class Judged:
     @property
     def measured(self) -> Measured:
         """As much by the words as by what it thinks of passages that do and do not answer."""
-        seen = [mean for each in (self.answers_seen, self.others_seen) if (mean := _mean(each)) > 0]
+        seen = [_mean(each) for each in (self.answers_seen, self.others_seen) if each]
         told = sum(seen) / len(seen) if seen else 0.0
         return Measured(self.loss, (_mean(self.shared) + told) / 2)
 
